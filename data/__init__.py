@@ -1,0 +1,61 @@
+"""Videos on disk to clips on replicas: `open_clips` for a data set, `video_views`."""
+
+import numpy as np
+
+from data.decode import DecodeError, inspect_video, read_clip
+from data.pipeline import Clips
+from data.plan import view_plan
+from data.reading import aligned_empty
+from data.scan import scan_videos
+from data.source import Video
+from data.ucf101 import Files, list_videos
+
+__all__ = ["Clips", "DecodeError", "open_clips", "video_views"]
+
+
+def open_clips(data, views, *, seed):
+    """Lists, scans and checks a data set.
+
+    Args:
+        data: `configs.schema.Data`.
+        views: `configs.schema.Views`.
+        seed: int in [0, 2^31), of the order of clips and of every augmentation.
+
+    Returns:
+        `data.pipeline.Clips`.
+
+    Raises:
+        DataError: the data set is incomplete, inconsistent or too damaged.
+    """
+    listing = list_videos(data.root, data.split)
+    videos = scan_videos(listing.paths)
+    return Clips(Files(listing=listing, videos=videos), data, views, seed=seed)
+
+
+def video_views(path, *, data, views):
+    """All views of one video file.
+
+    Args:
+        path: the file.
+        data, views: sections of the configuration.
+
+    Returns:
+        uint8 [views.clips * views.crops, T, 3, size, size].
+
+    Raises:
+        DecodeError: the file cannot be read.
+    """
+    video = Video(**inspect_video(path))
+    shape = (views.clips, views.crops, data.frames, 3, data.size, data.size)
+    out = aligned_empty(*shape)
+    for clip in range(views.clips):
+        plan = view_plan(video, data, views=views, seed=0, position=clip)
+        read_clip(
+            path,
+            frames=plan.frames,
+            regions=plan.regions,
+            size=data.size,
+            seek=video.exact,
+            out=out[clip],
+        )
+    return out.reshape(-1, *shape[2:])

@@ -1,0 +1,167 @@
+"""Video files to planar `uint8` clips and back; the only file that imports cv2.
+
+It imports nothing of ours, so that `data.scan` can also run it as a process of its own.
+"""
+
+import zlib
+
+import cv2
+import numpy as np
+
+# Threads decode whole clips side by side; threads inside OpenCV and FFmpeg would only
+# compete with them, and starting FFmpeg's own costs more than opening a small file.
+cv2.setNumThreads(0)
+ONE_THREAD = (cv2.CAP_PROP_N_THREADS, 1)
+
+
+class DecodeError(Exception):
+    """A file does not hold the frames that were asked for."""
+
+
+def open_video(path):
+    """Opens a video file with FFmpeg.
+
+    Raises:
+        DecodeError: FFmpeg finds no video in the file.
+    """
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, ONE_THREAD)
+    if not capture.isOpened():
+        raise DecodeError("holds no video that can be opened")
+    return capture
+
+
+def read_clip(path, *, frames, regions, size, flip=False, seek=True, shape=None, out):
+    """Decodes the chosen frames of one file and writes the chosen regions into `out`.
+
+    One pass: seek to the first frame, `grab` what lies in between, `retrieve` what is
+    wanted, then one resize from the region straight to the clip's size.
+
+    Args:
+        path: the file.
+        frames: int [T], frame numbers from 0, in any order, repeats allowed.
+        regions: list of (top, left, height, width) in pixels of the decoded frame.
+        size: height and width of the result in pixels.
+        flip: whether to mirror left and right.
+        seek: False decodes from the first frame on, for a file whose seek is not exact.
+        shape: (height, width) that every decoded frame must have; None accepts any.
+        out: uint8 [regions, T, 3, size, size], filled in place: RGB planes, 0–255.
+
+    Raises:
+        DecodeError: a frame is missing or does not have the expected shape.
+    """
+    wanted, first = np.unique(frames, return_index=True)
+    capture = open_video(path)
+    try:
+        position = 0
+        if seek and wanted[0] > 0:
+            capture.set(cv2.CAP_PROP_POS_FRAMES, int(wanted[0]))
+            position = wanted[0]
+        image = resized = None
+        for number, slot in zip(wanted, first, strict=True):
+            _advance(capture, int(number - position), number)
+            position = number + 1
+            held, image = capture.retrieve(image)
+            if not held or shape not in (None, image.shape[:2]):
+                raise DecodeError(f"frame {number} cannot be decoded as expected")
+            for clip, (top, left, height, width) in zip(out, regions, strict=True):
+                patch = image[top : top + height, left : left + width]
+                resized = cv2.resize(patch, (size, size), dst=resized)
+                if flip:
+                    resized = cv2.flip(resized, 1, dst=resized)
+                red, green, blue = clip[slot]
+                cv2.split(resized, [blue, green, red])
+    finally:
+        capture.release()
+    _repeat(out, frames, wanted, first)
+
+
+def _advance(capture, between, number):
+    """Skips `between` frames and takes the next one, which is frame `number`."""
+    for _ in range(between + 1):
+        if not capture.grab():
+            raise DecodeError(f"frame {number} is missing")
+
+
+def _repeat(out, frames, wanted, first):
+    """Copies frames that a short video shows more than once."""
+    if len(wanted) == len(frames):
+        return
+    sources = first[np.searchsorted(wanted, frames)]
+    for slot, source in enumerate(sources):
+        if slot != source:
+            out[:, slot] = out[:, source]
+
+
+def inspect_video(path, probes=6):
+    """Decodes a whole file and tells what it really holds.
+
+    Args:
+        path: the file.
+        probes: at how many places a seek is compared with reading from the start.
+
+    Returns:
+        dict with the fields of `data.source.Video`, `reason` left out.
+
+    Raises:
+        DecodeError: the file holds no frame, or its frames change size or format.
+    """
+    capture = open_video(path)
+    promised = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+    places = {(2 * i + 1) * promised // (2 * probes) for i in range(probes)}
+    count, shape, pixels, sums = 0, None, None, {}
+    image = None
+    while capture.grab():
+        held, image = capture.retrieve(image)
+        found = int(capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT))
+        if not held or shape not in (None, image.shape) or pixels not in (None, found):
+            raise DecodeError(f"frame {count} changes the size or the pixel format")
+        shape, pixels = image.shape, found
+        if count in places:
+            sums[count] = zlib.crc32(image)
+        count += 1
+    if not count:
+        raise DecodeError("holds no frame that can be decoded")
+    facts = {
+        "frames": count,
+        "height": shape[0],
+        "width": shape[1],
+        "rate": float(np.nan_to_num(capture.get(cv2.CAP_PROP_FPS), posinf=0.0)),
+        "codec": _letters(int(capture.get(cv2.CAP_PROP_FOURCC))),
+        "promised": promised,
+        "exact": all(_seek_sum(capture, place) == sums[place] for place in sums),
+    }
+    capture.release()
+    return facts
+
+
+def _letters(code):
+    """A four-character code as printable text."""
+    letters = (code & 0xFFFFFFFF).to_bytes(4, "little").decode("latin-1")
+    return "".join(letter if letter.isprintable() else "?" for letter in letters)
+
+
+def _seek_sum(capture, place):
+    capture.set(cv2.CAP_PROP_POS_FRAMES, place)
+    held, image = capture.read()
+    return zlib.crc32(image) if held else None
+
+
+def write_video(path, frames, *, rate=25.0, codec="MJPG"):
+    """Writes uint8 [T, height, width, 3] RGB frames as an AVI file.
+
+    MJPG codes every frame on its own, so that a frame's compression says nothing about
+    its neighbours.
+    """
+    height, width = frames.shape[1:3]
+    writer = cv2.VideoWriter(
+        str(path),
+        cv2.CAP_FFMPEG,
+        cv2.VideoWriter_fourcc(*codec),
+        rate,
+        (width, height),
+    )
+    if not writer.isOpened():
+        raise OSError(f"{path} cannot be written as {codec}.")
+    for frame in frames:
+        writer.write(np.ascontiguousarray(frame[..., ::-1]))
+    writer.release()

@@ -1,0 +1,77 @@
+"""Batches of clips as NumPy arrays: one buffer each, filled by several threads."""
+
+import collections
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from absl import logging
+
+from data.decode import DecodeError
+
+ALIGNMENT = 64  # bytes; TensorFlow takes over an array that lies so without copying it
+
+
+def aligned_empty(*shape):
+    """An uninitialised uint8 array that TensorFlow can use in place."""
+    size = int(np.prod(shape, dtype=np.int64))
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    offset = -memory.ctypes.data % ALIGNMENT
+    return memory[offset : offset + size].reshape(shape)
+
+
+class Reader:
+    """Reads clips of a source in threads and keeps count of those that failed.
+
+    Attributes:
+        lost: name -> how many of its clips could not be decoded.
+    """
+
+    def __init__(self, source, *, threads):
+        """Args: a `Source`; how many clips are decoded at once."""
+        self._source = source
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+        self._lock = threading.Lock()
+        self.lost = collections.Counter()
+
+    def read(self, videos, plans, *, shape):
+        """Decodes a batch of clips.
+
+        Args:
+            videos: int [b], indices into the listing.
+            plans: [b] of `Plan`, or None for a clip that stays zero.
+            shape: (regions, T, 3, size, size) of each clip.
+
+        Returns:
+            uint8 [b, regions, T, 3, size, size], zeros where nothing was decoded;
+            float32 [b], 1 where the clip was decoded, else 0.
+        """
+        out = aligned_empty(len(plans), *shape)
+        decoded = self._pool.map(self._read_one, videos, plans, out)
+        return out, np.fromiter(decoded, np.float32, len(plans))
+
+    def _read_one(self, video, plan, out):
+        if plan is None:
+            out[:] = 0
+            return False
+        try:
+            self._source.read(
+                video,
+                frames=plan.frames,
+                regions=plan.regions,
+                size=out.shape[-1],
+                flip=plan.flip,
+                out=out,
+            )
+        except DecodeError as error:
+            out[:] = 0
+            self._report(self._source.listing.names[video], error)
+            return False
+        return True
+
+    def _report(self, name, error):
+        with self._lock:
+            self.lost[name] += 1
+            first = self.lost[name] == 1
+        if first:
+            logging.error("%s: %s; its clips count with weight 0.", name, error)

@@ -1,0 +1,47 @@
+"""Which frames of a video make a clip: index arithmetic, nothing else.
+
+The formulas are those of mmaction's `SampleFrames` as the official Video Swin recipes
+use it (clip_len, frame_interval, out_of_bound_opt="loop").
+"""
+
+import numpy as np
+
+
+def train_start(count, span, uniform):
+    """A start drawn evenly from those that keep the whole clip inside the video.
+
+    Args:
+        count: frames of the video.
+        span: frames of a clip times their interval.
+        uniform: a draw from [0, 1).
+
+    Returns:
+        int in [0, count - span], 0 where the video is shorter than the span.
+    """
+    return int(uniform * max(count - span + 1, 1))
+
+
+def spread_starts(count, span, clips):
+    """Starts of evenly spaced clips, each in the middle of its share of the video.
+
+    Args:
+        count: frames of the video.
+        span: frames of a clip times their interval.
+        clips: number of starts; one gives the centred clip.
+
+    Returns:
+        int [clips], all 0 where the video is shorter than the span.
+    """
+    if count < span:
+        return np.zeros(clips, np.int64)
+    share = (count - span + 1) / clips
+    return (np.arange(clips) * share + share / 2).astype(np.int64)
+
+
+def clip_frames(start, *, frames, interval, count):
+    """Frame numbers of one clip; a video that ends too early starts again.
+
+    Returns:
+        int [frames], each in [0, count).
+    """
+    return (start + np.arange(frames) * interval) % count

@@ -1,0 +1,85 @@
+"""Which videos of a source train, validate and test."""
+
+import hashlib
+import json
+
+import numpy as np
+
+from configs.errors import DataError
+
+
+def divide(source, data):
+    """Divides the listing; bad training videos are left out, bad test videos are not.
+
+    Args:
+        source: `Source`.
+        data: `configs.schema.Data`.
+
+    Returns:
+        (train, validation, test): int arrays of indices into the listing, in its order.
+
+    Raises:
+        DataError: too many training videos are bad, no video is left, or groups are
+            asked for where the names have none.
+    """
+    listing = source.listing
+    listed = np.arange(listing.train_size)
+    test = np.arange(listing.train_size, len(listing.names))
+    bad = bad_videos(source, listed)
+    allowed = int(data.bad_share * len(listed))
+    if len(bad) > allowed:
+        name, reason = next(iter(bad.items()))
+        raise DataError(
+            f"{len(bad)} of {len(listed)} training videos cannot be read, "
+            f"data.bad_share={data.bad_share} allows {allowed}; the first is {name}: "
+            f"{reason}. Repair them (python -m data.scan lists all) or raise "
+            "data.bad_share."
+        )
+    good = np.array([i for i in listed if not source.videos[i].reason], np.int64)
+    train, held = good, good[:0]
+    if data.validation == "groups":
+        train, held = _hold_out(listing, good, data.validation_groups)
+    if not len(train):
+        raise DataError("No training video is left that can be read.")
+    return train, test if data.validation == "test" else held, test
+
+
+def _hold_out(listing, videos, groups):
+    nameless = videos[listing.groups[videos] < 0]
+    if len(nameless):
+        raise DataError(
+            "data.validation=groups needs names with a group number like _g01; "
+            f"received {listing.names[nameless[0]]!r}."
+        )
+    chosen = np.isin(listing.groups[videos], groups)
+    if not chosen.any():
+        raise DataError(
+            f"data.validation_groups must name groups of the training list, which has "
+            f"{sorted(set(listing.groups[videos].tolist()))}; received {groups}."
+        )
+    return videos[~chosen], videos[chosen]
+
+
+def bad_videos(source, indices):
+    """Name -> reason of those videos that cannot be read."""
+    return {
+        source.listing.names[i]: source.videos[i].reason
+        for i in indices
+        if source.videos[i].reason
+    }
+
+
+def fingerprint(source, videos):
+    """sha256 of class names and of names, labels, frame counts and sizes, in order."""
+    rows = [
+        (
+            source.listing.names[i],
+            int(source.listing.labels[i]),
+            source.videos[i].frames,
+            source.videos[i].height,
+            source.videos[i].width,
+        )
+        for i in videos
+    ]
+    text = json.dumps([source.listing.class_names, rows])
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,134 @@
+"""Writes a small UCF101-shaped directory whose classes differ only in motion.
+
+    python -m data.synthetic DIRECTORY
+
+A random periodic texture moves over a 4 x 4 grid of positions on a torus, a quarter of
+the frame at a time: three steps in its class's direction, then one that also shifts it
+sideways, so that 16 frames visit each position once. Any 16 frames in a row are
+therefore the same 16 pictures for every class, in another order: no single frame, and
+no set of frames, tells the class. The textures of a group are shared by all classes,
+and train and test have different groups. Frames are coded one by one (MJPEG), so that
+compression cannot tell either.
+
+A model sees all of a clip with data.frames=16, data.frame_interval=1 and
+data.flip=False, since left and right are classes.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from data.decode import write_video
+
+# Class -> (rows, columns) moved from one frame to the next, in quarters of the frame.
+MOTIONS = {
+    "Down": (1, 0),
+    "DownLeft": (1, -1),
+    "DownRight": (1, 1),
+    "Left": (0, -1),
+    "Right": (0, 1),
+    "Up": (-1, 0),
+    "UpLeft": (-1, -1),
+    "UpRight": (-1, 1),
+}
+SIZE = 32  # pixels, both sides
+GRID = 4  # positions on each side of the torus
+TRAIN_GROUPS = range(1, 21)
+TEST_GROUPS = range(21, 26)
+VIDEOS = 2  # of each class and group
+
+
+def texture(generator):
+    """Smooth coloured noise that repeats at the frame's edges.
+
+    Returns:
+        uint8 [SIZE, SIZE, 3].
+    """
+    noise = np.fft.fft2(generator.standard_normal((SIZE, SIZE, 3)), axes=(0, 1))
+    wave = np.fft.fftfreq(SIZE, 1 / SIZE)
+    distance = np.hypot(wave[:, None], wave[None, :])
+    keep = np.exp(-((distance / 2.0) ** 2)) * (distance > 0)
+    smooth = np.fft.ifft2(noise * keep[..., None], axes=(0, 1)).real
+    smooth *= 56 / smooth.std()
+    return np.clip(np.rint(smooth + 128), 0, 255).astype(np.uint8)
+
+
+def positions(motion, length, generator):
+    """Where the texture stands in each frame, in quarters of the frame.
+
+    Args:
+        motion: (rows, columns) of the class.
+        length: frames.
+        generator: decides the first position and the sense of the sideways step.
+
+    Returns:
+        int [length, 2] modulo GRID; any GRID ** 2 in a row are all different.
+    """
+    sideways = generator.choice((-1, 1)) * np.array(
+        (1, 0) if motion[0] == 0 else (0, 1)
+    )
+    start, phase = generator.integers(GRID, size=2), generator.integers(GRID)
+    steps = np.arange(length)[:, None]
+    turns = (steps + phase) // GRID
+    return (start + steps * np.array(motion) + turns * sideways) % GRID
+
+
+def video_frames(motion, generator):
+    """uint8 [24–40 frames, SIZE, SIZE, 3] of a new texture moving in one way."""
+    picture = texture(generator)
+    length = generator.integers(24, 41)
+    shifts = positions(motion, length, generator) * (SIZE // GRID)
+    return np.stack([np.roll(picture, shift, axis=(0, 1)) for shift in shifts])
+
+
+def write_dataset(directory, seed=0):
+    """Writes all videos and lists; the same seed gives the same pictures.
+
+    Args:
+        directory: made if needed; gets UCF-101/ and ucfTrainTestlist/.
+        seed: of the textures.
+    """
+    directory = Path(directory)
+    lists = directory / "ucfTrainTestlist"
+    lists.mkdir(parents=True, exist_ok=True)
+    train, test = [], []
+    for label, (name, motion) in enumerate(MOTIONS.items(), start=1):
+        (directory / "UCF-101" / name).mkdir(parents=True, exist_ok=True)
+        for group in (*TRAIN_GROUPS, *TEST_GROUPS):
+            for clip in range(1, VIDEOS + 1):
+                video = f"{name}/v_{name}_g{group:02}_c{clip:02}.avi"
+                generator = np.random.default_rng([seed, group, clip])
+                frames = video_frames(motion, generator)
+                write_video(directory / "UCF-101" / video, frames)
+                if group in TRAIN_GROUPS:
+                    train.append(f"{video} {label}\n")
+                else:
+                    test.append(f"{video}\n")
+    classes = [f"{label} {name}\n" for label, name in enumerate(MOTIONS, start=1)]
+    (lists / "trainlist01.txt").write_text("".join(train))
+    (lists / "testlist01.txt").write_text("".join(test))
+    # Last, so that a directory with a class index is a complete one.
+    (lists / "classInd.txt").write_text("".join(classes))
+
+
+def main():
+    """Reads the directory from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m data.synthetic",
+        description="Write a small UCF101-shaped directory of moving textures.",
+    )
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--seed", type=int, default=0, help="of the textures")
+    arguments = parser.parse_args()
+    write_dataset(arguments.directory, arguments.seed)
+    videos = len(MOTIONS) * VIDEOS
+    print(
+        f"{arguments.directory}: {len(MOTIONS)} classes, "
+        f"{videos * len(TRAIN_GROUPS)} training and "
+        f"{videos * len(TEST_GROUPS)} test videos."
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,289 @@
+"""Classes, splits and videos of a directory in the shape of UCF101.
+
+    root/UCF-101/Punch/v_Punch_g01_c01.avi …      class folders of video files
+    root/ucfTrainTestlist/classInd.txt            "1 ApplyEyeMakeup"
+    root/ucfTrainTestlist/trainlist01.txt         "Punch/v_Punch_g08_c01.avi 71"
+    root/ucfTrainTestlist/testlist01.txt          "Punch/v_Punch_g01_c01.avi"
+
+Any directory of that shape works, with any number of classes and any video format:
+this is also how users bring their own videos. Names with a group number (_g01) are
+checked for groups shared by train and test; names without one cannot be.
+"""
+
+import dataclasses
+import functools
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+from absl import logging
+
+from configs.errors import DataError
+from data.decode import read_clip
+from data.source import Listing, Source
+
+LIST_FOLDERS = (".", "ucfTrainTestlist", "UCF101TrainTestSplits-RecognitionTask")
+VIDEO_FOLDERS = ("UCF-101", "UCF101", "videos", ".")
+LINE = re.compile(r"(?P<name>.+\.\w+)(?:\s+(?P<label>\d+))?")
+GROUP = re.compile(r"_g(\d+)(?=[_.])")
+
+
+@dataclasses.dataclass(frozen=True)
+class Files(Source):
+    """Video files on disk."""
+
+    def read(self, video, *, frames, regions, size, flip, out):
+        """See `Source.read`."""
+        held = self.videos[video]
+        read_clip(
+            self.listing.paths[video],
+            frames=frames,
+            regions=regions,
+            size=size,
+            flip=flip,
+            seek=held.exact,
+            shape=(held.height, held.width),
+            out=out,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One line of a train or test list."""
+
+    file: Path
+    number: int
+    name: str
+    label: int
+    path: Path
+
+    @property
+    def place(self):
+        return f"{self.file} line {self.number}"
+
+    @property
+    def group(self):
+        found = GROUP.search(self.path.name)
+        return int(found.group(1)) if found else -1
+
+
+def list_videos(root, split):
+    """Reads the class index and the train and test lists of one split.
+
+    Args:
+        root: the data set's directory, or its folder of class folders.
+        split: 1, 2 or 3.
+
+    Returns:
+        Listing.
+
+    Raises:
+        DataError: a list or a video is missing, or the lists contradict themselves,
+            each other or the class folders; names file and line.
+    """
+    lists = _find_lists(root, split)
+    class_names = _read_classes(lists / "classInd.txt")
+    folder = _find_videos(root, lists, class_names)
+    train = _read_list(lists / f"trainlist0{split}.txt", folder, class_names)
+    test = _read_list(lists / f"testlist0{split}.txt", folder, class_names)
+    _check_disjoint(train, test)
+    _check_groups(train, test)
+    _check_classes(train, class_names, lists)
+    lines = train + test
+    return Listing(
+        class_names=class_names,
+        names=tuple(line.name for line in lines),
+        labels=np.array([line.label for line in lines], np.int32),
+        groups=np.array([line.group for line in lines], np.int32),
+        train_size=len(train),
+        paths=tuple(str(line.path) for line in lines),
+    )
+
+
+def _bases(root):
+    """Directories in which the parts of the data set may lie: root, inside, beside."""
+    if not root:
+        raise DataError("data.root must name the data set's directory; received ''.")
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(f"data.root must be a directory; received {str(root)!r}.")
+    inside = [root / name for name in VIDEO_FOLDERS[:-1]]
+    return [base for base in (root, *inside, root.resolve().parent) if base.is_dir()]
+
+
+def _find_lists(root, split):
+    names = ("classInd.txt", f"trainlist0{split}.txt", f"testlist0{split}.txt")
+    folders = [base / name for base in _bases(root) for name in LIST_FOLDERS]
+    complete = [f for f in folders if all((f / name).is_file() for name in names)]
+    if complete:
+        return complete[0]
+    for folder in folders:
+        missing = [name for name in names if not (folder / name).is_file()]
+        if len(missing) < len(names):
+            raise DataError(
+                f"{folder} lacks {' and '.join(missing)}, needed for "
+                f"data.split={split}."
+            )
+    raise DataError(
+        f"No {', '.join(names)} in or beside data.root={str(root)!r}. UCF101's lists "
+        "come in an archive of their own (UCF101TrainTestSplits-RecognitionTask.zip): "
+        f"unpack it to {Path(root) / 'ucfTrainTestlist'}."
+    )
+
+
+def _find_videos(root, lists, class_names):
+    bases = [*_bases(root), lists, lists.resolve().parent]
+    wanted = {name.casefold() for name in class_names}
+    for base in bases:
+        for folder in (base / name for name in VIDEO_FOLDERS):
+            if folder.is_dir() and wanted & _entries(folder).keys():
+                return folder
+    raise DataError(
+        f"No folder of any class of {lists / 'classInd.txt'} in data.root="
+        f"{str(root)!r}, nor in {' or '.join(VIDEO_FOLDERS[:-1])} below it: unpack "
+        "UCF101.rar there."
+    )
+
+
+def _numbered_lines(file):
+    """Yields (line number, text) of every line that is not blank."""
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file} must be UTF-8 text: {error}.") from error
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
+        if line.strip():
+            yield number, line.strip()
+
+
+def _read_classes(file):
+    """Class names in the order of their 1-based labels."""
+    names = {}
+    for number, text in _numbered_lines(file):
+        label, _, name = text.partition(" ")
+        name = name.strip()
+        if not label.isdecimal() or not name:
+            raise DataError(
+                f"{file} line {number} must read 'LABEL CLASS'; received {text!r}."
+            )
+        if int(label) in names or name.casefold() in map(str.casefold, names.values()):
+            raise DataError(f"{file} line {number} repeats a label or class: {text!r}.")
+        names[int(label)] = name
+    if not names or sorted(names) != list(range(1, len(names) + 1)):
+        raise DataError(
+            f"{file} must number its classes 1, 2, 3, …; received {sorted(names)}."
+        )
+    return tuple(names[label] for label in sorted(names))
+
+
+def _read_list(file, folder, class_names):
+    """Lines of one list; their videos exist, their labels fit their folders."""
+    labels = {name.casefold(): label for label, name in enumerate(class_names)}
+    lines, seen, missing = [], {}, []
+    entries = functools.cache(_entries)
+    for number, text in _numbered_lines(file):
+        place = f"{file} line {number}"
+        name, label = _parse(text, place, labels, class_names)
+        path = _resolve(folder, name, place, entries)
+        if path is None:
+            missing.append(f"line {number}: {name}")
+            continue
+        if path in seen:
+            raise DataError(f"{place} repeats line {seen[path]}: {name}.")
+        seen[path] = number
+        lines.append(Line(file, number, name, label, path))
+    if missing:
+        raise DataError(
+            f"{file} lists {len(missing)} videos that are not in {folder}: "
+            f"{'; '.join(missing[:3])}{' …' if len(missing) > 3 else ''}."
+        )
+    if not lines:
+        raise DataError(f"{file} lists no video.")
+    different = sum(line.path != folder / line.name for line in lines)
+    if different:
+        logging.warning(
+            "%s: %d names differ from the files in upper and lower case.",
+            file,
+            different,
+        )
+    return lines
+
+
+def _parse(text, place, labels, class_names):
+    """"Class/video.avi 7" or "Class/video.avi" -> name, 0-based label."""
+    found = LINE.fullmatch(text)
+    parts = found["name"].split("/") if found else []
+    if len(parts) != 2 or any(part in ("", ".", "..") for part in parts):
+        raise DataError(
+            f"{place} must read 'CLASS/VIDEO' or 'CLASS/VIDEO LABEL'; received "
+            f"{text!r}."
+        )
+    label = labels.get(parts[0].casefold())
+    if label is None:
+        raise DataError(f"{place} names the class {parts[0]!r}, not in classInd.txt.")
+    if found["label"] is not None and int(found["label"]) != label + 1:
+        raise DataError(
+            f"{place} says label {found['label']}, but {class_names[label]} is "
+            f"{label + 1} in classInd.txt."
+        )
+    return found["name"], label
+
+
+def _entries(folder):
+    """Names in a directory by their lower-case form."""
+    entries = {}
+    for name in os.listdir(folder):
+        entries.setdefault(name.casefold(), []).append(name)
+    return entries
+
+
+def _resolve(folder, name, place, entries):
+    """The file of a listed name; upper and lower case may differ if that is unique.
+
+    UCF101's own lists write HandstandPushups/v_HandStandPushups_g01_c01.avi, and
+    copies of the data set differ in both parts.
+    """
+    path = folder
+    for part in name.split("/"):
+        if not path.is_dir():
+            return None
+        alike = entries(path).get(part.casefold(), [])
+        if part not in alike and len(alike) > 1:
+            raise DataError(f"{place}: {part!r} may be any of {alike} in {path}.")
+        if not alike:
+            return None
+        path = path / (part if part in alike else alike[0])
+    return path
+
+
+def _check_disjoint(train, test):
+    places = {line.path: line for line in train}
+    for line in test:
+        if line.path in places:
+            raise DataError(
+                f"{line.name} is in both lists: {places[line.path].place} and "
+                f"{line.place}."
+            )
+
+
+def _check_groups(train, test):
+    """A group's videos show the same scene: sharing one would inflate the accuracy."""
+    places = {(line.label, line.group): line for line in train if line.group >= 0}
+    for line in test:
+        other = places.get((line.label, line.group))
+        if other:
+            raise DataError(
+                f"Group {line.group} of one class is in both lists: {other.name} "
+                f"({other.place}) and {line.name} ({line.place})."
+            )
+
+
+def _check_classes(train, class_names, lists):
+    present = {line.label for line in train}
+    for label, name in enumerate(class_names):
+        if label not in present:
+            raise DataError(
+                f"{lists / 'classInd.txt'} names {name}, of which {train[0].file} "
+                "lists no video."
+            )
