@@ -1,0 +1,19 @@
+"""What happens around the steps of a run: saving, stopping, watching, reporting."""
+
+from callbacks.folder import RunFolder
+from callbacks.preemption import Preemption
+from callbacks.record import Record
+from callbacks.report import scores, summary, write_report
+from callbacks.store import CheckpointStore
+from callbacks.watchdog import Watchdog
+
+__all__ = [
+    "CheckpointStore",
+    "Preemption",
+    "Record",
+    "RunFolder",
+    "Watchdog",
+    "scores",
+    "summary",
+    "write_report",
+]

@@ -1,0 +1,69 @@
+"""When a run is saved, and what happens when it cannot be."""
+
+import time
+
+from absl import logging
+
+from callbacks.steps import StepCallback
+from configs.errors import StorageError
+
+
+class SaveCheckpoints(StepCallback):
+    """Saves every so many steps; a full disk delays saving, not training.
+
+    Args:
+      store: the `CheckpointStore`.
+      rows: files of rows (journal, history, …) that a checkpoint must not be ahead of.
+      history: the rows of epochs, to protect the best one's checkpoint.
+      step: updates done so far.
+      save_every: steps between checkpoints.
+    """
+
+    def __init__(self, store, *, rows, history, step, save_every):
+        super().__init__(step)
+        self.store = store
+        self.rows = rows
+        self.history = history
+        self.save_every = save_every
+        self.seconds = 0.0  # Spent saving, in total.
+
+    def after_step(self, step, logs):
+        if step % self.save_every == 0:
+            self.save(step)
+
+    def save(self, step, required=False):
+        """Saves now.
+
+        Args:
+          step: updates done so far.
+          required: whether failing ends the run.
+
+        Raises:
+          StorageError: it failed and was required.
+        """
+        begin = time.monotonic()
+        try:
+            for rows in self.rows:
+                rows.sync()
+            self.store.save(step, protect=[best_step(self.history.read())])
+        except (StorageError, OSError) as error:
+            if required:
+                raise StorageError(str(error)) from error
+            logging.error("%s Training goes on; the next save tries again.", error)
+        self.seconds += time.monotonic() - begin
+
+
+def best_step(history):
+    """The step of the epoch with the highest top-1 on held-out groups.
+
+    Epochs validated on the test split do not count: choosing among them would be
+    fitting to it.
+
+    Args:
+      history: rows of history.jsonl.
+
+    Returns:
+      The step, the earliest of equals, or None.
+    """
+    rows = [row for row in history if row.get("validation") == "groups"]
+    return max(rows, key=lambda row: row["top1"])["step"] if rows else None

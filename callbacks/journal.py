@@ -1,0 +1,42 @@
+"""journal.jsonl: one row for each step of the run, the same however often it restarted.
+
+A row holds `step` (the first is 1), `epoch` (from 0, that of the batch's first clip),
+`loss` and `accuracy` over the global batch of that step alone, `learning_rate`,
+`gradient_norm` before clipping, `loss_scale`, `weight` (clips that counted) and
+`examples`, a hash of the indices of the batch's videos in order. Wall-clock times are
+in timing.jsonl, so that the journals of two equal runs are equal byte for byte.
+"""
+
+import hashlib
+
+import numpy as np
+
+from callbacks.steps import StepCallback
+
+FLOATS = ("loss", "accuracy", "learning_rate", "gradient_norm", "loss_scale", "weight")
+
+
+class Journal(StepCallback):
+    """Writes a row of the journal after each step.
+
+    Args:
+      rows: a `callbacks.rows.Rows`, rewound to `step`.
+      step: updates done so far.
+      epoch_of: the epoch of the first clip of update number n, a function.
+    """
+
+    def __init__(self, rows, *, step, epoch_of):
+        super().__init__(step)
+        self.rows = rows
+        self.epoch_of = epoch_of
+
+    def after_step(self, step, logs):
+        video = np.asarray(logs["video"], dtype="<i8")
+        self.rows.append(
+            {
+                "step": step,
+                "epoch": self.epoch_of(step),
+                **{name: float(logs[name]) for name in FLOATS},
+                "examples": hashlib.sha256(video.tobytes()).hexdigest()[:16],
+            }
+        )

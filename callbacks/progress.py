@@ -1,0 +1,102 @@
+"""The progress line, and timing.jsonl: how long steps took and waited for clips."""
+
+import collections
+import sys
+import time
+
+from absl import logging
+from tqdm import tqdm
+
+from callbacks.steps import StepCallback
+
+WINDOW = 50  # Steps that the shown rates are means over.
+BOTTLENECK = 0.2  # Share of the time waiting for clips that is worth advice.
+
+
+class Progress(StepCallback):
+    """One live line on a terminal; elsewhere a line of the log every half minute.
+
+    Args:
+      step: updates done so far.
+      calendar: the run's `Calendar`.
+      timing: `Rows` that take each step's seconds and seconds of waiting for data.
+      clock: seconds since some moment, a function.
+    """
+
+    def __init__(self, *, step, calendar, timing, clock=time.monotonic):
+        super().__init__(step)
+        self.calendar = calendar
+        self.timing = timing
+        self.clock = clock
+        self.recent = collections.deque(maxlen=WINDOW)
+        self.last = None
+        self.advised = False
+        self.bar = tqdm(
+            total=calendar.steps,
+            initial=step,
+            disable=not sys.stderr.isatty(),
+            unit="step",
+            dynamic_ncols=True,
+            bar_format="{l_bar}{bar:20}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}] "
+            "{postfix}",
+        )
+
+    def on_train_begin(self, logs=None):
+        # What lies between two calls of fit (a validation, a new stream) is no step.
+        self.last = None
+
+    def after_step(self, step, logs):
+        now, wait = self.clock(), float(logs["data_wait"])
+        if self.last is not None:
+            seconds = now - self.last
+            self.recent.append((seconds, min(wait, seconds)))
+            self.timing.append({"step": step, "seconds": seconds, "data_wait": wait})
+        self.last = now
+        self.bar.set_postfix_str(self._line(step, logs), refresh=False)
+        self.bar.update()
+        if self.bar.disable:
+            logging.log_every_n_seconds(
+                logging.INFO,
+                "step %d/%d  %s",
+                30,
+                step,
+                self.calendar.steps,
+                self._line(step, logs),
+            )
+        self._advise()
+        if step == self.calendar.steps:
+            self.bar.close()
+
+    def _line(self, step, logs):
+        parts = [
+            f"epoch {self.calendar.epoch_of(step) + 1}/{self.calendar.epochs}",
+            f"loss {logs['loss']:.4f}",
+            f"accuracy {logs['accuracy']:.2f}",
+            f"rate {logs['learning_rate']:.2e}",
+        ]
+        if self.recent:
+            seconds, waits = map(sum, zip(*self.recent, strict=True))
+            rate = len(self.recent) * self.calendar.batch_size / seconds
+            left = (self.calendar.steps - step) * seconds / len(self.recent)
+            parts += [f"{rate:.1f} clips/s", f"data wait {waits / seconds:.0%}"]
+            parts += [f"ETA {_clock(left)}"] if self.bar.disable else []
+        return "  ".join(parts)
+
+    def _advise(self):
+        if self.advised or len(self.recent) < WINDOW:
+            return
+        seconds, waits = map(sum, zip(*self.recent, strict=True))
+        if waits > BOTTLENECK * seconds:
+            self.advised = True
+            logging.warning(
+                "The input is the bottleneck: %.0f %% of the time was spent waiting "
+                "for clips. Give the run more CPU cores (data.threads), or a faster "
+                "disk; python -m benchmarks.input measures what a core decodes.",
+                100 * waits / seconds,
+            )
+
+
+def _clock(seconds):
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

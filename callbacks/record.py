@@ -1,0 +1,93 @@
+"""Everything a run writes while it trains, and its continuation after a restart."""
+
+import numpy as np
+
+from callbacks.checkpoint import SaveCheckpoints
+from callbacks.journal import Journal
+from callbacks.numerics import NonFiniteGuard
+from callbacks.progress import Progress
+from callbacks.rows import Rows
+from callbacks.summaries import Summaries
+from configs.errors import CheckpointError
+
+
+class Record:
+    """The files of rows, the event files and the checkpoints of a run, kept in step.
+
+    Args:
+      config: `configs.schema.Checkpoints`.
+      folder: the `RunFolder`.
+      store: the run's `CheckpointStore`.
+      calendar: the run's `Calendar`.
+
+    Attributes:
+      step: updates done when the record was opened.
+      callbacks: for `fit`, in the order in which they must act.
+    """
+
+    def __init__(self, config, folder, store, calendar):
+        self.store = store
+        self.calendar = calendar
+        self.journal = Rows(folder / "journal.jsonl")
+        self.timing = Rows(folder / "timing.jsonl")
+        self.history = Rows(folder / "history.jsonl")
+        self.step = store.restore()
+        if self.step is None:
+            self._begin()
+        files = (self.journal, self.timing, self.history)
+        journal, _, history = (file.rewind(self.step) for file in files)
+        self.saver = SaveCheckpoints(
+            store,
+            rows=files,
+            history=self.history,
+            step=self.step,
+            save_every=config.save_every,
+        )
+        self.summaries = Summaries(
+            folder / "tensorboard", step=self.step, journal=journal, history=history
+        )
+        self.callbacks = [
+            Journal(self.journal, step=self.step, epoch_of=calendar.epoch_of),
+            self.summaries,
+            Progress(step=self.step, calendar=calendar, timing=self.timing),
+            NonFiniteGuard(
+                limit=config.nonfinite_limit, rows=journal, step=self.step, store=store
+            ),
+            self.saver,
+        ]
+
+    def _begin(self):
+        """Commits the initial weights: a run that has begun always has a checkpoint."""
+        if self.journal.read():
+            raise CheckpointError(
+                f"{self.journal.path} says that this run has trained, but "
+                f"{self.store.path} holds no checkpoint. Put one back, or begin again "
+                "in another --workdir."
+            )
+        self.step = 0
+        self.store.save(0)
+
+    def has_epoch(self, epoch):
+        """Whether the epoch's row is in history.jsonl."""
+        return any(row["epoch"] == epoch for row in self.history.read())
+
+    def add_epoch(self, epoch, validation):
+        """Writes an epoch's row: means over its steps, and its validation.
+
+        Args:
+          epoch: counted from 0.
+          validation: more entries of the row.
+        """
+        end = self.calendar.end(epoch)
+        begin = self.calendar.end(epoch - 1) if epoch else 0
+        steps = [row for row in self.journal.read() if begin < row["step"] <= end]
+        row = {
+            "epoch": epoch,
+            "step": end,
+            "loss": float(np.mean([row["loss"] for row in steps])),
+            "accuracy": float(np.mean([row["accuracy"] for row in steps])),
+            **validation,
+        }
+        self.history.append(row)
+        self.summaries.after_epoch(row)
+        return row

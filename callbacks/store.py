@@ -1,0 +1,211 @@
+"""Checkpoints that are absent or complete, and verified before they are used.
+
+A checkpoint is written into a folder aside: TensorFlow's files, `state.json`, then
+`manifest.json` with the size and SHA-256 of each. Every file and the folder are synced
+to the disk before one rename makes it `step-00000123`; TensorFlow itself never syncs.
+Removal renames first, too, so that a name `step-…` always means a complete checkpoint.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+
+import tensorflow as tf
+from absl import logging
+
+from callbacks.folder import sync_folder
+from configs.errors import CheckpointError, StorageError
+
+ASIDE = ".aside-"
+DAMAGED = ".damaged"
+MANIFEST = "manifest.json"
+
+
+class CheckpointStore:
+    """The checkpoints of one run, in one folder.
+
+    Args:
+      path: the folder; created when first saved to.
+      keep: how many of the newest stay.
+      **objects: what is saved: trackable objects, built, with every variable created.
+    """
+
+    def __init__(self, path, *, keep, **objects):
+        self.path = path
+        self.keep = keep
+        self.checkpoint = tf.train.Checkpoint(**objects)
+        self.variables = [v for o in objects.values() for v in _variables(o)]
+
+    def steps(self):
+        """The steps of all complete checkpoints, newest first."""
+        names = [p.name for p in self.path.glob("step-*") if DAMAGED not in p.name]
+        return sorted((int(name.removeprefix("step-")) for name in names), reverse=True)
+
+    def folder(self, step):
+        """The folder of a step's checkpoint."""
+        return self.path / f"step-{step:08d}"
+
+    def save(self, step, protect=()):
+        """Commits a checkpoint, then removes those no longer kept.
+
+        Does nothing where the step is already saved.
+
+        Args:
+          step: updates done so far.
+          protect: steps that stay, besides the newest.
+
+        Raises:
+          CheckpointError: a variable is not finite; nothing was written.
+          StorageError: it could not be written; earlier ones are untouched, and
+            nothing of the attempt is left.
+        """
+        if step in self.steps():
+            return
+        self._require_finite(step)
+        aside = self.path / f"{ASIDE}{step:08d}"
+        try:
+            self.clear_aside()
+            aside.mkdir(parents=True)
+            self.checkpoint.write(str(aside / "variables"))
+            (aside / "state.json").write_text(json.dumps({"step": step}))
+            _seal(aside)
+            os.rename(aside, self.folder(step))
+            sync_folder(self.path)
+            self._prune(protect)
+        except (OSError, tf.errors.OpError) as error:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise StorageError(
+                f"The checkpoint of step {step} could not be written to {self.path}: "
+                f"{error}"
+            ) from error
+
+    def restore(self, step=None):
+        """Restores the newest checkpoint that verifies, or a given one.
+
+        Damaged checkpoints newer than the one restored are set aside under another
+        name. Where none is usable nothing is changed.
+
+        Args:
+          step: restores this one only.
+
+        Returns:
+          The step restored, or None if there has never been a checkpoint.
+
+        Raises:
+          CheckpointError: checkpoints exist but none can be used.
+        """
+        damaged = {}
+        for candidate in self.steps() if step is None else [step]:
+            reason = self._try(candidate)
+            if reason is None:
+                self._set_aside(damaged)
+                return candidate
+            damaged[candidate] = reason
+        if not damaged and not list(self.path.glob(f"*{DAMAGED}*")):
+            return None
+        reasons = [f"step {step}: {reason}" for step, reason in damaged.items()]
+        raise CheckpointError(
+            f"No checkpoint in {self.path} can be used ({'; '.join(reasons)}). Put a "
+            "good copy back, or begin again in another --workdir."
+        )
+
+    def clear_aside(self):
+        """Removes what an interrupted save or removal left."""
+        for leftover in self.path.glob(f"{ASIDE}*"):
+            shutil.rmtree(leftover)
+
+    def _require_finite(self, step):
+        for variable in self.variables:
+            if variable.dtype.is_floating and not _all_finite(variable):
+                raise CheckpointError(
+                    f"The checkpoint of step {step} must hold finite values; "
+                    f"{variable.name} does not. Nothing was written."
+                )
+
+    def _try(self, step):
+        """Restores one checkpoint; returns why it cannot be used, or None."""
+        folder = self.folder(step)
+        reason = _damage(folder)
+        if reason is None:
+            try:
+                status = self.checkpoint.read(str(folder / "variables"))
+                # Both ways: no variable without a value, no value without a variable.
+                status.assert_existing_objects_matched().assert_consumed()
+            except (AssertionError, ValueError, tf.errors.OpError) as error:
+                reason = f"it does not fit this model: {error}"
+        return reason
+
+    def _set_aside(self, damaged):
+        for step, reason in damaged.items():
+            folder = self.folder(step)
+            target = folder.with_name(folder.name + DAMAGED)
+            while target.exists():
+                target = target.with_name(target.name + "x")
+            logging.warning(
+                "Checkpoint %s is damaged (%s); set aside as %s.",
+                folder,
+                reason,
+                target.name,
+            )
+            os.rename(folder, target)
+
+    def _prune(self, protect):
+        for step in self.steps()[self.keep :]:
+            if step not in protect:
+                doomed = self.path / f"{ASIDE}{step:08d}"
+                os.rename(self.folder(step), doomed)
+                shutil.rmtree(doomed)
+
+
+def _variables(trackable):
+    variables = trackable.variables
+    return variables() if callable(variables) else variables
+
+
+@tf.function(reduce_retracing=True)
+def _all_finite(value):
+    return tf.reduce_all(tf.math.is_finite(value))
+
+
+def _seal(folder):
+    """Syncs every file of a folder and lists them in its manifest."""
+    files = {}
+    for path in sorted(folder.iterdir()):
+        files[path.name] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+        _sync_file(path)
+    manifest = folder / MANIFEST
+    manifest.write_text(json.dumps(files, indent=2))
+    _sync_file(manifest)
+    sync_folder(folder)
+
+
+def _sync_file(path):
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def _damage(folder):
+    """Why the files of a checkpoint are not those its manifest lists, or None."""
+    try:
+        files = json.loads((folder / MANIFEST).read_text())
+        for name, facts in files.items():
+            path = folder / name
+            if path.stat().st_size != facts["bytes"]:
+                return f"{name} has {path.stat().st_size} of {facts['bytes']} bytes"
+            if _sha256(path) != facts["sha256"]:
+                return f"{name} does not match its SHA-256"
+        state = json.loads((folder / "state.json").read_text())
+        if folder.name != f"step-{state['step']:08d}":
+            return f"state.json is of step {state['step']}"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Experiments, the schema they fill in, and the flags derived from it."""

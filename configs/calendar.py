@@ -1,0 +1,42 @@
+"""Which step belongs to which epoch: the one place where epochs become steps."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Calendar:
+    """The steps of a run over a stream of clips that has no gaps.
+
+    An epoch ends with the update in which its last clip is trained on; that batch's
+    other clips are the next epoch's first, so nothing is dropped or repeated.
+
+    Attributes:
+      clips: training clips of an epoch.
+      batch_size: clips of an update, over all replicas.
+      epochs: epochs of the run.
+    """
+
+    clips: int
+    batch_size: int
+    epochs: int
+
+    @property
+    def steps(self):
+        """Updates of the whole run."""
+        return self.end(self.epochs - 1)
+
+    def end(self, epoch):
+        """Updates done when every clip of `epoch` (from 0) has been trained on."""
+        return -(-(epoch + 1) * self.clips // self.batch_size)
+
+    def epoch_of(self, step):
+        """The epoch of the first clip of update number `step` (from 1)."""
+        return (step - 1) * self.batch_size // self.clips
+
+    def steps_of(self, epochs):
+        """A duration in epochs, not necessarily whole, as a number of updates."""
+        return round(epochs * self.clips / self.batch_size)
+
+    def first_epoch(self, step):
+        """The first epoch that does not end before `step` updates are done."""
+        return next(e for e in range(self.epochs) if self.end(e) >= step)

@@ -1,0 +1,49 @@
+"""What can end a run, and the process exit code that says so."""
+
+
+class RunError(Exception):
+    """Ends a run with one line for the user and `exit_code` for the scheduler."""
+
+    exit_code = 1
+
+
+class ConfigError(RunError, ValueError):
+    """A flag, a field or a file given as configuration is not usable."""
+
+    exit_code = 2
+
+
+class DataError(RunError):
+    """The data set is incomplete, inconsistent or too damaged to train on."""
+
+    exit_code = 3
+
+
+class CheckpointError(RunError):
+    """Checkpoints exist but none of them can be used."""
+
+    exit_code = 4
+
+
+class NumericsError(RunError):
+    """Too many updates in a row were not finite."""
+
+    exit_code = 5
+
+
+class StorageError(RunError):
+    """The run's folder could not be written."""
+
+    exit_code = 6
+
+
+class LockedError(RunError):
+    """Another process is writing to the run's folder."""
+
+    exit_code = 7
+
+
+class RetryError(RunError):
+    """The run stopped in good order; the same command continues it."""
+
+    exit_code = 75

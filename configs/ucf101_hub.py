@@ -1,0 +1,28 @@
+"""The published TF-Hub Video Swin-T as it is, with an I3D head, on UCF101 split 1.
+
+The backbone runs from its SavedModel (float32 graph, fixed 32 x 224 x 224 clips).
+Convert it first (`python -m model.convert`) to run it natively: mixed precision inside
+the blocks, drop path, recompute and any clip size. The download has not been tried.
+
+    python train.py --config=ucf101_hub --data.root=UCF101 --workdir=runs/hub
+"""
+
+from configs.schema import Data, Experiment, Model, Optimizer
+
+
+def config():
+    return Experiment(
+        epochs=30,
+        data=Data(batch_size=64, frames=32, frame_interval=2, size=224),
+        model=Model(
+            handle="https://tfhub.dev/shoaib6174/"
+            "swin_tiny_patch244_window877_kinetics400_1k/1",
+            dropout=0.5,
+        ),
+        optimizer=Optimizer(
+            learning_rate=1e-3,
+            backbone_multiplier=0.1,
+            weight_decay=0.02,
+            warmup_epochs=2.5,
+        ),
+    )

@@ -1,0 +1,272 @@
+"""The whole model and one update of it: uint8 clips in, float32 logits out.
+
+Normalisation is part of the model, so that training, evaluation, prediction and the
+exported SavedModel cannot disagree about it.
+"""
+
+import tensorflow as tf
+import tf_keras as keras
+
+from model.backbone import create_backbone
+
+# Of RGB values in 0..255; official file configs/recognition/swin/*.py, img_norm_cfg.
+MEAN = (123.675, 116.28, 103.53)
+STANDARD_DEVIATION = (58.395, 57.12, 57.375)
+
+# Folded into an example's seed, so that the head's mask is drawn apart from the
+# backbone's stochastic depth.
+HEAD_SALT = 1
+
+
+def normalise(clip):
+    """uint8 [b, T, 3, H, W] in 0..255, RGB -> float of the compute precision."""
+    shape = (1, 1, 3, 1, 1)
+    clip = (tf.cast(clip, tf.float32) - tf.reshape(MEAN, shape)) / tf.reshape(
+        STANDARD_DEVIATION, shape
+    )
+    return tf.cast(clip, keras.mixed_precision.global_policy().compute_dtype)
+
+
+def per_example_dropout(features, rate, seed):
+    """Dropout whose mask is a pure function of each example's seed.
+
+    Keras's own layer keeps its random state outside checkpoints; this one has none, so
+    that a resumed run, and any number of replicas, draws the same masks.
+
+    Args:
+      features: float [b, C].
+      rate: share dropped, in [0, 1); the rest is scaled by 1 / (1 - rate).
+      seed: int32 [b, 2].
+    """
+    if rate == 0:
+        return features
+    channels = features.shape[-1]
+    uniform = tf.vectorized_map(
+        lambda example: tf.random.stateless_uniform(
+            [channels], tf.random.experimental.stateless_fold_in(example, HEAD_SALT)
+        ),
+        seed,
+    )
+    return tf.where(uniform >= rate, features / (1 - rate), tf.zeros_like(features))
+
+
+class Classifier(keras.Model):
+    """A backbone and an I3D head: mean over space and time, dropout, dense layer.
+
+    Called with uint8 [b, T, 3, H, W] in 0..255 (RGB), or with a dict of that "clip" and
+    the "seed" int32 [b, 2] which training needs. Returns float32 logits [b, classes].
+
+    Head: official file mmaction/models/heads/i3d_head.py (dense weights normal with
+    standard deviation 0.01).
+
+    Attributes:
+      backbone: normalised float [b, T, 3, H, W] -> features [b, T', H', W', C].
+      head: the dense layer, float32 whatever the precision of the backbone.
+    """
+
+    def __init__(
+        self,
+        backbone,
+        classes,
+        *,
+        dropout=0.0,
+        label_smoothing=0.0,
+        micro_batches=1,
+    ):
+        super().__init__(name="classifier")
+        self.backbone = backbone
+        self.dropout = dropout
+        self.label_smoothing = label_smoothing
+        self.micro_batches = micro_batches
+        self.head = keras.layers.Dense(
+            classes,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            dtype="float32",
+            name="head",
+        )
+
+    def call(self, inputs, training=False):
+        if not isinstance(inputs, dict):
+            inputs = {"clip": inputs}
+        seed = inputs["seed"] if training else None
+        features = self.backbone(
+            normalise(inputs["clip"]), training=training, seed=seed
+        )
+        features = tf.reduce_mean(tf.cast(features, tf.float32), axis=(1, 2, 3))
+        if training:
+            features = per_example_dropout(features, self.dropout, seed)
+        return self.head(features)
+
+    def compile(self, optimizer):
+        """Wraps the optimizer so that an update that is not finite is skipped.
+
+        Keras's loss-scale optimizer skips such an update on every replica and counts
+        the step all the same. Under mixed_float16 it also scales the loss; otherwise
+        its scale stays at 1, which changes no bit.
+        """
+        scaled = keras.mixed_precision.global_policy().name == "mixed_float16"
+        scale = {} if scaled else dict(initial_scale=1, dynamic_growth_steps=2**31 - 1)
+        super().compile(
+            optimizer=keras.mixed_precision.LossScaleOptimizer(optimizer, **scale)
+        )
+
+    def losses_per_example(self, labels, logits):
+        """Cross-entropy with label smoothing: int [b], [b, classes] -> float32 [b]."""
+        classes = logits.shape[-1]
+        targets = tf.one_hot(labels, classes) * (1 - self.label_smoothing)
+        targets += self.label_smoothing / classes
+        return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+
+    def train_step(self, data):
+        """One update from one replica's share of the global batch.
+
+        Args:
+          data: ({"clip", "seed", "video"}, labels int [b], weights float [b]). Examples
+            of weight 0 count for nothing; the loss is the mean over the others of all
+            replicas.
+
+        Returns:
+          Dict of scalars that are the same on every replica (loss, accuracy,
+          gradient_norm, learning_rate, loss_scale, weight) and "video" int [b].
+        """
+        inputs, labels, weights = data
+        replica = tf.distribute.get_replica_context()
+        total = replica.all_reduce("SUM", tf.reduce_sum(weights))
+        sums, gradients = self._sums_and_gradients(
+            inputs, labels, tf.math.divide_no_nan(weights, total)
+        )
+        sums = replica.all_reduce("SUM", sums)
+        gradients = self.optimizer.get_unscaled_gradients(
+            replica.all_reduce("SUM", gradients)
+        )
+        norm = tf.linalg.global_norm(gradients)
+        # Both as they were for this update: applying it moves them on.
+        before = {
+            "learning_rate": self.optimizer.inner_optimizer.schedule(
+                self.optimizer.iterations
+            ),
+            "loss_scale": tf.identity(self.optimizer.loss_scale),
+        }
+        # A loss that is not finite need not reach every gradient; the update is skipped
+        # on all replicas only if it does.
+        factor = tf.where(tf.math.is_finite(sums["loss"]), 1.0, float("nan"))
+        with tf.control_dependencies(list(before.values())):
+            self.optimizer.apply_gradients(
+                [(factor * g, v) for g, v in zip(gradients, self.trainable_variables)],
+                skip_gradients_aggregation=True,
+            )
+        return {
+            **sums,
+            **before,
+            "gradient_norm": norm,
+            "weight": total,
+            "video": inputs["video"],
+        }
+
+    def make_train_function(self, force=False):
+        """The function `fit` calls: one batch from the iterator, one update.
+
+        Keras's own would sum the scalars over the replicas. This one also measures, in
+        the graph, how long the batch was waited for ("data_wait", seconds).
+        """
+        if self.train_function is None or force:
+            self.train_function = tf.function(self._next_update)
+        return self.train_function
+
+    def _next_update(self, iterator):
+        strategy = self.distribute_strategy
+        begin = tf.timestamp()
+        with tf.control_dependencies([begin]):
+            data = next(iterator)
+        arrived = tf.nest.flatten(
+            tf.nest.map_structure(strategy.experimental_local_results, data)
+        )
+        with tf.control_dependencies(arrived):
+            wait = tf.timestamp() - begin
+        results = {
+            name: strategy.experimental_local_results(value)
+            for name, value in strategy.run(self.train_step, args=(data,)).items()
+        }
+        self._train_counter.assign_add(1)
+        video = tf.concat(results.pop("video"), axis=0)
+        scalars = {name: values[0] for name, values in results.items()}
+        return {**scalars, "video": video, "data_wait": wait}
+
+    def _sums_and_gradients(self, inputs, labels, shares):
+        """Weighted sums over a replica's examples, in `micro_batches` parts.
+
+        Returns:
+          ({"loss", "accuracy"}: float32 scalars, gradients of the scaled loss).
+        """
+        batch = ({"clip": inputs["clip"], "seed": inputs["seed"]}, labels, shares)
+        if self.micro_batches == 1:
+            return self._part(*batch)
+        parts = tf.nest.map_structure(self._split, batch)
+        totals = (
+            {"loss": tf.zeros([]), "accuracy": tf.zeros([])},
+            [tf.zeros(v.shape, v.dtype) for v in self.trainable_variables],
+        )
+        # A loop, not copies side by side: the parts must not be in memory together.
+        _, totals = tf.while_loop(
+            lambda index, _: index < self.micro_batches,
+            lambda index, totals: (
+                index + 1,
+                tf.nest.map_structure(
+                    tf.add,
+                    totals,
+                    self._part(*tf.nest.map_structure(lambda t: t[index], parts)),
+                ),
+            ),
+            (0, totals),
+            parallel_iterations=1,
+        )
+        return totals
+
+    def _split(self, tensor):
+        size = tf.shape(tensor)[0] // self.micro_batches
+        return tf.reshape(
+            tensor, tf.concat([[self.micro_batches, size], tf.shape(tensor)[1:]], 0)
+        )
+
+    def _part(self, inputs, labels, shares):
+        with tf.GradientTape() as tape:
+            logits = self(inputs, training=True)
+            loss = tf.reduce_sum(shares * self.losses_per_example(labels, logits))
+            scaled = self.optimizer.get_scaled_loss(loss)
+        gradients = tape.gradient(
+            scaled,
+            self.trainable_variables,
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        correct = tf.equal(tf.argmax(logits, axis=1, output_type=labels.dtype), labels)
+        sums = {
+            "loss": loss,
+            "accuracy": tf.reduce_sum(shares * tf.cast(correct, tf.float32)),
+        }
+        return sums, [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+
+def create_model(
+    config, *, classes, clip_shape, label_smoothing=0.0, micro_batches=1
+):
+    """The classifier that a run trains, with its variables created.
+
+    Call it under the strategy's scope.
+
+    Args:
+      config: a `configs.schema.Model`, its architecture resolved.
+      classes: how many classes the head tells apart.
+      clip_shape: frames, height and width of its clips.
+      label_smoothing: share of the target spread over all classes.
+      micro_batches: parts a replica's batch is computed in.
+    """
+    model = Classifier(
+        create_backbone(config),
+        classes,
+        dropout=config.dropout,
+        label_smoothing=label_smoothing,
+        micro_batches=micro_batches,
+    )
+    frames, height, width = clip_shape
+    model(tf.zeros([1, frames, 3, height, width], tf.uint8))
+    return model

@@ -1,0 +1,66 @@
+"""From `runtime.replicas` to a MirroredStrategy, on GPUs or logical CPU devices."""
+
+import os
+
+import tensorflow as tf
+from absl import logging
+
+from configs.errors import ConfigError
+
+
+def create_strategy(runtime):
+    """The strategy a run trains and evaluates under; logs in one line what was chosen.
+
+    Every replica count takes the same path, one replica included, so that a run moved
+    from one device to several differs in nothing but the devices. Call it before
+    anything else touches a device: TensorFlow fixes its devices at first use.
+
+    Args:
+      runtime: a `configs.schema.Runtime`.
+
+    Raises:
+      ConfigError: there are fewer GPUs than `runtime.replicas`, devices were fixed
+        before, or TF_CONFIG describes a cluster.
+    """
+    if "cluster" in os.environ.get("TF_CONFIG", ""):
+        raise ConfigError(
+            "TF_CONFIG must be unset: a run takes the GPUs of one machine; received "
+            f"{os.environ['TF_CONFIG']!r}."
+        )
+    if runtime.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    gpus = tf.config.list_physical_devices("GPU")
+    names = _gpu_names(gpus, runtime.replicas) if gpus else _cpu_names(runtime.replicas)
+    logging.info(
+        "Strategy: MirroredStrategy on %s (%s)%s.",
+        "1 device" if len(names) == 1 else f"{len(names)} devices",
+        ", ".join(names),
+        ", deterministic operations" if runtime.deterministic else "",
+    )
+    return tf.distribute.MirroredStrategy(names)
+
+
+def _gpu_names(gpus, replicas):
+    if replicas > len(gpus):
+        raise ConfigError(
+            f"runtime.replicas must be at most {len(gpus)}, the GPUs of this machine; "
+            f"received {replicas}."
+        )
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    return [f"GPU:{index}" for index in range(replicas or len(gpus))]
+
+
+def _cpu_names(replicas):
+    count = max(replicas, 1)
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    if len(tf.config.get_logical_device_configuration(cpu) or [None]) < count:
+        device = tf.config.LogicalDeviceConfiguration()
+        try:
+            tf.config.set_logical_device_configuration(cpu, [device] * count)
+        except RuntimeError as error:
+            raise ConfigError(
+                f"runtime.replicas must be chosen before any device is used; received "
+                f"{replicas}: {error}"
+            ) from None
+    return [f"CPU:{index}" for index in range(count)]
