@@ -1,0 +1,208 @@
+"""An arbitrary TensorFlow Hub model behind the backbone's contract."""
+
+import dataclasses
+import os
+import tarfile
+import tempfile
+from pathlib import Path
+
+import tensorflow as tf
+import tensorflow_hub as hub
+import tf_keras as keras
+from absl import logging
+from tensorflow.core.protobuf import saved_model_pb2
+
+from configs.errors import ConfigError
+from model.storage import sha256, written_aside
+
+# Axes of a clip [B, frames, 3, height, width] in the order a model wants them, by the
+# axis on which that model has its channels.
+LAYOUTS = {1: (0, 2, 1, 3, 4), 2: (0, 1, 2, 3, 4), 4: (0, 1, 3, 4, 2)}
+SIGNATURE = "serving_default"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Interface:
+    """What a SavedModel takes and gives, as its signature says; None is any size."""
+
+    clip: tuple[int | None, ...]
+    channel_axis: int
+    features: tuple[int | None, ...]
+
+    @property
+    def sizes(self):
+        """(frames, height, width) of the clips it takes."""
+        return tuple(
+            size
+            for axis, size in enumerate(self.clip)
+            if axis not in (0, self.channel_axis)
+        )
+
+    def fits(self, sizes):
+        """Whether clips of (frames, height, width) can be given to it."""
+        return all(
+            mine in (None, theirs)
+            for mine, theirs in zip(self.sizes, sizes, strict=True)
+        )
+
+
+def local_directory(handle):
+    """The directory of a SavedModel: a path, a tar file of one, or a Hub address.
+
+    Raises:
+        ConfigError: there is no SavedModel behind the handle.
+    """
+    if os.path.isfile(handle):
+        directory = unpacked(Path(handle))
+    else:
+        try:
+            directory = Path(hub.resolve(handle))
+        except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+            raise ConfigError(
+                "model.handle must be a path or an address that can be fetched; "
+                f"received {handle!r}: {error}"
+            ) from error
+    if not (directory / "saved_model.pb").is_file():
+        raise ConfigError(
+            "model.handle must be a SavedModel (a directory with saved_model.pb, or a "
+            f"tar file of one); received {handle!r}."
+        )
+    return directory
+
+
+def unpacked(archive):
+    """Unpacks a tar file into the cache of downloaded models, once for each content."""
+    if not tarfile.is_tarfile(archive):
+        raise ConfigError(
+            f"model.handle must be a directory or a tar file; received {str(archive)!r}."
+        )
+    cache = Path(
+        os.environ.get("TFHUB_CACHE_DIR", Path(tempfile.gettempdir(), "tfhub_modules"))
+    )
+    directory = cache / sha256(archive)
+    if not directory.is_dir():
+        with written_aside(directory) as aside, tarfile.open(archive) as file:
+            file.extractall(aside, filter="data")
+    return directory
+
+
+def read_interface(directory):
+    """Reads what a SavedModel takes and gives, without loading it onto any device.
+
+    Raises:
+        ConfigError: it does not map one clip to features.
+    """
+    proto = saved_model_pb2.SavedModel.FromString(
+        Path(directory, "saved_model.pb").read_bytes()
+    )
+    signatures = proto.meta_graphs[0].signature_def
+    if SIGNATURE not in signatures:
+        raise refused(directory, f"only the signatures {sorted(signatures)}")
+    inputs, outputs = (
+        {name: shape(tensor) for name, tensor in tensors.items()}
+        for tensors in (signatures[SIGNATURE].inputs, signatures[SIGNATURE].outputs)
+    )
+    offer = f"{inputs} -> {outputs}"
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise refused(directory, offer)
+    (clip,), (features,) = inputs.values(), outputs.values()
+    axes = [axis for axis in LAYOUTS if len(clip) == 5 and clip[axis] == 3]
+    if not axes or len(features) not in (2, 3, 4, 5):
+        raise refused(directory, offer)
+    return Interface(clip=clip, channel_axis=axes[0], features=features)
+
+
+def shape(tensor):
+    """The shape in a signature as a tuple; () where even the rank is unknown."""
+    return tuple(
+        None if axis.size < 0 else axis.size for axis in tensor.tensor_shape.dim
+    )
+
+
+def refused(directory, offer):
+    return ConfigError(
+        "model.handle must map one clip [n, 3, frames, height, width], "
+        "[n, frames, 3, height, width] or [n, frames, height, width, 3] to features; "
+        f"{str(directory)!r} offers {offer}."
+    )
+
+
+def check_interface(interface, *, frames, size):
+    """Raises ConfigError unless a Hub model takes square clips of the configured size."""
+    if interface.fits((frames, size, size)):
+        return
+    length, height, width = interface.sizes
+    if height == width:
+        advice = (
+            f"set --data.frames={length or frames} --data.size={height or size}, or "
+            "choose another handle"
+        )
+    else:
+        advice = "choose another handle, clips are square here"
+    raise ConfigError(
+        f"model.handle must take clips of data.frames={frames} and data.size={size}; "
+        f"it takes {list(interface.clip)}: {advice}."
+    )
+
+
+class HubBackbone(keras.layers.Layer):
+    """A Hub model as a backbone: [B, frames, 3, height, width] -> [B, T, H, W, C].
+
+    Create it within the strategy's scope, so that its variables are mirrored. It keeps
+    its own precision; under a mixed policy TensorFlow's automatic rewrite is asked for.
+    Its random layers, if it has any, follow `training` but not the seeds.
+    """
+
+    def __init__(self, handle, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        directory = local_directory(handle)
+        self.interface = read_interface(directory)
+        rewrite_for_mixed_precision(keras.mixed_precision.global_policy())
+        self.inner = hub.KerasLayer(str(directory), trainable=True, dtype="float32")
+        self.built = True
+
+    def call(self, x, training=False, seed=None):
+        del seed  # an opaque graph cannot take it
+        sizes = [x.shape[axis] for axis in (1, 3, 4)]
+        if not self.interface.fits(sizes):
+            raise ValueError(
+                f"The Hub model takes {list(self.interface.clip)}; received clips "
+                f"[batch, frames, 3, height, width] = {x.shape}."
+            )
+        x = tf.transpose(x, LAYOUTS[self.interface.channel_axis])
+        features = self.inner(x, training=training)
+        if isinstance(features, dict):
+            (features,) = features.values()
+        return channels_last(features)
+
+
+def channels_last(features):
+    """Features [n, C, ...], [n, ..., C] or pooled [n, C] -> [n, T, H, W, C].
+
+    Of a map's first and last axis the longer one holds the channels, of which there are
+    more than frames or columns; a sequence of tokens ends in them.
+    """
+    rank = features.shape.rank
+    first, last = features.shape[1] or 0, features.shape[-1] or 0
+    if rank > 3 and first > last:
+        features = tf.transpose(features, [0, *range(2, rank), 1])
+    for _ in range(5 - rank):
+        features = tf.expand_dims(features, 1)
+    return features
+
+
+def rewrite_for_mixed_precision(policy):
+    """Asks for the automatic rewrite that reaches inside a SavedModel, and says so."""
+    if policy.compute_dtype == "float32":
+        return
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))
+    rewrites = {
+        ("float16", True): "auto_mixed_precision",
+        ("bfloat16", False): "auto_mixed_precision_onednn_bfloat16",
+    }
+    rewrite = rewrites.get((policy.compute_dtype, on_gpu))
+    if rewrite is None:
+        logging.warning("The Hub model has no %s here: float32.", policy.compute_dtype)
+        return
+    logging.info("The Hub model computes in mixed precision by %s.", rewrite)
+    tf.config.optimizer.set_experimental_options({rewrite: True})
