@@ -1,7 +1,5 @@
 """Videos on disk to clips on replicas: `open_clips` for a data set, `video_views`."""
 
-import numpy as np
-
 from data.decode import DecodeError, inspect_video, read_clip
 from data.pipeline import Clips
 from data.plan import view_plan

@@ -29,6 +29,7 @@ class Clips:
         class_names: in the order of the labels.
         test_videos: names of every listed test video, readable or not.
         test_labels: int32 [test videos].
+        validation_labels: int32 [validation videos].
         bad_train_videos: name -> reason, training videos that are left out.
         bad_test_videos: name -> reason, test videos that cannot be read: they come
             with weight 0 and count as wrong in an evaluation.
@@ -45,6 +46,7 @@ class Clips:
         self.class_names = listing.class_names
         self.test_videos = tuple(listing.names[i] for i in self._test)
         self.test_labels = listing.labels[self._test]
+        self.validation_labels = listing.labels[self._validation]
         self.bad_train_videos = bad_videos(source, range(listing.train_size))
         self.bad_test_videos = bad_videos(source, self._test)
         self.train_size = len(self._train)

@@ -2,13 +2,13 @@
 
     python -m data.synthetic DIRECTORY
 
-A random periodic texture moves over a 4 x 4 grid of positions on a torus, a quarter of
-the frame at a time: three steps in its class's direction, then one that also shifts it
-sideways, so that 16 frames visit each position once. Any 16 frames in a row are
-therefore the same 16 pictures for every class, in another order: no single frame, and
-no set of frames, tells the class. The textures of a group are shared by all classes,
-and train and test have different groups. Frames are coded one by one (MJPEG), so that
-compression cannot tell either.
+A random texture, continued periodically beyond the frame, moves over a 4 x 4 grid of
+positions: step by step in its class's direction, and at the grid's end it jumps back to
+the other side, every fourth step one row or column further. So 16 frames visit each
+position once, and any 16 frames in a row are the same 16 pictures for every class, in
+another order: no single frame, and no set of frames, tells the class. Train and test
+have different groups. Frames are coded one by one (MJPEG), so that compression cannot
+tell either.
 
 A model sees all of a clip with data.frames=16, data.frame_interval=1 and
 data.flip=False, since left and right are classes.
@@ -21,7 +21,7 @@ import numpy as np
 
 from data.decode import write_video
 
-# Class -> (rows, columns) moved from one frame to the next, in quarters of the frame.
+# Class -> (rows, columns) moved from one frame to the next, in steps.
 MOTIONS = {
     "Down": (1, 0),
     "DownLeft": (1, -1),
@@ -33,7 +33,8 @@ MOTIONS = {
     "UpRight": (-1, 1),
 }
 SIZE = 32  # pixels, both sides
-GRID = 4  # positions on each side of the torus
+GRID = 4  # positions in each direction
+STEP = 3  # pixels
 TRAIN_GROUPS = range(1, 21)
 TEST_GROUPS = range(21, 26)
 VIDEOS = 2  # of each class and group
@@ -48,14 +49,14 @@ def texture(generator):
     noise = np.fft.fft2(generator.standard_normal((SIZE, SIZE, 3)), axes=(0, 1))
     wave = np.fft.fftfreq(SIZE, 1 / SIZE)
     distance = np.hypot(wave[:, None], wave[None, :])
-    keep = np.exp(-((distance / 2.0) ** 2)) * (distance > 0)
+    keep = np.exp(-((distance / 3.0) ** 2)) * (distance > 0)
     smooth = np.fft.ifft2(noise * keep[..., None], axes=(0, 1)).real
     smooth *= 56 / smooth.std()
     return np.clip(np.rint(smooth + 128), 0, 255).astype(np.uint8)
 
 
 def positions(motion, length, generator):
-    """Where the texture stands in each frame, in quarters of the frame.
+    """Where the texture stands in each frame, in steps.
 
     Args:
         motion: (rows, columns) of the class.
@@ -78,7 +79,7 @@ def video_frames(motion, generator):
     """uint8 [24–40 frames, SIZE, SIZE, 3] of a new texture moving in one way."""
     picture = texture(generator)
     length = generator.integers(24, 41)
-    shifts = positions(motion, length, generator) * (SIZE // GRID)
+    shifts = positions(motion, length, generator) * STEP
     return np.stack([np.roll(picture, shift, axis=(0, 1)) for shift in shifts])
 
 
@@ -98,7 +99,7 @@ def write_dataset(directory, seed=0):
         for group in (*TRAIN_GROUPS, *TEST_GROUPS):
             for clip in range(1, VIDEOS + 1):
                 video = f"{name}/v_{name}_g{group:02}_c{clip:02}.avi"
-                generator = np.random.default_rng([seed, group, clip])
+                generator = np.random.default_rng([seed, label, group, clip])
                 frames = video_frames(motion, generator)
                 write_video(directory / "UCF-101" / video, frames)
                 if group in TRAIN_GROUPS:
