@@ -29,10 +29,10 @@ from configs.flags import define, load, run, to_json
 from data import open_clips
 from model import (
     Evaluator,
+    check_handle,
     create_model,
     create_optimizer,
     describe_groups,
-    load_pretrained,
     resolve_architecture,
 )
 from strategy import create_strategy, set_precision
@@ -44,6 +44,7 @@ def main(_):
     """Trains or continues the experiment that the flags describe, and reports."""
     config = load(FLAGS.config)
     config = dataclasses.replace(config, model=resolve_architecture(config.model))
+    check_handle(config.model, frames=config.data.frames, size=config.data.size)
     preemption = Preemption()
     with RunFolder(FLAGS.workdir).locked() as folder:
         folder.check_config(dataclasses.asdict(config))
@@ -69,13 +70,7 @@ def train(config, folder, preemption):
     calendar = Calendar(clips.train_size, config.data.batch_size, config.epochs)
     model = build(config, calendar, strategy, classes=len(clips.class_names))
     evaluator = Evaluator(model, strategy)
-    store = CheckpointStore(
-        folder / "checkpoints",
-        keep=config.checkpoints.keep,
-        backbone=model.backbone,
-        head=model.head,
-        optimizer=model.optimizer,
-    )
+    store = CheckpointStore(folder / "checkpoints", model, keep=config.checkpoints.keep)
     record = Record(config.checkpoints, folder, store, calendar)
     preemption.begin(record.step, record.saver)
 
@@ -131,7 +126,6 @@ def build(config, calendar, strategy, classes):
             label_smoothing=config.optimizer.label_smoothing,
             micro_batches=config.runtime.micro_batches,
         )
-        load_pretrained(model, config.model)
         optimizer = create_optimizer(
             config.optimizer,
             model,

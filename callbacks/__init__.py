@@ -4,7 +4,7 @@ from callbacks.folder import RunFolder
 from callbacks.preemption import Preemption
 from callbacks.record import Record
 from callbacks.report import scores, summary, write_report
-from callbacks.store import CheckpointStore
+from callbacks.store import CheckpointStore, restore_weights
 from callbacks.watchdog import Watchdog
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Record",
     "RunFolder",
     "Watchdog",
+    "restore_weights",
     "scores",
     "summary",
     "write_report",

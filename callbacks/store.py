@@ -27,15 +27,20 @@ class CheckpointStore:
 
     Args:
       path: the folder; created when first saved to.
+      model: its `backbone`, `head` and, where it is to be trained, `optimizer` are what
+        is saved; built, with every variable created.
       keep: how many of the newest stay.
-      **objects: what is saved: trackable objects, built, with every variable created.
     """
 
-    def __init__(self, path, *, keep, **objects):
+    def __init__(self, path, model, *, keep=1):
         self.path = path
         self.keep = keep
-        self.checkpoint = tf.train.Checkpoint(**objects)
-        self.variables = [v for o in objects.values() for v in _variables(o)]
+        self.optimizer = model.optimizer
+        parts = {"backbone": model.backbone, "head": model.head}
+        if self.optimizer is not None:
+            parts["optimizer"] = self.optimizer
+        self.checkpoint = tf.train.Checkpoint(**parts)
+        self.variables = [v for part in parts.values() for v in _variables(part)]
 
     def steps(self):
         """The steps of all complete checkpoints, newest first."""
@@ -83,8 +88,8 @@ class CheckpointStore:
     def restore(self, step=None):
         """Restores the newest checkpoint that verifies, or a given one.
 
-        Damaged checkpoints newer than the one restored are set aside under another
-        name. Where none is usable nothing is changed.
+        A store whose model is trained sets damaged checkpoints newer than the one
+        restored aside, under another name. Where none is usable nothing is changed.
 
         Args:
           step: restores this one only.
@@ -99,7 +104,8 @@ class CheckpointStore:
         for candidate in self.steps() if step is None else [step]:
             reason = self._try(candidate)
             if reason is None:
-                self._set_aside(damaged)
+                if self.optimizer is not None:
+                    self._set_aside(damaged)
                 return candidate
             damaged[candidate] = reason
         if not damaged and not list(self.path.glob(f"*{DAMAGED}*")):
@@ -117,7 +123,9 @@ class CheckpointStore:
 
     def _require_finite(self, step):
         for variable in self.variables:
-            if variable.dtype.is_floating and not _all_finite(variable):
+            if not variable.dtype.is_floating:
+                continue
+            if not tf.reduce_all(tf.math.is_finite(variable)):
                 raise CheckpointError(
                     f"The checkpoint of step {step} must hold finite values; "
                     f"{variable.name} does not. Nothing was written."
@@ -130,8 +138,13 @@ class CheckpointStore:
         if reason is None:
             try:
                 status = self.checkpoint.read(str(folder / "variables"))
-                # Both ways: no variable without a value, no value without a variable.
-                status.assert_existing_objects_matched().assert_consumed()
+                # Both ways: no variable without a value, no value without a variable
+                # (but an optimizer's, where the model is not to be trained).
+                status.assert_existing_objects_matched()
+                if self.optimizer is not None:
+                    status.assert_consumed()
+                else:
+                    status.expect_partial()
             except (AssertionError, ValueError, tf.errors.OpError) as error:
                 reason = f"it does not fit this model: {error}"
         return reason
@@ -161,11 +174,6 @@ class CheckpointStore:
 def _variables(trackable):
     variables = trackable.variables
     return variables() if callable(variables) else variables
-
-
-@tf.function(reduce_retracing=True)
-def _all_finite(value):
-    return tf.reduce_all(tf.math.is_finite(value))
 
 
 def _seal(folder):
@@ -209,3 +217,27 @@ def _sha256(path):
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def restore_weights(model, folder, step=None):
+    """Gives a model the weights of a run's checkpoint, to evaluate or predict with.
+
+    Changes nothing in the folder.
+
+    Args:
+      model: the run's model, built.
+      folder: the `RunFolder`.
+      step: the checkpoint's step; None takes the newest that can be used.
+
+    Returns:
+      The checkpoint's step.
+
+    Raises:
+      CheckpointError: there is none, or none can be used.
+    """
+    restored = CheckpointStore(folder / "checkpoints", model).restore(step)
+    if restored is None:
+        raise CheckpointError(
+            f"{folder.path} holds no checkpoint; train the run first."
+        )
+    return restored

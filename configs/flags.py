@@ -8,11 +8,13 @@ one-line errors and the exit codes of `configs.errors`.
 import dataclasses
 import importlib.util
 import json
+import logging
 import sys
 import typing
 from pathlib import Path
 
 from absl import app, flags
+from absl import logging as absl_logging
 
 from configs.errors import ConfigError, RunError
 from configs.schema import Experiment
@@ -112,7 +114,18 @@ def from_json(text):
 
 def run(main):
     """Parses the flags and calls `main(arguments)`; errors end in one line."""
+    flags.FLAGS.set_default("verbosity", absl_logging.INFO)
+    handler = absl_logging.get_absl_handler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    handler.addFilter(_is_worth_reading)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     app.run(lambda argv: _guarded(main, argv[1:]), flags_parser=_parse_flags)
+
+
+def _is_worth_reading(record):
+    """Drops what libraries tell of themselves; warnings and our own lines stay."""
+    ours = Path(record.pathname).is_relative_to(DIRECTORY.parent)
+    return record.levelno >= logging.WARNING or ours and ".venv" not in record.pathname
 
 
 def _guarded(main, arguments):

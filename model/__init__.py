@@ -1,5 +1,7 @@
 """The model: backbones, optimizer and schedule, and the formats they are stored in."""
 
+from model.classifier import create_model
+from model.evaluation import Evaluator
 from model.handles import (
     check_handle,
     create_backbone,
@@ -10,9 +12,11 @@ from model.optimizer import create_optimizer, describe_groups
 from model.schedule import WarmUpCosine
 
 __all__ = [
+    "Evaluator",
     "WarmUpCosine",
     "check_handle",
     "create_backbone",
+    "create_model",
     "create_optimizer",
     "describe_groups",
     "load_handle",

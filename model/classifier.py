@@ -4,10 +4,12 @@ Normalisation is part of the model, so that training, evaluation, prediction and
 exported SavedModel cannot disagree about it.
 """
 
+import dataclasses
+
 import tensorflow as tf
 import tf_keras as keras
 
-from model.backbone import create_backbone
+from model.handles import create_backbone
 
 # Of RGB values in 0..255; official file configs/recognition/swin/*.py, img_norm_cfg.
 MEAN = (123.675, 116.28, 103.53)
@@ -41,11 +43,12 @@ def per_example_dropout(features, rate, seed):
     if rate == 0:
         return features
     channels = features.shape[-1]
-    uniform = tf.vectorized_map(
+    uniform = tf.map_fn(
         lambda example: tf.random.stateless_uniform(
             [channels], tf.random.experimental.stateless_fold_in(example, HEAD_SALT)
         ),
         seed,
+        fn_output_signature=tf.float32,
     )
     return tf.where(uniform >= rate, features / (1 - rate), tf.zeros_like(features))
 
@@ -150,9 +153,10 @@ class Classifier(keras.Model):
         # A loss that is not finite need not reach every gradient; the update is skipped
         # on all replicas only if it does.
         factor = tf.where(tf.math.is_finite(sums["loss"]), 1.0, float("nan"))
+        variables = self.trainable_variables
         with tf.control_dependencies(list(before.values())):
             self.optimizer.apply_gradients(
-                [(factor * g, v) for g, v in zip(gradients, self.trainable_variables)],
+                [(factor * g, v) for g, v in zip(gradients, variables, strict=True)],
                 skip_gradients_aggregation=True,
             )
         return {
@@ -247,9 +251,15 @@ class Classifier(keras.Model):
 
 
 def create_model(
-    config, *, classes, clip_shape, label_smoothing=0.0, micro_batches=1
+    config,
+    *,
+    classes,
+    clip_shape,
+    pretrained=True,
+    label_smoothing=0.0,
+    micro_batches=1,
 ):
-    """The classifier that a run trains, with its variables created.
+    """The classifier of a run, with its variables created.
 
     Call it under the strategy's scope.
 
@@ -257,9 +267,13 @@ def create_model(
       config: a `configs.schema.Model`, its architecture resolved.
       classes: how many classes the head tells apart.
       clip_shape: frames, height and width of its clips.
+      pretrained: whether the native backbone takes the weights of `config.handle`. Not
+        where a checkpoint's follow: the handle need not exist any more.
       label_smoothing: share of the target spread over all classes.
       micro_batches: parts a replica's batch is computed in.
     """
+    if not pretrained and config.embed_dim is not None:
+        config = dataclasses.replace(config, handle="")
     model = Classifier(
         create_backbone(config),
         classes,

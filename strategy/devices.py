@@ -37,7 +37,10 @@ def create_strategy(runtime):
         ", ".join(names),
         ", deterministic operations" if runtime.deterministic else "",
     )
-    return tf.distribute.MirroredStrategy(names)
+    # On CPU devices TensorFlow's default is collectives, whose groups are fixed for the
+    # whole process: a second strategy of another size would hang.
+    reduction = None if gpus else tf.distribute.ReductionToOneDevice()
+    return tf.distribute.MirroredStrategy(names, cross_device_ops=reduction)
 
 
 def _gpu_names(gpus, replicas):

@@ -1,0 +1,109 @@
+"""One writer, one identity, whole files."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from callbacks.folder import RunFolder, write_atomically
+from configs import flags
+from configs.demo import config
+from configs.errors import ConfigError, LockedError, StorageError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with folder.locked():
+        yield folder
+
+
+def snapshot(path):
+    """Every file's bytes and times."""
+    return {
+        file: (file.read_bytes(), file.stat().st_mtime_ns)
+        for file in sorted(path.rglob("*"))
+        if file.is_file()
+    }
+
+
+def test_a_second_writer_is_refused_and_changes_nothing(folder):
+    before = snapshot(folder.path)
+    with pytest.raises(LockedError, match=f"process {os.getpid()}"):
+        with RunFolder(folder.path).locked():
+            pass
+    assert snapshot(folder.path) == before
+
+
+def test_the_lock_dies_with_a_killed_holder(tmp_path):
+    code = (
+        "import os, signal, sys\n"
+        "from callbacks.folder import RunFolder\n"
+        "with RunFolder(sys.argv[1]).locked():\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    # `callbacks` itself imports TensorFlow; its module of files alone does not need it.
+    code = (
+        "import types, sys\nsys.modules['callbacks'] = types.ModuleType('callbacks')\n"
+        "sys.modules['callbacks'].__path__ = ['callbacks']\n" + code
+    )
+    result = subprocess.run([sys.executable, "-c", code, tmp_path / "run"], check=False)
+    assert result.returncode == -9
+    with RunFolder(tmp_path / "run").locked():
+        pass
+
+
+def test_a_run_goes_on_only_as_it_began(folder):
+    text = flags.to_json(config())
+    facts = {"class_names": ["a", "b"], "train_fingerprint": "x"}
+    folder.begin(text, facts)
+    folder.begin(text, facts)
+    run_id = folder.identity["run_id"]
+
+    with pytest.raises(ConfigError, match="class_names.*was.*'a', 'b'.*'a', 'c'"):
+        folder.begin(text, facts | {"class_names": ["a", "c"]})
+    with pytest.raises(ConfigError, match=r"seed \(was 0, received 1\)"):
+        folder.begin(text.replace('"seed": 0', '"seed": 1'), facts)
+    with pytest.raises(ConfigError, match="epochs.*model.embed_dim"):
+        changed = text.replace('"embed_dim": 24', '"embed_dim": 48')
+        folder.begin(changed.replace('"epochs": ', '"epochs": 1'), facts)
+    assert folder.saved_config() == text
+    assert folder.identity["run_id"] == run_id
+
+
+def test_places_and_replicas_may_change(folder):
+    text = flags.to_json(config())
+    folder.begin(text, {})
+    moved = text.replace("runs/demo_videos", "elsewhere")
+    moved = moved.replace('"replicas": 2', '"replicas": 4')
+    folder.begin(moved, {})
+    assert folder.saved_config() == moved
+
+
+def test_a_folder_without_a_run_says_so(tmp_path):
+    with pytest.raises(ConfigError, match="holds no config.json"):
+        RunFolder(tmp_path).saved_config()
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="must be a folder"):
+        RunFolder(tmp_path / "file")
+    with pytest.raises(StorageError, match="must be writable"):
+        with RunFolder(tmp_path / "file" / "run").locked():
+            pass
+
+
+def test_no_workdir_says_so():
+    with pytest.raises(ConfigError, match="--workdir must name"):
+        RunFolder(None)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_atomically(path, "old")
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError()))
+    with pytest.raises(OSError):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
