@@ -23,12 +23,10 @@ from data.decode import write_video
 
 # Class -> (rows, columns) moved from one frame to the next, in steps.
 MOTIONS = {
-    "Down": (1, 0),
     "DownLeft": (1, -1),
     "DownRight": (1, 1),
     "Left": (0, -1),
     "Right": (0, 1),
-    "Up": (-1, 0),
     "UpLeft": (-1, -1),
     "UpRight": (-1, 1),
 }
@@ -37,7 +35,7 @@ GRID = 4  # positions in each direction
 STEP = 3  # pixels
 TRAIN_GROUPS = range(1, 21)
 TEST_GROUPS = range(21, 26)
-VIDEOS = 2  # of each class and group
+VIDEOS = 3  # of each class and group
 
 
 def texture(generator):

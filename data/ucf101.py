@@ -23,7 +23,11 @@ from configs.errors import DataError
 from data.decode import read_clip
 from data.source import Listing, Source
 
-LIST_FOLDERS = (".", "ucfTrainTestlist", "UCF101TrainTestSplits-RecognitionTask")
+LIST_FOLDERS = (
+    ".",
+    "ucfTrainTestlist",
+    "UCF101TrainTestSplits-RecognitionTask/ucfTrainTestlist",
+)
 VIDEO_FOLDERS = ("UCF-101", "UCF101", "videos", ".")
 LINE = re.compile(r"(?P<name>.+\.\w+)(?:\s+(?P<label>\d+))?")
 GROUP = re.compile(r"_g(\d+)(?=[_.])")
@@ -211,7 +215,7 @@ def _read_list(file, folder, class_names):
 
 
 def _parse(text, place, labels, class_names):
-    """"Class/video.avi 7" or "Class/video.avi" -> name, 0-based label."""
+    """ "Class/video.avi 7" or "Class/video.avi" -> name, 0-based label."""
     found = LINE.fullmatch(text)
     parts = found["name"].split("/") if found else []
     if len(parts) != 2 or any(part in ("", ".", "..") for part in parts):

@@ -1,0 +1,13 @@
+"""A UCF101-shaped directory that the tests of this folder read and do not change."""
+
+import pytest
+
+from tests.data.samples import write_counting_set
+
+
+@pytest.fixture(scope="session")
+def counting_set(tmp_path_factory):
+    """See `write_counting_set`."""
+    root = tmp_path_factory.mktemp("counting")
+    write_counting_set(root)
+    return root

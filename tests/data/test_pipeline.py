@@ -1,0 +1,355 @@
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from configs.errors import ConfigError, DataError
+from configs.schema import Data, Views
+from data import open_clips, video_views
+from data.sampling import spread_starts
+from tests.data.samples import decoded_numbers
+
+SETTINGS = Data(batch_size=4, frames=4, frame_interval=2, size=16, threads=2)
+VIEWS = Views(clips=2, crops=3, batch_size_per_replica=4)
+
+
+def open_set(root, views=VIEWS, seed=5, **changes):
+    return open_clips(
+        dataclasses.replace(SETTINGS, root=str(root), **changes), views, seed=seed
+    )
+
+
+@pytest.fixture(scope="module")
+def clips(counting_set):
+    return open_set(counting_set)
+
+
+class Workers:
+    """Stands in for a strategy with several workers: each worker's dataset in turn."""
+
+    def __init__(self, workers, replicas):
+        self.workers, self.num_replicas_in_sync = workers, workers * replicas
+
+    def distribute_datasets_from_function(self, create):
+        return [
+            create(
+                tf.distribute.InputContext(
+                    self.workers, worker, self.num_replicas_in_sync
+                )
+            )
+            for worker in range(self.workers)
+        ]
+
+
+def mirrored(replicas):
+    if replicas == 1:
+        return tf.distribute.get_strategy()
+    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(replicas)])
+
+
+def replica_batches(strategy, dataset, limit=None):
+    """Lists of (features, label, weight) as arrays, one entry a replica and step."""
+    batches = []
+    for number, element in enumerate(dataset):
+        if number == limit:
+            break
+        for replica in range(strategy.num_replicas_in_sync):
+            batches.append(
+                tf.nest.map_structure(
+                    lambda value, r=replica: strategy.experimental_local_results(value)[
+                        r
+                    ].numpy(),
+                    element,
+                )
+            )
+    return batches
+
+
+def joined(batches):
+    """The batches of several replicas and steps as one."""
+    return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *batches)
+
+
+def train(clips, steps, *, step=0, replicas=1):
+    strategy = mirrored(replicas)
+    return joined(replica_batches(strategy, clips.train(strategy, step), steps))
+
+
+def assert_same(one, two):
+    tf.nest.map_structure(np.testing.assert_array_equal, one, two)
+
+
+def test_sizes_names_and_labels(clips):
+    assert clips.class_names == ("Jump", "Run", "Walk")
+    assert (clips.train_size, clips.validation_size, clips.test_size) == (11, 4, 4)
+    assert clips.test_videos[0] == "Jump/v_Jump_g05_c01.avi"
+    np.testing.assert_array_equal(clips.test_labels, [0, 0, 1, 2])
+
+
+def test_elements_have_the_promised_types_and_shapes(clips):
+    features, label, weight = train(clips, 1)
+
+    assert features["clip"].shape == (4, 4, 3, 16, 16)
+    assert features["clip"].dtype == np.uint8
+    assert features["seed"].shape == (4, 2) and features["seed"].dtype == np.int32
+    assert features["video"].dtype == label.dtype == np.int32
+    assert weight.dtype == np.float32 and (weight == 1).all()
+    strategy = tf.distribute.get_strategy()
+    spec = clips.train(strategy, 0).element_spec[0]
+    assert spec["clip"].shape.as_list() == [None, 4, 3, 16, 16]
+    assert spec["seed"].shape.as_list() == [None, 2]
+
+
+def test_every_epoch_is_another_permutation(clips):
+    features, *_ = train(clips, 11)  # 44 clips: four epochs
+    epochs = features["video"].reshape(4, 11)
+
+    assert (np.sort(epochs) == np.arange(11)).all()
+    assert len({tuple(epoch) for epoch in epochs}) == 4
+    assert len(np.unique(features["seed"], axis=0)) == 44
+
+
+def test_order_depends_on_the_seed(counting_set, clips):
+    other = open_set(counting_set, seed=6)
+
+    assert (train(clips, 3)[0]["video"] != train(other, 3)[0]["video"]).any()
+
+
+def test_labels_belong_to_their_videos(clips):
+    features, label, _ = train(clips, 3)
+
+    for video, value in zip(features["video"], label, strict=True):
+        assert value == int(video >= 3) + int(video >= 7)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7])
+def test_stream_from_a_step_is_the_rest_of_the_stream(clips, step):
+    whole = train(clips, 8)
+
+    assert_same(
+        tf.nest.map_structure(lambda values: values[4 * step :], whole),
+        train(clips, 8 - step, step=step),
+    )
+
+
+def test_stream_begins_anywhere_at_once(clips):
+    features, *_ = train(clips, 1, step=10**12)
+
+    assert len(features["video"]) == 4
+
+
+@pytest.mark.parametrize("replicas", [2, 4])
+def test_global_batches_do_not_depend_on_the_replicas(clips, replicas):
+    assert_same(train(clips, 3), train(clips, 3, replicas=replicas))
+
+
+@pytest.mark.parametrize(("workers", "replicas"), [(2, 1), (2, 2), (4, 1)])
+def test_workers_read_only_their_slice_of_each_global_batch(clips, workers, replicas):
+    whole = train(clips, 3)[0]
+    parts = []
+    for dataset in clips.train(Workers(workers, replicas), 0):
+        own = [features for features, *_ in dataset.take(3 * replicas)]
+        parts.append(
+            {key: np.concatenate([f[key] for f in own]) for key in ("video", "seed")}
+        )
+    for key in ("video", "seed"):
+        slices = [part[key].reshape(3, 4 // workers, -1) for part in parts]
+        np.testing.assert_array_equal(
+            np.concatenate(slices, axis=1).reshape(whole[key].shape), whole[key]
+        )
+
+
+def test_replicas_that_do_not_divide_the_batch_are_refused(clips):
+    message = r"divisible by the 3 replicas; received 4, .* \[1, 2, 4\]"
+    with pytest.raises(ConfigError, match=message):
+        clips.train(mirrored(3), 0)
+    with pytest.raises(ConfigError, match=message):
+        clips.validation(mirrored(3))
+
+
+def test_clips_differ_from_epoch_to_epoch_and_hold_consecutive_frames(clips):
+    features, *_ = train(clips, 22)
+    numbers = decoded_numbers(features["clip"])
+    starts = {}
+    for video, frames in zip(features["video"], numbers, strict=True):
+        np.testing.assert_array_equal(np.diff(frames), 2)
+        starts.setdefault(video, set()).add(frames[0])
+
+    assert all(len(values) > 2 for values in starts.values())
+
+
+def test_shuffled_frames_are_the_same_frames_in_another_order(counting_set, clips):
+    shuffled = open_set(counting_set, shuffle_frames=True)
+    plain = decoded_numbers(train(clips, 3)[0]["clip"])
+    mixed = decoded_numbers(train(shuffled, 3)[0]["clip"])
+
+    assert (plain != mixed).any()
+    np.testing.assert_array_equal(np.sort(mixed), plain)
+    for stream in ("validation", "views"):
+        strategy = mirrored(1)
+        plain, mixed = (
+            joined(replica_batches(strategy, getattr(c, stream)(strategy)))[0]["clip"]
+            for c in (clips, shuffled)
+        )
+        assert (plain != mixed).any()
+        np.testing.assert_array_equal(
+            np.sort(decoded_numbers(plain)), np.sort(decoded_numbers(mixed))
+        )
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 4])
+@pytest.mark.parametrize("batch_size", [4, 12])
+def test_validation_has_every_video_once_in_full_batches(
+    counting_set, batch_size, replicas
+):
+    clips = open_set(
+        counting_set,
+        batch_size=batch_size,
+        validation="groups",
+        validation_groups=(2, 4),
+    )
+    strategy = mirrored(replicas)
+    batches = replica_batches(strategy, clips.validation(strategy))
+    features, label, weight = joined(batches)
+
+    assert (clips.train_size, clips.validation_size) == (5, 6)
+    assert {len(batch[1]) for batch in batches} == {batch_size // replicas}
+    assert len(label) == -(-6 // batch_size) * batch_size
+    np.testing.assert_array_equal(
+        features["video"], [*range(6), *[-1] * (len(label) - 6)]
+    )
+    np.testing.assert_array_equal(weight, features["video"] >= 0)
+    assert not features["clip"][6:].any()
+    np.testing.assert_array_equal(label[:6], [0, 0, 1, 1, 2, 2])
+
+
+def test_validation_clip_is_centred(clips):
+    strategy = mirrored(1)
+    features, *_ = joined(replica_batches(strategy, clips.validation(strategy)))
+    # Group 5 of the first class has 22 frames; a clip spans 8, so 15 starts.
+    np.testing.assert_array_equal(
+        decoded_numbers(features["clip"][0]), 7 + 2 * np.arange(4)
+    )
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("number", "crops", "batch"),
+    [(2, 3, 4), (4, 3, 5), (1, 1, 3), (3, 1, 16), (5, 3, 1)],
+)
+def test_every_view_comes_exactly_once(counting_set, replicas, number, crops, batch):
+    views = Views(clips=number, crops=crops, batch_size_per_replica=batch)
+    clips = open_set(counting_set, views)
+    strategy = mirrored(replicas)
+    batches = replica_batches(strategy, clips.views(strategy))
+    features, label, weight = joined(batches)
+    real = weight > 0
+
+    assert {len(part[1]) for part in batches} == {batch}
+    pairs = list(zip(features["video"][real], features["view"][real], strict=True))
+    assert sorted(pairs) == [(v, i) for v in range(4) for i in range(number * crops)]
+    np.testing.assert_array_equal(
+        label[real], clips.test_labels[features["video"][real]]
+    )
+    assert (features["video"][~real] == -1).all() and not features["clip"][~real].any()
+
+
+@pytest.mark.parametrize(("workers", "replicas"), [(2, 1), (3, 2)])
+def test_workers_share_views_and_validation_without_overlap(clips, workers, replicas):
+    strategy = Workers(workers, replicas)
+    pairs, steps = [], set()
+    for dataset in clips.views(strategy):
+        batches = list(dataset)
+        steps.add(len(batches))
+        for features, _, weight in batches:
+            pairs += [
+                (int(video), int(view))
+                for video, view, w in zip(
+                    features["video"], features["view"], weight, strict=True
+                )
+                if w
+            ]
+    assert len(steps) == 1 and steps.pop() % replicas == 0
+    assert sorted(pairs) == [(v, i) for v in range(4) for i in range(6)]
+
+
+def test_views_are_evenly_spaced_and_their_crops_go_left_to_right(counting_set):
+    clips = open_set(counting_set, Views(clips=2, crops=3, batch_size_per_replica=6))
+    strategy = mirrored(1)
+    first = replica_batches(strategy, clips.views(strategy), 1)[0][0]
+
+    np.testing.assert_array_equal(first["view"], np.arange(6))
+    starts = decoded_numbers(first["clip"])[:, 0]
+    np.testing.assert_array_equal(starts, np.repeat(spread_starts(22, 8, 2), 3))
+
+
+def test_views_of_one_file_are_those_of_the_test_set(counting_set, clips):
+    strategy = mirrored(1)
+    whole = joined(replica_batches(strategy, clips.views(strategy)))[0]
+    data = dataclasses.replace(SETTINGS, root=str(counting_set))
+    single = video_views(
+        counting_set / "UCF-101" / clips.test_videos[1], data=data, views=VIEWS
+    )
+
+    np.testing.assert_array_equal(single, whole["clip"][whole["video"] == 1])
+
+
+def test_file_gone_bad_keeps_its_place_with_weight_zero(counting_set, tmp_path):
+    root = tmp_path / "copy"
+    shutil.copytree(counting_set, root)
+    clips = open_set(root)
+    before = train(clips, 6)
+    name = "Run/v_Run_g02_c01.avi"
+    (root / "UCF-101" / name).write_bytes(b"")
+
+    features, label, weight = train(clips, 6)
+
+    gone = features["video"] == 4
+    assert gone.any()
+    np.testing.assert_array_equal(weight, ~gone)
+    assert not features["clip"][gone].any()
+    np.testing.assert_array_equal(features["video"], before[0]["video"])
+    np.testing.assert_array_equal(label, before[1])
+    np.testing.assert_array_equal(features["clip"][~gone], before[0]["clip"][~gone])
+    assert set(clips.lost) == {name}
+    with pytest.raises(DataError, match="1 videos can no longer be read.*v_Run_g02"):
+        clips.check_lost()
+
+
+def test_held_out_groups_must_exist(counting_set):
+    with pytest.raises(DataError, match=r"training list, which has \[1, 2, 3, 4\]"):
+        open_set(counting_set, validation="groups", validation_groups=(7,))
+    with pytest.raises(DataError, match="No training video is left"):
+        open_set(counting_set, validation="groups", validation_groups=(1, 2, 3, 4))
+
+
+def test_nothing_is_measured_where_nothing_is_asked_for(counting_set):
+    clips = open_set(counting_set, validation="none")
+    strategy = mirrored(1)
+
+    assert clips.validation_size == 0
+    assert not list(clips.validation(strategy))
+
+
+def test_fingerprint_tells_training_sets_apart_but_not_places(counting_set, tmp_path):
+    root = tmp_path / "copy"
+    shutil.copytree(counting_set, root)
+    clips = open_set(counting_set)
+    assert open_set(root).train_fingerprint == clips.train_fingerprint
+
+    lines = (root / "ucfTrainTestlist/trainlist01.txt").read_text().splitlines()
+    (root / "ucfTrainTestlist/trainlist01.txt").write_text("\n".join(lines[1:]))
+    assert open_set(root).train_fingerprint != clips.train_fingerprint
+
+
+def test_mistake_in_the_reading_code_ends_the_stream_with_its_message(
+    clips, monkeypatch
+):
+    def fail(*_, **__):
+        raise ZeroDivisionError("a mistake in the reading code")
+
+    monkeypatch.setattr("data.ucf101.read_clip", fail)
+    with pytest.raises(tf.errors.UnknownError, match="a mistake in the reading code"):
+        train(clips, 1)
