@@ -20,6 +20,7 @@ from model.video_swin import VideoSwin
 
 DESCRIPTION = Path("assets.extra", "model.json")
 HEAD = Path("assets.extra", "head.npz")
+SIGNATURE = "serving_default"
 VARIABLES = Path("variables", "variables")
 
 
@@ -32,7 +33,7 @@ class Handle:
 
     @property
     def architecture(self):
-        """Embedding width, depths, heads, window and patch, as `VideoSwin` takes them."""
+        """Width, depths, heads, window and patch, as `VideoSwin` takes them."""
         return {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in self.description["architecture"].items()
@@ -62,7 +63,7 @@ class Handle:
 
 
 def variable_key(index):
-    """Where a checkpoint keeps the variable of this index in a flat list `variables`."""
+    """Where a checkpoint keeps an element of a flat list `variables`."""
     return f"variables/{index}/.ATTRIBUTES/VARIABLE_VALUE"
 
 
@@ -135,8 +136,8 @@ def create_backbone(config):
     [B, 2], it gives features [B, T, H, W, C]. Create it within the strategy's scope.
 
     Args:
-        config: `configs.schema.Model`. Without a handle, weights are random; a handle of
-            ours becomes the native model; any other runs as it is.
+        config: `configs.schema.Model`. Without a handle, weights are random; a handle
+            of ours becomes the native model; any other runs as it is.
     """
     config = resolve_architecture(config)
     if config.embed_dim is None:

@@ -74,7 +74,8 @@ def unpacked(archive):
     """Unpacks a tar file into the cache of downloaded models, once for each content."""
     if not tarfile.is_tarfile(archive):
         raise ConfigError(
-            f"model.handle must be a directory or a tar file; received {str(archive)!r}."
+            "model.handle must be a directory or a tar file; "
+            f"received {str(archive)!r}."
         )
     cache = Path(
         os.environ.get("TFHUB_CACHE_DIR", Path(tempfile.gettempdir(), "tfhub_modules"))
@@ -128,7 +129,7 @@ def refused(directory, offer):
 
 
 def check_interface(interface, *, frames, size):
-    """Raises ConfigError unless a Hub model takes square clips of the configured size."""
+    """Raises ConfigError unless a Hub model takes square clips of this size."""
     if interface.fits((frames, size, size)):
         return
     length, height, width = interface.sizes

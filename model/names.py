@@ -6,6 +6,8 @@ Official names are those of mmaction checkpoints: `backbone.layers.0.blocks.1.â€
 
 import numpy as np
 
+from configs.errors import ConfigError
+
 PATCH_EMBEDDING = {
     "kernel": "proj.weight",
     "bias": "proj.bias",
@@ -33,6 +35,7 @@ MERGING = {
     "norm/beta": "norm.bias",
 }
 NORM = {"gamma": "weight", "beta": "bias"}
+PATCH_KERNEL = "backbone.patch_embed.proj.weight"
 HEAD = {"head/kernel": "cls_head.fc_cls.weight", "head/bias": "cls_head.fc_cls.bias"}
 
 
@@ -52,25 +55,54 @@ def official_names(depths):
     return names | scope("norm", NORM, "backbone.norm")
 
 
+def index_names(depths):
+    """Official names of the index tables, which follow from the window alone."""
+    return [
+        f"backbone.layers.{stage}.blocks.{block}.attn.relative_position_index"
+        for stage, depth in enumerate(depths)
+        for block in range(depth)
+    ]
+
+
 def scope(ours, table, official):
     """A table with a prefix on either side."""
     return {f"{ours}/{name}": f"{official}.{other}" for name, other in table.items()}
 
 
-def from_official(value):
-    """An official tensor in our layout.
+def from_official(path, value):
+    """A tensor of the official layout in ours.
 
-    Linear [out, in] -> [in, out]; patch convolution [E, 3, t, h, w] -> [t, 3, h, w, E].
-    Only these change, so a bias table must not pass here (see `is_kernel`).
+    Linear kernels [out, in] -> [in, out], the patch convolution's
+    [E, 3, t, h, w] -> [t, 3, h, w, E]; every other tensor stays as it is.
     """
+    if not path.endswith("kernel"):
+        return value
     return value.T if value.ndim == 2 else np.transpose(value, (2, 1, 3, 4, 0))
 
 
-def to_official(value):
+def to_official(path, value):
     """The inverse of `from_official`."""
+    if not path.endswith("kernel"):
+        return value
     return value.T if value.ndim == 2 else np.transpose(value, (4, 1, 0, 2, 3))
 
 
-def is_kernel(path):
-    """Whether a weight changes its layout between PyTorch and here."""
-    return path.endswith("kernel")
+def require_same_shapes(expected, found):
+    """Raises ConfigError with a two-sided list unless names and shapes are the same.
+
+    Args:
+        expected: shapes by name, of the model.
+        found: shapes by name, of the checkpoint.
+    """
+    lines = []
+    for name in sorted(expected.keys() | found.keys()):
+        if name not in found:
+            lines.append(f"- {name} {list(expected[name])} is missing")
+        elif name not in expected:
+            lines.append(f"+ {name} {list(found[name])} is not known")
+        elif tuple(expected[name]) != tuple(found[name]):
+            lines.append(
+                f"! {name} must be {list(expected[name])}; received {list(found[name])}"
+            )
+    if lines:
+        raise ConfigError("The checkpoint must fit the model:\n" + "\n".join(lines))

@@ -35,7 +35,8 @@ class AdamW(keras.optimizers.Optimizer):
 
     With m and v the moments of the gradient, r the group's learning rate:
 
-        w <- (1 - r decay) w - r m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon)
+        m' = m / (1 - beta_1^t),  v' = v / (1 - beta_2^t)
+        w <- (1 - r decay) w - r m' / (sqrt(v') + epsilon)
 
     Keras adds epsilon before the correction of v instead, which weighs it more in early
     steps; otherwise its AdamW is the same.
@@ -148,7 +149,7 @@ WITHOUT_DECAY = re.compile(r"norm|(^|/)(gamma|beta)(:0)?$|relative_position_bias
 
 
 def parameter_groups(model, *, backbone_multiplier, weight_decay):
-    """Splits a model's trainable variables into backbone and head, with and without decay.
+    """Backbone and head of a model, each with and without weight decay.
 
     This is what the official configuration asks for and mmaction2 1.x does. (In the
     official runs, key matching let norms of the backbone decay and gave its bias tables

@@ -10,9 +10,9 @@ import tf_keras as keras
 class WarmUpCosine(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up, then half a cosine (Loshchilov & Hutter 2017, equation 5).
 
-    Rises from `warmup_fraction * peak` at step 0 to `peak` at step `warmup_steps`, falls
-    to `final_fraction * peak` at step `steps` and stays there. It keeps no state and no
-    value of an earlier step: a resumed run continues on the same curve.
+    Rises from `warmup_fraction * peak` at step 0 to `peak` at step `warmup_steps`,
+    falls to `final_fraction * peak` at step `steps` and stays there. It keeps no state:
+    a resumed run continues on the same curve.
 
     Args:
         peak: highest learning rate.

@@ -13,8 +13,8 @@ from configs.errors import ConfigError
 def written_aside(target):
     """Yields a path beside `target` that becomes `target` once the body has succeeded.
 
-    Whatever the body leaves there, a file or a directory, is moved in one step; when the
-    body fails, nothing stays behind.
+    Whatever the body leaves there, a file or a directory, is moved in one step; when
+    the body fails, nothing stays behind.
 
     Raises:
         ConfigError: `target` exists.

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from configs.schema import Optimizer
-from model.names import from_official, is_kernel, official_names
+from model.names import from_official, official_names
 from model.optimizer import AdamW, Group, create_optimizer, describe_groups
 from model.video_swin import VideoSwin
 
@@ -228,7 +228,7 @@ def test_reproduces_the_official_trajectory(shared):
     }
     for path, weight in weights.items():
         value = reference["state/" + names[path]]
-        weight.assign(from_official(value) if is_kernel(path) else value)
+        weight.assign(from_official(path, value))
     model = types.SimpleNamespace(
         backbone=backbone, trainable_variables=list(weights.values())
     )
@@ -258,5 +258,5 @@ def test_reproduces_the_official_trajectory(shared):
     for path, weight in weights.items():
         if "final/" + names[path] in reference:
             value = reference["final/" + names[path]]
-            value = from_official(value) if is_kernel(path) else value
+            value = from_official(path, value)
             np.testing.assert_allclose(weight.numpy(), value, rtol=0, atol=2e-6)

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from model import video_swin
-from model.names import from_official, is_kernel, official_names
+from model import patches, video_swin
+from model.names import from_official, official_names
 from model.video_swin import VARIANTS, VideoSwin
 from model.windows import (
     effective_window,
@@ -54,7 +54,7 @@ def test_equals_the_official_implementation(shared):
     assert list(weights) != [] and set(weights) == set(names)
     for path, weight in weights.items():
         value = reference["state/" + names[path]]
-        weight.assign(from_official(value) if is_kernel(path) else value)
+        weight.assign(from_official(path, value))
     features = backbone(reference["input"].transpose(0, 2, 1, 3, 4)).numpy()
     expected = reference["features"].transpose(0, 2, 3, 4, 1)
     np.testing.assert_allclose(features, expected, rtol=0, atol=5e-6)
@@ -139,10 +139,10 @@ def test_refuses_other_layouts():
 def layers():
     """One layer of every class in the module."""
     yield small(drop_path=0.2, recompute=True)
-    yield video_swin.PatchEmbedding(8, (2, 4, 4))
+    yield patches.PatchEmbedding(8, (2, 4, 4))
     yield video_swin.WindowAttention(8, 2, (2, 3, 3))
     yield video_swin.Block(8, 2, (2, 3, 3), True)
-    yield video_swin.PatchMerging(8)
+    yield patches.PatchMerging(8)
 
 
 def test_every_layer_is_rebuilt_from_its_config():

@@ -1,0 +1,200 @@
+"""Reads checkpoints of every known form by official names, and runs no code of theirs.
+
+Forms: what PyTorch saves (needs torch), safetensors, `.npz`, SavedModels of ours and of
+the predecessor. The form is told by a file's content, not by its name.
+"""
+
+import dataclasses
+import json
+import math
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from configs.errors import ConfigError
+from model.handles import load_handle
+from model.hub import local_directory
+from model.names import HEAD, official_names, to_official
+from model.predecessor import read_predecessor
+from model.storage import sha256
+from model.variants import RELEASED
+
+SAFETENSORS_TYPES = {
+    "F64": np.float64,
+    "F32": np.float32,
+    "F16": np.float16,
+    "I64": np.int64,
+    "I32": np.int32,
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """Tensors by official name, and what is known about them.
+
+    `variant` is the released model whose name the file, or a SavedModel of ours, bears.
+    """
+
+    tensors: dict[str, np.ndarray]
+    class_names: tuple[str, ...] | None
+    source: str
+    sha256: str
+
+    @property
+    def variant(self):
+        stem = self.source.partition(".")[0]
+        return stem if stem in RELEASED else None
+
+
+def read_checkpoint(path):
+    """Reads a checkpoint file, or a SavedModel (directory, tar file, address).
+
+    Returns:
+        A Checkpoint; names of a bare backbone get the prefix `backbone.`.
+
+    Raises:
+        ConfigError: there is nothing that can be read, or reading it would run code.
+    """
+    if Path(path).is_file() and not is_tar(path):
+        tensors, class_names = read_file(Path(path))
+        digest = sha256(path)
+    else:
+        directory = local_directory(path)
+        tensors, class_names = read_saved_model(directory)
+        digest = sha256(directory / "variables" / "variables.data-00000-of-00001")
+    return Checkpoint(
+        tensors=with_backbone_prefix(tensors),
+        class_names=class_names,
+        source=Path(path).name,
+        sha256=digest,
+    )
+
+
+def is_tar(path):
+    """Whether a file is a tar file, compressed or not, by its first bytes."""
+    with open(path, "rb") as file:
+        head = file.read(512)
+    return head[:2] == b"\x1f\x8b" or head[257:262] == b"ustar"
+
+
+def read_file(path):
+    """Tensors and class names of a file, by the form of its content."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if all(name.endswith(".npy") for name in archive.namelist()):
+                return read_npz(path), None
+        return read_torch(path)
+    with open(path, "rb") as file:
+        head = file.read(9)
+    return (read_safetensors(path), None) if head[8:] == b"{" else read_torch(path)
+
+
+def unreadable(path, error):
+    return ConfigError(
+        f"The checkpoint must be a whole file of a known form; {str(path)!r} cannot be "
+        f"read: {error}"
+    )
+
+
+def read_npz(path):
+    """Arrays of a `.npz` file; pickled ones are refused."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise unreadable(path, error) from error
+
+
+def read_safetensors(path):
+    """Arrays of a safetensors file: a JSON header, then the values as they lie."""
+    try:
+        data = path.read_bytes()
+        start = 8 + int.from_bytes(data[:8], "little")
+        header = json.loads(data[8:start])
+        header.pop("__metadata__", None)
+        return {
+            name: np.frombuffer(
+                data,
+                SAFETENSORS_TYPES[entry["dtype"]],
+                math.prod(entry["shape"]),
+                start + entry["data_offsets"][0],
+            ).reshape(entry["shape"])
+            for name, entry in header.items()
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise unreadable(path, f"{type(error).__name__}: {error}") from error
+
+
+def read_torch(path):
+    """Tensors of a file saved by PyTorch, and the class names in its `meta`."""
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"Reading {str(path)!r} needs PyTorch: pip install '.[convert]'."
+        ) from error
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ConfigError(
+            f"{str(path)!r} holds more than tensors and plain values, so reading it "
+            f"could execute code; it was not read. ({first_line(error)})"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        raise unreadable(path, first_line(error)) from error
+    if not isinstance(content, dict):
+        raise unreadable(path, f"it holds a {type(content).__name__}, not a dict")
+    state = content.get("state_dict", content.get("model", content))
+    names = (content.get("meta") or {}).get("CLASSES")
+    tensors = {
+        name.removeprefix("module."): value.detach().numpy()
+        for name, value in state.items()
+        if isinstance(value, torch.Tensor)
+    }
+    return tensors, tuple(names) if names else None
+
+
+def first_line(error):
+    return str(error).strip().split("\n")[0]
+
+
+def with_backbone_prefix(tensors):
+    """Gives the names of a bare backbone the prefix they have in a whole model."""
+    if any(name.startswith("backbone.") for name in tensors):
+        return tensors
+    return {
+        name if name.startswith(("cls_head.", "head.")) else f"backbone.{name}": value
+        for name, value in tensors.items()
+    }
+
+
+def read_saved_model(directory):
+    """Tensors and class names of a SavedModel of ours or of the predecessor."""
+    handle = load_handle(directory)
+    if handle is None:
+        return read_predecessor(directory), None
+    names = official_names(handle.architecture["depths"]) | HEAD
+    weights = handle.weights()
+    for name, value in (handle.head() or {}).items():
+        weights[f"head/{name}"] = value
+    tensors = {names[path]: to_official(path, value) for path, value in weights.items()}
+    return tensors, handle.class_names
+
+
+def write_state_dict(path, tensors, class_names):
+    """Writes official tensors as `.pth` (needs torch) or `.npz`.
+
+    Args:
+        path: a file that does not exist.
+        tensors: by official name.
+        class_names: of the head; None where they are not known.
+    """
+    if path.suffix == ".npz":
+        np.savez(path, **tensors)
+        return
+    import torch
+
+    state = {name: torch.from_numpy(value.copy()) for name, value in tensors.items()}
+    torch.save({"state_dict": state, "meta": {"CLASSES": class_names}}, path)

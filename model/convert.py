@@ -1,0 +1,176 @@
+"""Turns weights of any known form into a TF-Hub SavedModel, or into a state dict.
+
+    python -m model.convert swin_tiny_patch244_window877_kinetics400_1k.pth swin_tiny
+    python -m model.convert --clip=16x112x112 --head CHECKPOINT OUTPUT
+    python -m model.convert swin_tiny back.pth
+
+CHECKPOINT is what PyTorch saved, safetensors, .npz, or a SavedModel (ours or the
+predecessor's). OUTPUT becomes a folder, with OUTPUT.tar.gz beside it; ending in .pth or
+.npz, it becomes the official state dict instead.
+"""
+
+from pathlib import Path
+
+from absl import flags, logging
+
+from configs.errors import ConfigError
+from configs.flags import run
+from model.architecture import (
+    infer_architecture,
+    infer_classes,
+    to_native,
+    to_state_dict,
+)
+from model.checkpoints import read_checkpoint, write_state_dict
+from model.inflation import inflate, is_2d
+from model.saved_model import write_model
+from model.storage import written_aside
+from model.variants import LICENCE, ORIGIN, RELEASED, check_variant
+
+FLAGS = flags.FLAGS
+STATE_DICTS = (".pth", ".npz")
+DROP_PATH = 0.1  # of the official T and S; what an unnamed model trains with
+
+
+def define():
+    """Defines the flags of this command."""
+    flags.DEFINE_string(
+        "clip", "32x224x224", "Clips the SavedModel takes: frames x height x width."
+    )
+    flags.DEFINE_string(
+        "variant",
+        None,
+        "Name of a released model; the checkpoint is checked against it. A checkpoint "
+        "that bears such a name is checked in any case.",
+    )
+    flags.DEFINE_bool(
+        "head", False, "Export the whole classifier: uint8 clips to probabilities."
+    )
+    flags.DEFINE_string("class_names", None, "File with one class name a line.")
+    flags.DEFINE_string(
+        "window",
+        None,
+        "Window for a 2D image model: frames x height x width; by default 8 frames and "
+        "the model's own sides.",
+    )
+
+
+def main(arguments):
+    """Converts CHECKPOINT into OUTPUT."""
+    if len(arguments) != 2:
+        raise ConfigError(
+            "python -m model.convert takes CHECKPOINT and OUTPUT; "
+            f"received {list(arguments)}."
+        )
+    convert(
+        *arguments,
+        clip=sizes(FLAGS.clip, "--clip"),
+        variant=FLAGS.variant,
+        head=FLAGS.head,
+        class_names=FLAGS.class_names and read_class_names(FLAGS.class_names),
+        window=FLAGS.window and sizes(FLAGS.window, "--window"),
+    )
+
+
+def convert(
+    checkpoint,
+    output,
+    *,
+    clip=(32, 224, 224),
+    variant=None,
+    head=False,
+    class_names=None,
+    window=None,
+):
+    """Converts a checkpoint; writes `output` whole or not at all.
+
+    Args:
+        checkpoint: path of a file or SavedModel, or its address.
+        output: folder, or file ending in .pth or .npz, that must not exist.
+        clip: (frames, height, width) of the SavedModel's clips.
+        variant: name of a released model to check against.
+        head: whether to export the whole classifier.
+        class_names: of the head; None takes those of the checkpoint.
+        window: (t, h, w) for an inflated 2D model.
+
+    Raises:
+        ConfigError: the checkpoint cannot be read, does not fit, or is not what its
+            name says; or an output exists.
+    """
+    output = Path(output)
+    source = read_checkpoint(checkpoint)
+    tensors = source.tensors
+    if is_2d(tensors):
+        logging.info("A 2D model: inflated; its head knows images and is left out.")
+        tensors = inflate(tensors, window)
+    architecture = infer_architecture(tensors)
+    weights = to_native(tensors, architecture)
+    classes = infer_classes(tensors)
+    variant = variant or source.variant
+    if variant:
+        check_variant(variant, architecture, classes)
+    class_names = class_names or source.class_names
+    check_classes(classes, class_names, head)
+    if output.suffix in STATE_DICTS:
+        with written_aside(output) as path:
+            write_state_dict(path, to_state_dict(weights, architecture), class_names)
+    else:
+        description = {
+            "name": variant or output.name,
+            "kind": "classifier" if head else "backbone",
+            "architecture": architecture,
+            "class_names": class_names,
+            "clip": clip,
+            "source": source.source,
+            "source_sha256": source.sha256,
+        }
+        write_model(output, weights, description | provenance(variant))
+    logging.info("%s: %s, %s classes.", output, architecture, classes)
+
+
+def provenance(variant):
+    """Licence, origin and stochastic depth of a released model, or of any other."""
+    if variant is None:
+        unknown = "not stated"
+        return {"licence": unknown, "origin": unknown, "drop_path": DROP_PATH}
+    return {
+        "licence": LICENCE,
+        "origin": ORIGIN,
+        "drop_path": RELEASED[variant].drop_path,
+    }
+
+
+def check_classes(classes, class_names, head):
+    """Refuses class names that do not fit the head, and a head that is not there."""
+    if head and classes is None:
+        raise ConfigError("--head needs a checkpoint with a classification head.")
+    if class_names and len(class_names) != classes:
+        raise ConfigError(
+            f"The class names must be as many as the head's classes, {classes}; "
+            f"received {len(class_names)}."
+        )
+
+
+def sizes(text, flag):
+    """Three positive sizes from text like 32x224x224."""
+    parts = text.split("x")
+    if len(parts) != 3 or not all(part.isdecimal() and int(part) for part in parts):
+        raise ConfigError(
+            f"{flag} must be frames x height x width, like 32x224x224; "
+            f"received {text!r}."
+        )
+    return tuple(map(int, parts))
+
+
+def read_class_names(path):
+    """Non-empty lines of a file."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ConfigError(f"--class_names must be a readable file: {error}") from error
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+if __name__ == "__main__":
+    define()
+    run(main)

@@ -1,0 +1,146 @@
+"""Writes models as SavedModels that need nothing of this project to run or train."""
+
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from model.card import documentation
+from model.classifier import MEAN, STANDARD_DEVIATION, Classifier
+from model.handles import DESCRIPTION, HEAD, SIGNATURE, load_weights
+from model.names import official_names
+from model.storage import written_aside
+from model.video_swin import VideoSwin
+
+PAGE = Path("assets.extra", "documentation.md")
+HEAD_PATHS = ("head/kernel", "head/bias")
+
+
+class Reusable(tf.__internal__.tracking.AutoTrackable):
+    """The reusable SavedModel interface over a function of clips.
+
+    `variables` comes first, so that the checkpoint calls them `variables/0` and so on.
+    It holds no layers: Keras would trace each of them once more.
+    """
+
+    def __init__(self, variables, function):
+        self.variables = variables
+        self.trainable_variables = variables
+        self.regularization_losses = []
+        self.__call__ = function
+
+
+def write_model(output, weights, description):
+    """Writes a SavedModel folder with what is known beside the graph, and a tar file.
+
+    Args:
+        output: the folder, which must not exist; the tar file is `output`.tar.gz.
+        weights: of the backbone by path, and of the head as `head/…`.
+        description: name, kind (backbone or classifier), architecture, drop_path,
+            class_names, clip (frames, height, width), licence, origin, source and
+            source_sha256. What follows from the rest is filled in.
+
+    Raises:
+        ConfigError: an output exists.
+    """
+    archive = Path(f"{output}.tar.gz")
+    with written_aside(output) as folder, written_aside(archive) as packed:
+        root, signature, described = reusable(weights, description)
+        tf.saved_model.save(root, str(folder), signatures={SIGNATURE: signature})
+        (folder / DESCRIPTION).parent.mkdir(exist_ok=True)
+        (folder / DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n")
+        (folder / PAGE).write_text(documentation(described))
+        if "head/kernel" in weights:
+            kernel, bias = (weights[path] for path in HEAD_PATHS)
+            np.savez(folder / HEAD, kernel=kernel, bias=bias)
+        # Weights hardly compress: the lowest level.
+        with tarfile.open(packed, "w:gz", compresslevel=1) as file:
+            file.add(folder, arcname=".")
+
+
+def reusable(weights, description):
+    """The object to save, its signature, and the whole description."""
+    options = description["architecture"] | {"drop_path": description["drop_path"]}
+    backbone = VideoSwin(**options, name="backbone")
+    load_weights(backbone, weights)
+    variables = backbone.named_weights()
+    variables = [variables[path] for path in official_names(options["depths"])]
+    if description["kind"] == "backbone":
+        function, signature, facts = backbone_function(backbone, description["clip"])
+    else:
+        classes = len(weights["head/bias"])
+        model = Classifier(backbone, classes)
+        model.head.build([None, backbone.features])
+        head = [model.head.kernel, model.head.bias]
+        for variable, path in zip(head, HEAD_PATHS, strict=True):
+            variable.assign(weights[path])
+        variables += head
+        names = description["class_names"] or list(map(str, range(classes)))
+        function, signature, facts = classifier_function(
+            model, description["clip"], names
+        )
+    return Reusable(variables, function), signature, description | facts
+
+
+def fresh_seeds(clip):
+    """Seeds [B, 2] for stochastic depth where nobody hands them in."""
+    return tf.random.uniform([tf.shape(clip)[0], 2], maxval=2**31 - 1, dtype=tf.int32)
+
+
+def backbone_function(backbone, clip):
+    """Normalised clips [n, 3, T, H, W] -> features [n, C, T', H', W']."""
+    spec = tf.TensorSpec([None, 3, *clip], tf.float32, name="clip")
+
+    @tf.function(autograph=False)
+    def features(clip, training=False):
+        seed = fresh_seeds(clip) if training else None
+        x = tf.transpose(clip, [0, 2, 1, 3, 4])
+        return tf.transpose(backbone(x, training=training, seed=seed), [0, 4, 1, 2, 3])
+
+    @tf.function(input_signature=[spec], autograph=False)
+    def signature(clip):
+        return {"features": features(clip)}
+
+    output = features.get_concrete_function(spec, training=False).output_shapes
+    features.get_concrete_function(spec, training=True)
+    return features, signature, facts(spec, output, "normalised")
+
+
+def classifier_function(model, clip, class_names):
+    """uint8 clips [n, T, 3, H, W] -> probabilities [n, classes] and their names."""
+    frames, height, width = clip
+    spec = tf.TensorSpec([None, frames, 3, height, width], tf.uint8, name="clip")
+
+    @tf.function(autograph=False)
+    def probabilities(clip, training=False):
+        seed = fresh_seeds(clip) if training else None
+        return tf.nn.softmax(model({"clip": clip, "seed": seed}, training=training))
+
+    @tf.function(input_signature=[spec], autograph=False)
+    def signature(clip):
+        return {"probabilities": probabilities(clip), "names": tf.constant(class_names)}
+
+    output = probabilities.get_concrete_function(spec, training=False).output_shapes
+    probabilities.get_concrete_function(spec, training=True)
+    return probabilities, signature, facts(spec, output, "0 to 255")
+
+
+def facts(spec, output, values):
+    """What the input has to be and what comes out, for description and page."""
+    return {
+        "input": {
+            "type": spec.dtype.name,
+            "shape": shape_text(spec.shape),
+            "range": values,
+            "mean": MEAN,
+            "std": STANDARD_DEVIATION,
+        },
+        "output": shape_text(output),
+    }
+
+
+def shape_text(shape):
+    """A shape with a free batch as `[n, 3, 32]`."""
+    return f"[{', '.join('n' if size is None else str(size) for size in shape)}]"
