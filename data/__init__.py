@@ -1,10 +1,13 @@
 """Videos on disk to clips on replicas: `open_clips` for a data set, `video_views`."""
 
+from absl import logging
+
 from data.decode import DecodeError, inspect_video, read_clip
+from data.inspection import inspect_videos
+from data.manifest import Manifest
 from data.pipeline import Clips
 from data.plan import view_plan
 from data.reading import aligned_empty
-from data.scan import scan_videos
 from data.source import Video
 from data.ucf101 import Files, list_videos
 
@@ -26,8 +29,13 @@ def open_clips(data, views, *, seed):
         DataError: the data set is incomplete, inconsistent or too damaged.
     """
     listing = list_videos(data.root, data.split)
-    videos = scan_videos(listing.paths)
-    return Clips(Files(listing=listing, videos=videos), data, views, seed=seed)
+    videos = inspect_videos(listing.paths, manifest=Manifest(data.root))
+    clips = Clips(Files(listing=listing, videos=videos), data, views, seed=seed)
+    for name, reason in clips.bad_train_videos.items():
+        logging.warning("Left out of training: %s %s.", name, reason)
+    for name, reason in clips.bad_test_videos.items():
+        logging.warning("Counts as wrong in the evaluation: %s %s.", name, reason)
+    return clips
 
 
 def video_views(path, *, data, views):

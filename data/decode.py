@@ -3,7 +3,14 @@
 It imports nothing of ours, so that `data.scan` can also run it as a process of its own.
 """
 
+import json
+import os
+import resource
+import sys
 import zlib
+
+# FFmpeg would write a line for every damaged macroblock; only fatal errors remain.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "8")
 
 import cv2
 import numpy as np
@@ -12,6 +19,9 @@ import numpy as np
 # compete with them, and starting FFmpeg's own costs more than opening a small file.
 cv2.setNumThreads(0)
 ONE_THREAD = (cv2.CAP_PROP_N_THREADS, 1)
+
+# A file that lost its end is still used if at least this share of its frames is left.
+KEPT_SHARE = 0.75
 
 
 class DecodeError(Exception):
@@ -103,47 +113,72 @@ def inspect_video(path, probes=6):
         dict with the fields of `data.source.Video`, `reason` left out.
 
     Raises:
-        DecodeError: the file holds no frame, or its frames change size or format.
+        DecodeError: a frame cannot be decoded, there is none, or the file is cut off.
     """
     capture = open_video(path)
     promised = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-    places = {(2 * i + 1) * promised // (2 * probes) for i in range(probes)}
-    count, shape, pixels, sums = 0, None, None, {}
-    image = None
-    while capture.grab():
-        held, image = capture.retrieve(image)
-        found = int(capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT))
-        if not held or shape not in (None, image.shape) or pixels not in (None, found):
-            raise DecodeError(f"frame {count} changes the size or the pixel format")
-        shape, pixels = image.shape, found
-        if count in places:
-            sums[count] = zlib.crc32(image)
-        count += 1
-    if not count:
-        raise DecodeError("holds no frame that can be decoded")
-    facts = {
+    sums, shape = _read_through(capture)
+    count = len(sums)
+    if _is_cut_off(path, count, promised):
+        raise DecodeError(f"is cut off: {count} of {promised} frames are left")
+    places = {(2 * i + 1) * count // (2 * probes) for i in range(probes)}
+    return {
         "frames": count,
         "height": shape[0],
         "width": shape[1],
         "rate": float(np.nan_to_num(capture.get(cv2.CAP_PROP_FPS), posinf=0.0)),
         "codec": _letters(int(capture.get(cv2.CAP_PROP_FOURCC))),
         "promised": promised,
-        "exact": all(_seek_sum(capture, place) == sums[place] for place in sums),
+        "exact": all(_seek_is_exact(capture, sums, place) for place in places),
     }
-    capture.release()
-    return facts
+
+
+def _read_through(capture):
+    """Checksums of all frames, and the shape that OpenCV brings all of them to."""
+    sums, image = [], None
+    while capture.grab():
+        held, image = capture.retrieve(image)
+        if not held:
+            raise DecodeError(f"frame {len(sums)} cannot be decoded")
+        sums.append(_checksum(image))
+    if not sums:
+        raise DecodeError("holds no frame that can be decoded")
+    return sums, image.shape
+
+
+def _seek_is_exact(capture, sums, place):
+    """Whether seeking to a frame gives it and then the next one."""
+    capture.set(cv2.CAP_PROP_POS_FRAMES, place)
+    for expected in sums[place : place + 2]:
+        held, image = capture.read()
+        if not held or _checksum(image) != expected:
+            return False
+    return True
+
+
+def _checksum(image):
+    return zlib.crc32(image[::8].tobytes())
+
+
+def _is_cut_off(path, count, promised):
+    """Whether a file has lost its end, by what its container says about itself.
+
+    Fewer frames than promised are not enough: AVI may leave out frames that repeat the
+    last one, and containers other than AVI and MP4 only estimate their number.
+    """
+    with open(path, "rb") as file:
+        start = file.read(12)
+        size = file.seek(0, os.SEEK_END)
+    short = count < KEPT_SHARE * promised
+    if start[:4] == b"RIFF":
+        return short and int.from_bytes(start[4:8], "little") + 8 > size
+    return short and start[4:8] == b"ftyp"
 
 
 def _letters(code):
     """A four-character code as printable text."""
     letters = (code & 0xFFFFFFFF).to_bytes(4, "little").decode("latin-1")
     return "".join(letter if letter.isprintable() else "?" for letter in letters)
-
-
-def _seek_sum(capture, place):
-    capture.set(cv2.CAP_PROP_POS_FRAMES, place)
-    held, image = capture.read()
-    return zlib.crc32(image) if held else None
 
 
 def write_video(path, frames, *, rate=25.0, codec="MJPG"):
@@ -165,3 +200,26 @@ def write_video(path, frames, *, rate=25.0, codec="MJPG"):
     for frame in frames:
         writer.write(np.ascontiguousarray(frame[..., ::-1]))
     writer.release()
+
+
+def serve(memory):
+    """Answers paths from standard input, one JSON line each, with facts or a reason.
+
+    Args:
+        memory: bytes of address space after which a file is given up.
+    """
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries may print
+    for line in sys.stdin:
+        try:
+            reply = inspect_video(json.loads(line))
+        except DecodeError as error:
+            reply = {"reason": str(error)}
+        except (MemoryError, cv2.error) as error:
+            reply = {"reason": f"cannot be decoded: {error}".strip()}
+        replies.write(json.dumps(reply) + "\n")
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))

@@ -10,6 +10,7 @@ this is also how users bring their own videos. Names with a group number (_g01) 
 checked for groups shared by train and test; names without one cannot be.
 """
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -103,6 +104,16 @@ def list_videos(root, split):
         train_size=len(train),
         paths=tuple(str(line.path) for line in lines),
     )
+
+
+def splits_of(root):
+    """Those of the splits 1, 2, 3 whose lists are there; 1 if none is."""
+    found = []
+    for split in (1, 2, 3):
+        with contextlib.suppress(DataError):
+            _find_lists(root, split)
+            found.append(split)
+    return found or [1]  # whose absence `list_videos` explains
 
 
 def _bases(root):

@@ -1,0 +1,69 @@
+"""AVI files put together by hand, with the faults that encoders do not make."""
+
+import io
+import struct
+
+import numpy as np
+from PIL import Image
+
+SAMPLINGS = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}
+
+
+def jpeg(level, width=32, height=24, sampling="4:2:0"):
+    """A grey JPEG picture of one brightness."""
+    picture = Image.fromarray(np.full((height, width, 3), level, np.uint8))
+    file = io.BytesIO()
+    picture.save(file, "JPEG", subsampling=SAMPLINGS[sampling], quality=95)
+    return file.getvalue()
+
+
+def counting_pictures(count, **options):
+    """JPEG pictures of brightness 5 n."""
+    return [jpeg(5 * n, **options) for n in range(count)]
+
+
+def avi(pictures, *, width=32, height=24, rate=(25, 1), promised=None):
+    """A Motion JPEG AVI file.
+
+    Args:
+        pictures: JPEG bytes of each frame; empty ones repeat the last frame.
+        width, height: what the header says.
+        rate: frames a number of seconds, as the header says.
+        promised: frames that the header says; None tells the truth.
+    """
+    promised = len(pictures) if promised is None else promised
+    chunks = [chunk(b"00dc", picture) for picture in pictures]
+    index, offset = [], 4
+    for part, picture in zip(chunks, pictures, strict=True):
+        index.append(struct.pack("<4sIII", b"00dc", 16, offset, len(picture)))
+        offset += len(part)
+    main = struct.pack(
+        "<14I", 40000, 0, 0, 16, promised, 0, 1, 0, width, height, 0, 0, 0, 0
+    )
+    stream = struct.pack(
+        "<4s4sIIIIIIIIIIII",
+        *(b"vids", b"MJPG", 0, 0, 0, rate[1], rate[0]),
+        *(0, promised, 0, 0, 0, 0, 0),
+    )
+    picture_format = struct.pack(
+        "<IiiHH4sIiiII", 40, width, height, 1, 24, b"MJPG", 0, 0, 0, 0, 0
+    )
+    header = chunk(b"avih", main) + group(
+        b"strl", chunk(b"strh", stream) + chunk(b"strf", picture_format)
+    )
+    body = (
+        group(b"hdrl", header)
+        + group(b"movi", b"".join(chunks))
+        + chunk(b"idx1", b"".join(index))
+    )
+    return group(b"AVI ", body, kind=b"RIFF")
+
+
+def chunk(name, content):
+    """A RIFF chunk, padded to an even length."""
+    return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+
+
+def group(name, content, kind=b"LIST"):
+    """A RIFF list of chunks."""
+    return chunk(kind, name + content)
