@@ -58,14 +58,11 @@ def evaluate(config, folder, output, step=None):
             f"({', '.join(folder.identity['class_names'])}); "
             f"{config.data.root} holds {', '.join(clips.class_names)}."
         )
-    set_precision(
-        config.runtime.precision, rewrite_graphs=config.model.embed_dim is None
-    )
+    set_precision(config.runtime.precision)
     with strategy.scope():
         model = create_model(
             config.model,
             classes=len(clips.class_names),
-            clip_shape=(config.data.frames, config.data.size, config.data.size),
             pretrained=False,
         )
     step = restore_weights(model, folder, step)

@@ -32,7 +32,6 @@ def main(videos):
     model = create_model(
         config.model,
         classes=len(class_names),
-        clip_shape=(config.data.frames, config.data.size, config.data.size),
         pretrained=False,
     )
     restore_weights(model, folder)

@@ -114,15 +114,12 @@ def train(config, folder, preemption):
 
 def build(config, calendar, strategy, classes):
     """The compiled model, with the weights of `model.handle` where one is given."""
-    set_precision(
-        config.runtime.precision, rewrite_graphs=config.model.embed_dim is None
-    )
+    set_precision(config.runtime.precision)
     keras.utils.set_random_seed(config.seed)
     with strategy.scope():
         model = create_model(
             config.model,
             classes=classes,
-            clip_shape=(config.data.frames, config.data.size, config.data.size),
             label_smoothing=config.optimizer.label_smoothing,
             micro_batches=config.runtime.micro_batches,
         )

@@ -17,14 +17,14 @@ from configs.schema import (
 
 def config():
     return Experiment(
-        epochs=12,
+        epochs=16,
         data=Data(
             root="runs/demo_videos",
             batch_size=16,
-            frames=8,
+            frames=16,
             frame_interval=1,
             size=32,
-            crop_area=(0.6, 1.0),
+            crop_area=(0.8, 1.0),
             flip=False,
             validation="test",
         ),
@@ -35,10 +35,13 @@ def config():
             window=(4, 4, 4),
             patch=(2, 4, 4),
             drop_path=0.0,
-            dropout=0.1,
+            dropout=0.0,
         ),
         optimizer=Optimizer(
-            learning_rate=2e-3, backbone_multiplier=1.0, warmup_epochs=1.0
+            learning_rate=2e-3,
+            backbone_multiplier=1.0,
+            beta_2=0.99,
+            warmup_epochs=1.0,
         ),
         runtime=Runtime(replicas=2),
         checkpoints=Checkpoints(save_every=100),

@@ -5,6 +5,7 @@ exported SavedModel cannot disagree about it.
 """
 
 import dataclasses
+import time
 
 import tensorflow as tf
 import tf_keras as keras
@@ -63,7 +64,8 @@ class Classifier(keras.Model):
     standard deviation 0.01).
 
     Attributes:
-      backbone: normalised float [b, T, 3, H, W] -> features [b, T', H', W', C].
+      backbone: normalised float [b, T, 3, H, W] -> features [b, T', H', W', C]; says C
+        as `features`.
       head: the dense layer, float32 whatever the precision of the backbone.
     """
 
@@ -170,31 +172,31 @@ class Classifier(keras.Model):
     def make_train_function(self, force=False):
         """The function `fit` calls: one batch from the iterator, one update.
 
-        Keras's own would sum the scalars over the replicas. This one also measures, in
-        the graph, how long the batch was waited for ("data_wait", seconds).
+        Keras's own would sum the scalars over the replicas. This one also measures how
+        long the batch was waited for ("data_wait", seconds).
         """
         if self.train_function is None or force:
-            self.train_function = tf.function(self._next_update)
+            update = tf.function(self._update)
+
+            def train_function(iterator):
+                begin = time.monotonic()
+                data = next(iterator)
+                wait = time.monotonic() - begin
+                return {**update(data), "data_wait": wait}
+
+            self.train_function = train_function
         return self.train_function
 
-    def _next_update(self, iterator):
+    def _update(self, data):
+        """One update from a distributed batch: `train_step`'s results, all "video"."""
         strategy = self.distribute_strategy
-        begin = tf.timestamp()
-        with tf.control_dependencies([begin]):
-            data = next(iterator)
-        arrived = tf.nest.flatten(
-            tf.nest.map_structure(strategy.experimental_local_results, data)
-        )
-        with tf.control_dependencies(arrived):
-            wait = tf.timestamp() - begin
         results = {
             name: strategy.experimental_local_results(value)
             for name, value in strategy.run(self.train_step, args=(data,)).items()
         }
         self._train_counter.assign_add(1)
         video = tf.concat(results.pop("video"), axis=0)
-        scalars = {name: values[0] for name, values in results.items()}
-        return {**scalars, "video": video, "data_wait": wait}
+        return {**{name: values[0] for name, values in results.items()}, "video": video}
 
     def _sums_and_gradients(self, inputs, labels, shares):
         """Weighted sums over a replica's examples, in `micro_batches` parts.
@@ -254,7 +256,6 @@ def create_model(
     config,
     *,
     classes,
-    clip_shape,
     pretrained=True,
     label_smoothing=0.0,
     micro_batches=1,
@@ -266,7 +267,6 @@ def create_model(
     Args:
       config: a `configs.schema.Model`, its architecture resolved.
       classes: how many classes the head tells apart.
-      clip_shape: frames, height and width of its clips.
       pretrained: whether the native backbone takes the weights of `config.handle`. Not
         where a checkpoint's follow: the handle need not exist any more.
       label_smoothing: share of the target spread over all classes.
@@ -281,6 +281,5 @@ def create_model(
         label_smoothing=label_smoothing,
         micro_batches=micro_batches,
     )
-    frames, height, width = clip_shape
-    model(tf.zeros([1, frames, 3, height, width], tf.uint8))
+    model.head.build([None, model.backbone.features])
     return model

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 
 import tensorflow as tf
@@ -52,11 +53,11 @@ def local_directory(handle):
     Raises:
         ConfigError: there is no SavedModel behind the handle.
     """
-    if os.path.isfile(handle):
+    if Path(handle).is_file():
         directory = unpacked(Path(handle))
     else:
         try:
-            directory = Path(hub.resolve(handle))
+            directory = Path(hub.resolve(str(handle)))
         except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
             raise ConfigError(
                 "model.handle must be a path or an address that can be fetched; "
@@ -82,8 +83,15 @@ def unpacked(archive):
     )
     directory = cache / sha256(archive)
     if not directory.is_dir():
-        with written_aside(directory) as aside, tarfile.open(archive) as file:
-            file.extractall(aside, filter="data")
+        try:
+            with written_aside(directory) as aside, tarfile.open(archive) as file:
+                aside.mkdir()
+                file.extractall(aside, filter="data")
+        except (tarfile.TarError, EOFError, zlib.error) as error:
+            raise ConfigError(
+                "model.handle must be a whole tar file; "
+                f"received {str(archive)!r}: {error}"
+            ) from error
     return directory
 
 
@@ -162,6 +170,18 @@ class HubBackbone(keras.layers.Layer):
         self.inner = hub.KerasLayer(str(directory), trainable=True, dtype="float32")
         self.built = True
 
+    @property
+    def features(self):
+        """C of the output."""
+        shape = self.interface.features
+        channels = shape[1] if channels_come_first(shape) else shape[-1]
+        if channels is None:
+            raise ConfigError(
+                "model.handle must say how many features it gives; received "
+                f"{list(shape)}."
+            )
+        return channels
+
     def call(self, x, training=False, seed=None):
         del seed  # an opaque graph cannot take it
         sizes = [x.shape[axis] for axis in (1, 3, 4)]
@@ -177,15 +197,19 @@ class HubBackbone(keras.layers.Layer):
         return channels_last(features)
 
 
-def channels_last(features):
-    """Features [n, C, ...], [n, ..., C] or pooled [n, C] -> [n, T, H, W, C].
+def channels_come_first(shape):
+    """Whether features of this shape have their channels on the first axis.
 
     Of a map's first and last axis the longer one holds the channels, of which there are
-    more than frames or columns; a sequence of tokens ends in them.
+    more than frames or columns; pooled features and sequences of tokens end in them.
     """
+    return len(shape) > 3 and (shape[1] or 0) > (shape[-1] or 0)
+
+
+def channels_last(features):
+    """Features [n, C, ...], [n, ..., C] or pooled [n, C] -> [n, T, H, W, C]."""
     rank = features.shape.rank
-    first, last = features.shape[1] or 0, features.shape[-1] or 0
-    if rank > 3 and first > last:
+    if channels_come_first(features.shape):
         features = tf.transpose(features, [0, *range(2, rank), 1])
     for _ in range(5 - rank):
         features = tf.expand_dims(features, 1)

@@ -1,11 +1,24 @@
 """Four logical CPU devices for every test, and the data that tests share."""
 
+import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
+from configs.schema import (
+    Checkpoints,
+    Data,
+    Experiment,
+    Model,
+    Optimizer,
+    Runtime,
+    Views,
+)
+
 REPOSITORY = Path(__file__).resolve().parents[1]
+CLASSES = ("Fall", "Rise", "Slide")
 
 # Devices are fixed at first use, so before any test touches one.
 tf.config.set_logical_device_configuration(
@@ -27,3 +40,95 @@ def shared():
     if not path.is_dir():
         pytest.skip(f"{path} is absent: real clips and official outputs")
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_root(tmp_path_factory):
+    """A UCF101-shaped directory of 13 training and 7 test videos of 3 classes.
+
+    No batch size divides these numbers, and no replica count but 1.
+    """
+    from data.decode import write_video
+
+    root = tmp_path_factory.mktemp("tiny")
+    lists = root / "ucfTrainTestlist"
+    lists.mkdir()
+    train, test = [], []
+    for number in range(20):
+        label = number % 3
+        name = CLASSES[label]
+        group = 1 + number // 3
+        video = f"{name}/v_{name}_g{group:02}_c01.avi"
+        path = root / "UCF-101" / video
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_video(path, tiny_frames(number, label))
+        if number < 13:
+            train.append(f"{video} {label + 1}\n")
+        else:
+            test.append(f"{video}\n")
+    # Number 12 is of the group that the first test videos would continue.
+    test = [line for line in test if "_g05_" not in line] + [
+        line for line in test if "_g05_" in line
+    ]
+    (lists / "trainlist01.txt").write_text("".join(train))
+    (lists / "testlist01.txt").write_text("".join(test))
+    index = [f"{label} {name}\n" for label, name in enumerate(CLASSES, start=1)]
+    (lists / "classInd.txt").write_text("".join(index))
+    return root
+
+
+def tiny_frames(number, label):
+    """uint8 [9–15 frames, 40, 48, 3]: a bright bar that falls, rises or slides."""
+    generator = np.random.default_rng(number)
+    frames = generator.integers(0, 90, [9 + number % 7, 40, 48, 3], dtype=np.uint8)
+    for time, frame in enumerate(frames):
+        place = (2 * time + 3 * number) % 36
+        rows = {0: slice(place, place + 4), 1: slice(36 - place, 40 - place)}
+        if label == 2:
+            frame[:, place : place + 4] += 150
+        else:
+            frame[rows[label]] += 150
+    return frames
+
+
+@pytest.fixture
+def tiny(tiny_root):
+    """An experiment with every part of a real one, small enough for seconds.
+
+    Shifted windows, bias tables, drop path, dropout, cropping; 23 updates.
+    """
+    return Experiment(
+        epochs=7,
+        seed=3,
+        data=Data(
+            root=str(tiny_root),
+            batch_size=4,
+            frames=8,
+            frame_interval=1,
+            size=32,
+            crop_area=(0.3, 1.0),
+        ),
+        model=Model(
+            embed_dim=8,
+            depths=(2, 2),
+            heads=(1, 2),
+            window=(2, 4, 4),
+            patch=(2, 4, 4),
+            drop_path=0.2,
+            dropout=0.5,
+        ),
+        optimizer=Optimizer(learning_rate=3e-3, warmup_epochs=1.5),
+        runtime=Runtime(replicas=2, deterministic=True),
+        checkpoints=Checkpoints(save_every=2),
+        views=Views(clips=2, crops=3, batch_size_per_replica=5),
+    )
+
+
+@pytest.fixture
+def keep_signals():
+    """Puts back the signal handlers that a run installs."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    handlers = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, handlers, strict=True):
+        signal.signal(number, handler)

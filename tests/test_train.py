@@ -1,0 +1,258 @@
+"""Whole runs: on 1, 2 and 4 replicas, interrupted and resumed, with a Hub backbone."""
+
+import dataclasses
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+import train
+from callbacks import Preemption, RunFolder
+from configs import flags
+from configs.errors import ConfigError, RetryError
+from configs.schema import Model
+
+pytestmark = pytest.mark.usefixtures("keep_signals")
+
+
+class Killed(BaseException):
+    """Stands for a SIGKILL: nothing of the run may handle it."""
+
+
+class KillAfter(Preemption):
+    """Ends the run after a step without saving it."""
+
+    def __init__(self, killed):
+        super().__init__()
+        self.killed = killed
+
+    def after_step(self, step, logs):
+        if step == self.killed:
+            raise Killed
+
+
+def run(config, workdir, preemption=None):
+    """Trains in this process; returns what evaluation.json holds."""
+    with RunFolder(workdir).locked() as folder:
+        return train.train(config, folder, preemption or Preemption())
+
+
+def rows(workdir, name="journal"):
+    return [json.loads(line) for line in (workdir / f"{name}.jsonl").open()]
+
+
+def newest_variables(workdir):
+    folder = max((workdir / "checkpoints").glob("step-*"))
+    reader = tf.train.load_checkpoint(str(folder / "variables"))
+    names = reader.get_variable_to_shape_map()
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def assert_same_run(workdir, other):
+    """Journals byte for byte, histories, and every variable of the last checkpoint."""
+    for name in ("journal", "history"):
+        path = f"{name}.jsonl"
+        assert (workdir / path).read_bytes() == (other / path).read_bytes()
+    mine, theirs = newest_variables(workdir), newest_variables(other)
+    assert mine.keys() == theirs.keys()
+    for name, value in mine.items():
+        np.testing.assert_array_equal(value, theirs[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def replace_runtime():
+    def replace(config, **changes):
+        runtime = dataclasses.replace(config.runtime, **changes)
+        return dataclasses.replace(config, runtime=runtime)
+
+    return replace
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of one uninterrupted run on two replicas, trained when first asked."""
+    workdir = tmp_path_factory.mktemp("finished")
+
+    def finished(config):
+        if not (workdir / "finished.json").exists():
+            run(config, workdir)
+        return workdir
+
+    return finished
+
+
+def test_a_run_leaves_what_the_readme_says(tiny, finished):
+    workdir = finished(tiny)
+    names = {path.name for path in workdir.iterdir()}
+    assert names >= {
+        "checkpoints",
+        "config.json",
+        "confusion_matrix.png",
+        "evaluation.json",
+        "finished.json",
+        "history.jsonl",
+        "journal.jsonl",
+        "predictions.csv",
+        "run.json",
+        "tensorboard",
+        "timing.jsonl",
+    }
+    assert flags.from_json((workdir / "config.json").read_text()) == tiny
+    result = json.loads((workdir / "evaluation.json").read_text())
+    assert (result["videos"], result["views"], result["step"]) == (7, 6, 23)
+    assert [row["step"] for row in rows(workdir)] == list(range(1, 24))
+    assert [row["epoch"] for row in rows(workdir, "history")] == list(range(7))
+    assert all(0 <= row["top1"] <= 1 for row in rows(workdir, "history"))
+
+
+def test_the_learning_rate_of_each_update_is_the_schedules(tiny, finished):
+    rates = [row["learning_rate"] for row in rows(finished(tiny))]
+    warmup, steps, peak = round(1.5 * 13 / 4), 23, 3e-3
+    expected = [
+        peak * (0.1 + 0.9 * step / warmup)
+        if step < warmup
+        else peak * (1 + np.cos(np.pi * (step - warmup) / (steps - warmup))) / 2
+        for step in range(steps)
+    ]
+    np.testing.assert_allclose(rates, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "runtime",
+    [{"replicas": 1}, {"replicas": 4}, {"replicas": 1, "micro_batches": 2}],
+    ids=["1 replica", "4 replicas", "2 micro-batches"],
+)
+def test_a_run_is_the_same_on_any_number_of_replicas(
+    tiny, finished, replace_runtime, tmp_path, runtime
+):
+    run(replace_runtime(tiny, **runtime), tmp_path)
+    ours, theirs = rows(tmp_path), rows(finished(tiny))
+    for name in ("examples", "learning_rate", "weight", "epoch"):
+        assert [row[name] for row in ours] == [row[name] for row in theirs]
+    for name in ("loss", "gradient_norm"):
+        np.testing.assert_allclose(
+            [row[name] for row in ours[:20]],
+            [row[name] for row in theirs[:20]],
+            rtol=1e-4,
+        )
+
+
+def test_interrupted_anywhere_it_ends_as_if_it_had_not_been(tiny, finished, tmp_path):
+    """At the first step, between checkpoints, at one, at and after an epoch's end."""
+    for step in (1, 3, 4, 7, 22):
+        with pytest.raises(Killed):
+            run(tiny, tmp_path, KillAfter(step))
+    run(tiny, tmp_path)
+    assert_same_run(tmp_path, finished(tiny))
+
+
+def test_interrupted_with_loss_scaling_and_a_change_of_replicas_it_goes_on(
+    tiny, replace_runtime, tmp_path
+):
+    config = replace_runtime(tiny, precision="mixed_float16")
+    config = dataclasses.replace(config, epochs=2)
+    run(config, tmp_path / "whole")
+    with pytest.raises(Killed):
+        run(config, tmp_path / "parts", KillAfter(3))
+    run(config, tmp_path / "parts")
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    assert rows(tmp_path / "whole")[0]["loss_scale"] == 2**15
+
+
+def test_interrupted_in_validation_it_validates_again(tiny, finished, tmp_path):
+    class InValidation(Preemption):
+        def poll(self):
+            if self.armed:
+                raise Killed
+
+        armed = False
+
+        def after_step(self, step, logs):
+            self.armed = step == 7
+
+    with pytest.raises(Killed):
+        run(tiny, tmp_path, InValidation())
+    assert len(rows(tmp_path, "history")) == 1
+    run(tiny, tmp_path)
+    assert_same_run(tmp_path, finished(tiny))
+
+
+def test_a_signal_saves_the_step_in_flight(tiny, tmp_path):
+    class Signalled(Preemption):
+        def after_step(self, step, logs):
+            if step == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+            super().after_step(step, logs)
+
+    with pytest.raises(RetryError, match="SIGTERM after step 3") as caught:
+        run(tiny, tmp_path, Signalled())
+    assert caught.value.exit_code == 75
+    assert max(p.name for p in (tmp_path / "checkpoints").iterdir()) == "step-00000003"
+
+
+def test_another_seed_is_another_run_and_cannot_go_on(tiny, finished):
+    other = dataclasses.replace(tiny, seed=4)
+    with pytest.raises(ConfigError, match=r"seed \(was 3, received 4\)"):
+        run(other, finished(tiny))
+
+
+@keras.saving.register_keras_serializable("tests")
+class PublishedBackbone(keras.Model):
+    """A backbone with the published interface, a dropout and a gathered bias table."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.patches = keras.layers.Conv3D(12, (2, 8, 8), (2, 8, 8), name="patches")
+        self.dropout = keras.layers.Dropout(0.3)
+        self.norm = keras.layers.LayerNormalization(name="norm")
+
+    def build(self, _):
+        self.table = self.add_weight(
+            "relative_position_bias_table", [7, 12], initializer="random_normal"
+        )
+
+    def call(self, clip, training=False):
+        x = self.patches(tf.transpose(clip, [0, 2, 3, 4, 1]))
+        x += tf.gather(self.table, tf.range(4) + 2)[:, None, None]
+        x = self.norm(self.dropout(x, training=training))
+        return tf.transpose(x, [0, 4, 1, 2, 3])
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """[n, 3, T, H, W] -> [n, C, T', H', W'], saved as the published backbones are."""
+    path = str(tmp_path_factory.mktemp("hub") / "backbone")
+    model = PublishedBackbone()
+    model(tf.zeros([1, 3, 8, 32, 32]))
+    model.save(path, save_format="tf")
+    return path
+
+
+@pytest.mark.parametrize("replicas", [2, 4])
+def test_a_hub_backbone_trains_past_the_first_epoch(
+    tiny, published, replace_runtime, tmp_path, replicas
+):
+    """The predecessor's training failed there. Nothing divides 13 and 7."""
+    config = dataclasses.replace(
+        replace_runtime(tiny, replicas=replicas),
+        epochs=3,
+        model=Model(handle=published, dropout=0.2),
+    )
+    result = run(config, tmp_path)
+    assert result["videos"] == 7
+    assert [row["epoch"] for row in rows(tmp_path, "history")] == [0, 1, 2]
+    assert all("top1" in row for row in rows(tmp_path, "history"))
+    first, last = rows(tmp_path)[0], rows(tmp_path)[-1]
+    assert (first["step"], last["step"]) == (1, 10)
+    before = tf.train.load_checkpoint(f"{published}/variables/variables")
+    trained = newest_variables(tmp_path)
+    for name in before.get_variable_to_shape_map():
+        if not name.endswith("kernel/.ATTRIBUTES/VARIABLE_VALUE"):
+            continue
+        value = before.get_tensor(name)
+        matches = [v for v in trained.values() if np.shape(v) == value.shape]
+        assert matches and all(np.any(v != value) for v in matches)
