@@ -353,3 +353,65 @@ def test_mistake_in_the_reading_code_ends_the_stream_with_its_message(
     monkeypatch.setattr("data.ucf101.read_clip", fail)
     with pytest.raises(tf.errors.UnknownError, match="a mistake in the reading code"):
         train(clips, 1)
+
+
+@pytest.fixture
+def damaged(counting_set, tmp_path):
+    """A copy of the set in which two training and one test video are bad."""
+    root = tmp_path / "damaged"
+    shutil.copytree(counting_set, root)
+    for name in BAD_TRAIN + BAD_TEST:
+        (root / "UCF-101" / name).write_bytes(b"no video")
+    return root
+
+
+BAD_TRAIN = ("Run/v_Run_g02_c01.avi", "Walk/v_Walk_g04_c01.avi")
+BAD_TEST = ("Jump/v_Jump_g06_c01.avi",)
+
+
+def test_run_with_bad_files_equals_the_run_on_the_good_list(
+    damaged, counting_set, tmp_path
+):
+    good = tmp_path / "good"
+    shutil.copytree(counting_set, good)
+    lists = good / "ucfTrainTestlist/trainlist01.txt"
+    lines = lists.read_text().splitlines()
+    lists.write_text("\n".join(line for line in lines if line[:-2] not in BAD_TRAIN))
+
+    clips = open_set(damaged, bad_share=0.2)
+    clean = open_set(good)
+
+    assert clips.train_size == clean.train_size == 9
+    assert set(clips.bad_train_videos) == set(BAD_TRAIN)
+    assert clips.train_fingerprint == clean.train_fingerprint
+    assert_same(train(clips, 5), train(clean, 5))
+
+
+def test_bad_test_video_keeps_its_place_in_the_denominator(damaged, counting_set):
+    clips = open_set(damaged, bad_share=0.2)
+    whole = open_set(counting_set)
+    strategy = mirrored(1)
+
+    assert clips.test_videos == whole.test_videos
+    np.testing.assert_array_equal(clips.test_labels, whole.test_labels)
+    assert list(clips.bad_test_videos) == list(BAD_TEST)
+    for stream in ("views", "validation"):
+        features, label, weight = joined(
+            replica_batches(strategy, getattr(clips, stream)(strategy))
+        )
+        same, same_label, same_weight = joined(
+            replica_batches(strategy, getattr(whole, stream)(strategy))
+        )
+        bad = features["video"] == clips.test_videos.index(BAD_TEST[0])
+        assert not weight[bad].any() and not features["clip"][bad].any()
+        np.testing.assert_array_equal(weight[~bad], same_weight[~bad])
+        np.testing.assert_array_equal(label, same_label)
+        np.testing.assert_array_equal(features["clip"][~bad], same["clip"][~bad])
+
+
+def test_too_many_bad_training_videos_are_refused(damaged):
+    message = r"2 of 11 training videos cannot be read, .*=0.1 allows 1; .*v_Run_g02"
+    with pytest.raises(DataError, match=message):
+        open_set(damaged, bad_share=0.1)
+    with pytest.raises(DataError, match="allows 0"):
+        open_set(damaged)
