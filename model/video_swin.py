@@ -243,22 +243,25 @@ class VideoSwin(keras.layers.Layer):
 
     def call(self, x, training=False, seed=None):
         check_clip(x.shape)
-        scales = self.branch_scales(seed) if training else [None] * len(self.blocks)
-        scales = iter(scales)
+        scales = iter(self.branch_scales(seed) if training else [()] * len(self.blocks))
+        recompute = training and self.options["recompute"]
         x = self.patch_embedding(x)
         for merging, stage in zip([None, *self.mergings], self.stages, strict=True):
             if merging is not None:
                 x = merging(x)
             for block in stage:
-                run = tf.recompute_grad(block) if self.options["recompute"] else block
-                x = run(x, next(scales))
+                run = tf.recompute_grad(block) if recompute else block
+                x = run(x, *next(scales))
         return self.norm(x)
 
     def branch_scales(self, seed):
-        """For each block [B, 2]: 1 / keep where a branch is kept, 0 where dropped."""
+        """For each block ([B, 2],): 1 / keep where a branch is kept, 0 where dropped.
+
+        () for every block where nothing is ever dropped.
+        """
         count = len(self.blocks)
         if not self.options["drop_path"]:
-            return [None] * count
+            return [()] * count
         if seed is None:
             raise ValueError(
                 "seed must be int [batch, 2] where drop_path > 0 and training=True; "
@@ -271,7 +274,8 @@ class VideoSwin(keras.layers.Layer):
             fn_output_signature=tf.float32,
         )
         scales = tf.cast(uniform < keep[:, None], tf.float32) / keep[:, None]
-        return tf.unstack(tf.cast(scales, self.compute_dtype), axis=1)
+        scales = tf.cast(scales, self.compute_dtype)
+        return [(scale,) for scale in tf.unstack(scales, axis=1)]
 
     def get_config(self):
         return super().get_config() | self.options

@@ -116,6 +116,9 @@ def test_unpacks_a_tar_file_once(published, tmp_path, monkeypatch):
     changed = directory.stat().st_mtime_ns
     assert read_interface(directory) == read_interface(published)
     assert local_directory(str(archive)).stat().st_mtime_ns == changed
+    archive.write_bytes(archive.read_bytes()[:1000])
+    with pytest.raises(ConfigError, match="a whole tar file"):
+        local_directory(str(archive))
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
 

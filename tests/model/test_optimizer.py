@@ -160,45 +160,49 @@ def test_takes_the_sparse_gradient_of_a_gathered_table():
     assert_close([sparse.numpy()], [dense.numpy()], 0)
 
 
+def mirrored(strategy, scaled):
+    """Variables and their optimizer on every replica of a strategy."""
+    with strategy.scope():
+        chosen = variables()
+        optimizer = AdamW(0.01, groups=[one_group(chosen)])
+        if scaled:
+            optimizer = keras.mixed_precision.LossScaleOptimizer(optimizer)
+        optimizer.build(chosen)
+    return chosen, optimizer
+
+
+def train(strategy, chosen, optimizer, steps):
+    """The same updates as `after_steps`, within a function on every replica."""
+
+    @tf.function
+    def update(*values):
+        if hasattr(optimizer, "get_scaled_loss"):
+            values = [optimizer.get_scaled_loss(value) for value in values]
+            values = optimizer.get_unscaled_gradients(values)
+        optimizer.apply_gradients(
+            zip(values, chosen, strict=True), skip_gradients_aggregation=True
+        )
+
+    for step in steps:
+        strategy.run(update, gradients(step))
+
+
 @pytest.mark.parametrize("scaled", [False, True])
-def test_same_updates_on_replicas_with_loss_scaling_and_after_restoring(
-    scaled, tmp_path
-):
+def test_same_updates_on_replicas_and_after_restoring(scaled, tmp_path):
     """The state is an ordinary checkpoint; the groups hold for mirrored variables."""
     alone = variables()
     after_steps(AdamW(0.01, groups=[one_group(alone)]), alone, steps=6)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-    def create():
-        with strategy.scope():
-            chosen = variables()
-            optimizer = AdamW(0.01, groups=[one_group(chosen)])
-            if scaled:
-                optimizer = keras.mixed_precision.LossScaleOptimizer(optimizer)
-            optimizer.build(chosen)
-        return chosen, optimizer
-
-    def train(chosen, optimizer, steps):
-        @tf.function
-        def update(*values):
-            if scaled:
-                values = [optimizer.get_scaled_loss(value) for value in values]
-                values = optimizer.get_unscaled_gradients(values)
-            optimizer.apply_gradients(
-                zip(values, chosen, strict=True), skip_gradients_aggregation=True
-            )
-
-        for step in steps:
-            strategy.run(update, gradients(step))
-
-    chosen, optimizer = create()
-    train(chosen, optimizer, range(3))
+    strategy = tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+    chosen, optimizer = mirrored(strategy, scaled)
+    train(strategy, chosen, optimizer, range(3))
     path = tf.train.Checkpoint(v=chosen, optimizer=optimizer).write(str(tmp_path / "c"))
-    chosen, optimizer = create()
+    chosen, optimizer = mirrored(strategy, scaled)
     restored = tf.train.Checkpoint(v=chosen, optimizer=optimizer).read(path)
     restored.assert_consumed()
     assert optimizer.iterations.numpy() == 3
-    train(chosen, optimizer, range(3, 6))
+    train(strategy, chosen, optimizer, range(3, 6))
     for mine, other in zip(chosen, alone, strict=True):
         for value in strategy.experimental_local_results(mine):
             np.testing.assert_allclose(value.numpy(), other.numpy(), atol=1e-6)

@@ -181,8 +181,8 @@ def test_drop_path_does_not_depend_on_how_a_batch_is_split():
 
 def test_drop_path_keeps_the_mean_and_rises_with_depth():
     scales = small(drop_path=0.5, depths=(2, 3)).branch_scales(seeds(4000))
-    assert np.all(scales[0] == 1)
-    for scale, rate in zip(scales, np.linspace(0, 0.5, 5), strict=True):
+    assert np.all(scales[0][0] == 1)
+    for (scale,), rate in zip(scales, np.linspace(0, 0.5, 5), strict=True):
         assert np.mean(scale == 0) == pytest.approx(rate, abs=0.02)
         assert np.mean(scale) == pytest.approx(1, abs=0.04)
 
@@ -190,6 +190,11 @@ def test_drop_path_keeps_the_mean_and_rises_with_depth():
 def test_drop_path_needs_seeds():
     with pytest.raises(ValueError, match=r"seed must be int \[batch, 2\]"):
         small(drop_path=0.5)(clips(), training=True)
+
+
+def test_recompute_takes_part_in_training_only():
+    backbone = small(recompute=True)
+    np.testing.assert_array_equal(backbone(clips()), backbone(clips(), training=True))
 
 
 def gradients(backbone, strategy=None):

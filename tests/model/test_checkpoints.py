@@ -1,0 +1,149 @@
+import json
+import pickle
+import tarfile
+
+import numpy as np
+import pytest
+
+from configs.errors import ConfigError
+from model.checkpoints import read_checkpoint, write_state_dict
+from model.names import HEAD
+from model.storage import sha256
+
+
+def assert_same(tensors, expected):
+    assert tensors.keys() == expected.keys()
+    for name, value in expected.items():
+        assert tensors[name].dtype == value.dtype
+        np.testing.assert_array_equal(tensors[name], value)
+
+
+@pytest.fixture
+def saved(torch, state, tmp_path):
+    """Saves what an official training run saves, under a name."""
+
+    def save(name="official.pth", classes=None, **changes):
+        tensors = {key: torch.tensor(value) for key, value in state.items()}
+        content = {
+            "meta": {"epoch": 30, "CLASSES": classes},
+            "state_dict": tensors,
+            "optimizer": {"param_groups": [{"lr": 1e-3}]},
+        }
+        torch.save(content | changes, tmp_path / name)
+        return tmp_path / name
+
+    return save
+
+
+def test_reads_what_pytorch_saved(saved, state):
+    path = saved(classes=["a", "b", "c"])
+    checkpoint = read_checkpoint(path)
+    assert_same(checkpoint.tensors, state)
+    assert checkpoint.class_names == ("a", "b", "c")
+    assert checkpoint.sha256 == sha256(path)
+    assert checkpoint.variant is None
+
+
+def test_reads_the_shared_checkpoint(torch, shared):
+    reference = np.load(shared / "reference" / "official_a.npz")
+    checkpoint = read_checkpoint(shared / "reference" / "official_a.pth")
+    expected = {k[6:]: reference[k] for k in reference if k.startswith("state/")}
+    assert_same(checkpoint.tensors, expected)
+
+
+def test_reads_a_bare_backbone(torch, state, tmp_path):
+    bare = {
+        name.removeprefix("backbone."): torch.tensor(value)
+        for name, value in state.items()
+        if name not in HEAD.values()
+    }
+    torch.save(bare, tmp_path / "bare.bin")
+    tensors = read_checkpoint(tmp_path / "bare.bin").tensors
+    assert tensors.keys() == {name for name in state if name not in HEAD.values()}
+
+
+def test_reads_npz(npz, state):
+    assert_same(read_checkpoint(npz).tensors, state)
+
+
+def write_safetensors(path, tensors):
+    header, data = {"__metadata__": {"format": "pt"}}, b""
+    names = {"float32": "F32", "int64": "I64"}
+    for name, value in tensors.items():
+        end = len(data) + value.nbytes
+        header[name] = {
+            "dtype": names[value.dtype.name],
+            "shape": value.shape,
+            "data_offsets": [len(data), end],
+        }
+        data += value.tobytes()
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+def test_reads_safetensors(state, tmp_path):
+    write_safetensors(tmp_path / "model.safetensors", state)
+    assert_same(read_checkpoint(tmp_path / "model.safetensors").tensors, state)
+
+
+@pytest.mark.parametrize("name", ["back.pth", "back.npz"])
+def test_writes_what_it_reads(request, state, tmp_path, name):
+    if name.endswith(".pth"):
+        request.getfixturevalue("torch")
+    write_state_dict(tmp_path / name, state, None)
+    assert_same(read_checkpoint(tmp_path / name).tensors, state)
+
+
+class Payload:
+    """Writes a file when unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_refuses_a_payload_without_running_it(saved, torch, tmp_path):
+    victim = tmp_path / "victim"
+    path = saved(meta=Payload(victim))
+    legacy = tmp_path / "legacy.pth"
+    legacy.write_bytes(pickle.dumps({"state_dict": Payload(victim)}))
+    np.savez(tmp_path / "payload.npz", x=np.array([Payload(victim)], object))
+    for evil in (path, legacy):
+        with pytest.raises(ConfigError, match="reading it could execute code"):
+            read_checkpoint(evil)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_checkpoint(tmp_path / "payload.npz")
+    assert not victim.exists()
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.99])
+@pytest.mark.parametrize("form", ["official.pth", "official.npz", "model.safetensors"])
+def test_refuses_what_was_cut_off(request, state, tmp_path, form, share):
+    if form == "official.pth":
+        path = request.getfixturevalue("saved")()
+    elif form == "official.npz":
+        path = request.getfixturevalue("npz")
+    else:
+        path = tmp_path / form
+        write_safetensors(path, state)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(ConfigError, match=r"cannot be read|could execute code"):
+        read_checkpoint(path)
+
+
+def test_refuses_what_is_no_checkpoint(tmp_path, torch, monkeypatch):
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "text").write_text("no checkpoint, but long enough to be looked at")
+    with pytest.raises(ConfigError, match=r"cannot be read|could execute code"):
+        read_checkpoint(tmp_path / "text")
+    with pytest.raises(ConfigError, match="a path or an address"):
+        read_checkpoint(tmp_path / "missing.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    with pytest.raises(ConfigError, match="holds a list, not a dict"):
+        read_checkpoint(tmp_path / "list.pth")
+    with tarfile.open(tmp_path / "empty.tar.gz", "w:gz"):
+        pass
+    with pytest.raises(ConfigError, match="directory with saved_model.pb"):
+        read_checkpoint(tmp_path / "empty.tar.gz")

@@ -1,0 +1,190 @@
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from configs.errors import ConfigError
+from configs.schema import Model
+from model.architecture import infer_architecture, to_native
+from model.checkpoints import read_checkpoint
+from model.convert import convert, read_class_names, sizes
+from model.handles import create_backbone, load_handle
+from model.names import PATCH_KERNEL
+from model.variants import RELEASED
+from model.video_swin import VARIANTS
+
+CLIP = (2, 8, 8)  # the smallest graph
+QKV = "backbone.layers.0.blocks.0.attn.qkv.weight"
+
+
+def rewritten(tmp_path, tensors, name="changed.npz"):
+    np.savez(tmp_path / name, **tensors)
+    return tmp_path / name
+
+
+def missing(state):
+    return {name: value for name, value in state.items() if name != QKV}
+
+
+def renamed(state):
+    return missing(state) | {"backbone.layers.0.blocks.0.attn.query": state[QKV]}
+
+
+def transposed(state):
+    return state | {QKV: state[QKV].T}
+
+
+@pytest.mark.parametrize(
+    ("damage", "lines"),
+    [
+        (missing, [f"- {QKV} [24, 8] is missing"]),
+        (
+            renamed,
+            [
+                f"- {QKV} [24, 8] is missing",
+                "+ backbone.layers.0.blocks.0.attn.query [24, 8] is not known",
+            ],
+        ),
+        (transposed, [f"! {QKV} must be [24, 8]; received [8, 24]"]),
+    ],
+)
+def test_what_does_not_fit_is_listed_and_nothing_written(
+    state, tmp_path, damage, lines
+):
+    path = rewritten(tmp_path, damage(state))
+    with pytest.raises(ConfigError) as error:
+        convert(path, tmp_path / "output", clip=CLIP)
+    assert str(error.value).splitlines()[1:] == lines
+    assert [entry.name for entry in tmp_path.iterdir()] == ["changed.npz"]
+
+
+def test_nothing_is_left_when_writing_fails(npz, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("model.saved_model.tarfile.open", fail)
+    with pytest.raises(OSError, match="No space"):
+        convert(npz, tmp_path / "output", clip=CLIP)
+    assert [entry.name for entry in tmp_path.iterdir()] == [npz.name]
+
+
+def test_outputs_are_never_overwritten(npz, tmp_path):
+    (tmp_path / "output.tar.gz").touch()
+    with pytest.raises(ConfigError, match="must not exist yet"):
+        convert(npz, tmp_path / "output", clip=CLIP)
+    assert not (tmp_path / "output").exists()
+
+
+def test_command_line(npz, clips, state, architecture, repository, tmp_path):
+    """The whole way in a process of its own, with the whole classifier out."""
+    (tmp_path / "names.txt").write_text("left\nright\n\nstill\n")
+    command_line = [sys.executable, "-m", "model.convert", "--clip=4x24x20", "--head"]
+    command_line += [f"--class_names={tmp_path / 'names.txt'}", str(npz)]
+    run = subprocess.run(
+        [*command_line, str(tmp_path / "output")],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "3 classes" in run.stderr
+    handle = load_handle(tmp_path / "output")
+    assert handle.architecture == architecture
+    assert handle.class_names == ("left", "right", "still")
+    assert handle.description["clip"] == [4, 24, 20]
+    assert (tmp_path / "output.tar.gz").is_file()
+    assert read_checkpoint(tmp_path / "output").tensors.keys() >= {QKV}
+
+
+def test_there_and_back_is_exact_to_the_bit(npz, state, torch, tmp_path):
+    """Official file -> SavedModel -> official file, weights and index tables."""
+    convert(npz, tmp_path / "model", clip=CLIP, class_names=("a", "b", "c"))
+    convert(tmp_path / "model.tar.gz", tmp_path / "back.pth")
+    back = torch.load(tmp_path / "back.pth", weights_only=True)
+    assert back["meta"]["CLASSES"] == ("a", "b", "c")
+    assert back["state_dict"].keys() == state.keys()
+    for name, value in state.items():
+        assert back["state_dict"][name].numpy().tobytes() == value.tobytes()
+
+
+def test_features_are_those_of_the_official_implementation(shared, tmp_path):
+    reference = np.load(shared / "reference" / "official_a.npz")
+    tensors = {k[6:]: reference[k] for k in reference if k.startswith("state/")}
+    convert(rewritten(tmp_path, tensors), tmp_path / "model", clip=CLIP)
+    backbone = create_backbone(Model(handle=str(tmp_path / "model")))
+    features = backbone(reference["input"].transpose(0, 2, 1, 3, 4)).numpy()
+    expected = reference["features"].transpose(0, 2, 3, 4, 1)
+    np.testing.assert_allclose(features, expected, rtol=0, atol=5e-6)
+    head = load_handle(tmp_path / "model").head()
+    logits = features.mean((1, 2, 3)) @ head["kernel"] + head["bias"]
+    np.testing.assert_allclose(logits, reference["logits"], rtol=0, atol=5e-6)
+
+
+def test_a_released_name_is_held_against_the_content(state, tmp_path, monkeypatch):
+    """The predecessor's K600 entry held K400's file."""
+    name = "swin_base_patch244_window877_kinetics600_22k"
+    with pytest.raises(ConfigError, match="must be one of swin_tiny"):
+        convert(rewritten(tmp_path, state), tmp_path / "output", variant="swin")
+    path = rewritten(tmp_path, state, f"{name}.npz")
+    with pytest.raises(ConfigError, match=rf"{name} must hold embed_dim=128"):
+        convert(path, tmp_path / "output")
+    architecture = infer_architecture(state)
+    small = dataclasses.replace(
+        RELEASED[name],
+        classes=3,
+        window=architecture["window"],
+        patch=architecture["patch"],
+    )
+    monkeypatch.setitem(RELEASED, name, small)
+    sides = {key: architecture[key] for key in ("embed_dim", "depths", "heads")}
+    monkeypatch.setitem(VARIANTS, "base", sides)
+    convert(path, tmp_path / "output", clip=CLIP)
+    description = load_handle(tmp_path / "output").description
+    assert description["name"] == name
+    assert description["licence"] == "Apache-2.0"
+    assert description["drop_path"] == 0.2
+    page = (tmp_path / "output/assets.extra/documentation.md").read_text()
+    assert "Kinetics-600, from ImageNet-22K" in page and "top-1 84.0 %" in page
+
+
+def test_image_models_become_video_backbones(state, tmp_path):
+    tensors = {
+        name.removeprefix("backbone."): value
+        for name, value in state.items()
+        if not name.startswith("cls_head") and not name.endswith("index")
+    }
+    tensors["patch_embed.proj.weight"] = state[PATCH_KERNEL][:, :, 0]
+    for name in tensors:
+        if name.endswith("table"):
+            tensors[name] = tensors[name][:25]
+    path = rewritten(tmp_path, tensors | {"head.weight": np.zeros([9, 16])})
+    convert(path, tmp_path / "output", clip=CLIP, window=(4, 3, 3))
+    handle = load_handle(tmp_path / "output")
+    assert handle.architecture["window"] == (4, 3, 3)
+    assert handle.head() is None
+    with pytest.raises(ConfigError, match="--head needs a checkpoint with a"):
+        convert(path, tmp_path / "other", head=True)
+
+
+def test_class_names_must_be_as_many_as_the_classes(npz, tmp_path):
+    with pytest.raises(ConfigError, match="as many as the head's classes, 3"):
+        convert(npz, tmp_path / "output", class_names=("one",))
+    with pytest.raises(ConfigError, match="--class_names must be a readable file"):
+        read_class_names(tmp_path / "missing")
+
+
+def test_sizes_are_read_from_text():
+    assert sizes("32x224x224", "--clip") == (32, 224, 224)
+    for wrong in ("32x224", "0x8x8", "axbxc", "32,224,224"):
+        with pytest.raises(ConfigError, match=f"--clip .* received '{wrong}'"):
+            sizes(wrong, "--clip")
+
+
+def test_weights_are_those_of_the_file(npz, state, architecture, tmp_path):
+    convert(npz, tmp_path / "output", clip=CLIP)
+    expected = to_native(state, architecture)
+    for path, value in load_handle(tmp_path / "output").weights().items():
+        np.testing.assert_array_equal(value, expected[path])
