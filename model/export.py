@@ -21,6 +21,7 @@ from model.architecture import to_state_dict
 from model.checkpoints import write_state_dict
 from model.classifier import Classifier
 from model.convert import STATE_DICTS
+from model.handles import UNREADABLE
 from model.saved_model import write_model
 from model.storage import sha256, written_aside
 from model.video_swin import VideoSwin
@@ -111,7 +112,7 @@ def read_weights(folder, architecture, classes):
     try:
         status = parts.read(str(folder / "variables"))
         status.assert_existing_objects_matched().expect_partial()
-    except (AssertionError, ValueError, tf.errors.OpError) as error:
+    except (AssertionError, *UNREADABLE) as error:
         raise CheckpointError(f"{folder} cannot be used: {error}") from error
     variables = model.backbone.named_weights() | {
         "head/kernel": model.head.kernel,

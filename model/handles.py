@@ -22,6 +22,8 @@ DESCRIPTION = Path("assets.extra", "model.json")
 HEAD = Path("assets.extra", "head.npz")
 SIGNATURE = "serving_default"
 VARIABLES = Path("variables", "variables")
+# What TensorFlow raises on variables that are missing or damaged.
+UNREADABLE = (tf.errors.OpError, ValueError, IndexError)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,12 +49,14 @@ class Handle:
 
     def weights(self):
         """The backbone's weights by path."""
-        reader = tf.train.load_checkpoint(str(self.directory / VARIABLES))
         names = official_names(self.architecture["depths"])
-        return {
-            path: reader.get_tensor(variable_key(index))
-            for index, path in enumerate(names)
-        }
+        values = read_variables(self.directory)
+        if len(values) < len(names):  # a classifier's head may follow
+            raise ConfigError(
+                f"{self.directory} must hold {len(names)} variables; "
+                f"received {len(values)}."
+            )
+        return dict(zip(names, values, strict=False))
 
     def head(self):
         """`kernel` [C, classes] and `bias` [classes], or None without a head."""
@@ -62,9 +66,21 @@ class Handle:
             return dict(arrays)
 
 
-def variable_key(index):
-    """Where a checkpoint keeps an element of a flat list `variables`."""
-    return f"variables/{index}/.ATTRIBUTES/VARIABLE_VALUE"
+def read_variables(directory):
+    """The values of a SavedModel's flat list `variables`, empty without one.
+
+    Raises:
+        ConfigError: they cannot be read.
+    """
+    key = "variables/{}/.ATTRIBUTES/VARIABLE_VALUE"
+    values = []
+    try:
+        reader = tf.train.load_checkpoint(str(directory / VARIABLES))
+        while reader.has_tensor(key.format(len(values))):
+            values.append(reader.get_tensor(key.format(len(values))))
+    except UNREADABLE as error:
+        raise ConfigError(f"{directory} holds no whole variables: {error}") from error
+    return values
 
 
 def load_handle(handle):

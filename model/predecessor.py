@@ -8,11 +8,10 @@ norm. Nothing but order, names and shapes tells one from another, so all are che
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from configs.errors import ConfigError
-from model.handles import VARIABLES, variable_key
+from model.handles import read_variables
 from model.names import (
     BLOCK,
     MERGING,
@@ -60,10 +59,7 @@ def read_predecessor(directory):
 
 def read_list(directory):
     """The values of `variables` and their names, "" where none is kept."""
-    reader = tf.train.load_checkpoint(str(directory / VARIABLES))
-    values = []
-    while reader.has_tensor(variable_key(len(values))):
-        values.append(reader.get_tensor(variable_key(len(values))))
+    values = read_variables(directory)
     if not values:
         raise refused(directory, "a flat list of variables")
     proto = saved_model_pb2.SavedModel.FromString(

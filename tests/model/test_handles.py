@@ -1,4 +1,5 @@
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -52,6 +53,14 @@ def test_contradictions_are_refused(ours, opaque):
     with pytest.raises(ConfigError, match="model.embed_dim must be none where"):
         resolve_architecture(Model(handle=opaque, embed_dim=8))
     assert resolve_architecture(Model(handle=opaque)) == Model(handle=opaque)
+
+
+def test_damaged_weights_are_refused(ours, tmp_path):
+    shutil.copytree(ours, tmp_path / "copy")
+    path = tmp_path / "copy/variables/variables.data-00000-of-00001"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ConfigError, match="holds no whole variables"):
+        create_backbone(Model(handle=str(tmp_path / "copy")))
 
 
 def test_random_weights_need_no_handle(architecture):
