@@ -17,14 +17,14 @@ from configs.schema import (
 
 def config():
     return Experiment(
-        epochs=16,
+        epochs=24,
         data=Data(
             root="runs/demo_videos",
             batch_size=16,
-            frames=16,
+            frames=8,
             frame_interval=1,
             size=32,
-            crop_area=(0.8, 1.0),
+            crop_area=(0.7, 1.0),
             flip=False,
             validation="test",
         ),
@@ -40,8 +40,7 @@ def config():
         optimizer=Optimizer(
             learning_rate=2e-3,
             backbone_multiplier=1.0,
-            beta_2=0.99,
-            warmup_epochs=1.0,
+            warmup_epochs=2.0,
         ),
         runtime=Runtime(replicas=2),
         checkpoints=Checkpoints(save_every=100),

@@ -3,10 +3,8 @@ import pytest
 
 from data import synthetic
 from data.decode import inspect_video
-from data.synthetic import MOTIONS, positions, video_frames, write_dataset
+from data.synthetic import MOTIONS, SIZE, STEP, video_frames, write_dataset
 from data.ucf101 import list_videos
-
-FRAMES = synthetic.GRID**2
 
 
 @pytest.fixture
@@ -16,30 +14,32 @@ def small(monkeypatch):
     monkeypatch.setattr(synthetic, "VIDEOS", 1)
 
 
-def test_any_sixteen_frames_are_the_same_pictures_for_every_class():
-    sets = []
-    for motion in MOTIONS.values():
-        frames = video_frames(motion, np.random.default_rng(5))
-        windows = {
-            tuple(sorted(frame.tobytes() for frame in frames[start : start + FRAMES]))
-            for start in range(len(frames) - FRAMES + 1)
-        }
-        sets.append(windows)
-
-    assert len(sets[0]) == 1 and all(windows == sets[0] for windows in sets)
-    assert len(set(next(iter(sets[0])))) == FRAMES
+def test_every_class_begins_with_the_same_picture():
+    first = {
+        video_frames(motion, np.random.default_rng(5))[0].tobytes()
+        for motion in MOTIONS.values()
+    }
+    assert len(first) == 1
 
 
 @pytest.mark.parametrize("name", MOTIONS)
-def test_commonest_step_goes_in_the_direction_of_the_class(name):
-    moved = []
-    for seed in range(50):
-        path = positions(MOTIONS[name], 32, np.random.default_rng(seed))
-        moved += [tuple(step) for step in np.diff(path, axis=0)]
-    steps, counts = np.unique(moved, axis=0, return_counts=True)
+def test_the_opposite_class_shows_the_same_frames_in_the_opposite_order(name):
+    down, right = MOTIONS[name]
+    frames, opposite = (
+        video_frames(motion, np.random.default_rng(5))
+        for motion in ((down, right), (-down, -right))
+    )
+    turn = SIZE // STEP  # frames after which the torus has been crossed
+    np.testing.assert_array_equal(frames[1:turn], opposite[turn - 1 : 0 : -1])
+    assert (frames[1] != opposite[1]).any()
 
-    assert tuple(steps[counts.argmax()]) == MOTIONS[name]
-    assert counts.max() > 2 * np.sort(counts)[-2]
+
+@pytest.mark.parametrize("name", MOTIONS)
+def test_frames_move_in_the_direction_of_the_class(name):
+    frames = video_frames(MOTIONS[name], np.random.default_rng(5))
+    shift = STEP * np.array(MOTIONS[name])
+    for before, after in zip(frames[:-1], frames[1:], strict=True):
+        np.testing.assert_array_equal(np.roll(before, shift, axis=(0, 1)), after)
 
 
 def test_directory_is_complete_and_groups_are_disjoint(small, tmp_path):
@@ -47,7 +47,7 @@ def test_directory_is_complete_and_groups_are_disjoint(small, tmp_path):
     listing = list_videos(tmp_path, 1)
 
     assert listing.class_names == tuple(MOTIONS)
-    assert (listing.train_size, len(listing.names)) == (12, 18)
+    assert (listing.train_size, len(listing.names)) == (16, 24)
     facts = inspect_video(listing.paths[0])
     assert facts["exact"] and facts["frames"] == facts["promised"] >= 24
 
