@@ -4,11 +4,14 @@ import math
 import re
 
 import numpy as np
-import tensorflow as tf
 
 from configs.errors import ConfigError
 from model.names import (
+    BLOCK,
     HEAD,
+    MERGING,
+    NORM,
+    PATCH_EMBEDDING,
     PATCH_KERNEL,
     from_official,
     index_names,
@@ -16,11 +19,10 @@ from model.names import (
     require_same_shapes,
     to_official,
 )
-from model.video_swin import VideoSwin
 from model.windows import relative_position_index
 
 TABLE = "backbone.layers.{}.blocks.{}.attn.relative_position_bias_table"
-BLOCK = re.compile(r"backbone\.layers\.(\d+)\.blocks\.(\d+)\.")
+BLOCK_NAME = re.compile(r"backbone\.layers\.(\d+)\.blocks\.(\d+)\.")
 
 
 def infer_architecture(tensors):
@@ -44,7 +46,9 @@ def infer_architecture(tensors):
 def infer_depths(tensors):
     """Blocks of each stage, counted by their names."""
     blocks = {
-        (int(match[1]), int(match[2])) for match in map(BLOCK.match, tensors) if match
+        (int(match[1]), int(match[2]))
+        for match in map(BLOCK_NAME.match, tensors)
+        if match
     }
     if not blocks:
         raise ConfigError(
@@ -97,17 +101,40 @@ def windows_of(rows):
                 yield (first + 1) // 2, (second + 1) // 2, (third + 1) // 2
 
 
+def native_shapes(architecture):
+    """Shapes of `VideoSwin`'s weights by path, without creating it."""
+    rows = math.prod(2 * side - 1 for side in architecture["window"])
+    t, h, w = architecture["patch"]
+    dim = architecture["embed_dim"]
+    shapes = scope("patch_embedding", PATCH_EMBEDDING, (t, 3, h, w, dim), dim, dim, dim)
+    stages = list(zip(architecture["depths"], architecture["heads"], strict=True))
+    for stage, (depth, heads) in enumerate(stages):
+        block = [dim, dim, (rows, heads), (dim, 3 * dim), 3 * dim, (dim, dim), dim]
+        block += [dim, dim, (dim, 4 * dim), 4 * dim, (4 * dim, dim), dim]
+        for i in range(depth):
+            shapes |= scope(f"stage_{stage}_{i}", BLOCK, *block)
+        if stage + 1 < len(stages):
+            merging = (4 * dim, 2 * dim), 4 * dim, 4 * dim
+            shapes |= scope(f"merging_{stage}", MERGING, *merging)
+            dim *= 2
+    return shapes | scope("norm", NORM, dim, dim)
+
+
+def scope(prefix, names, *shapes):
+    """Shapes by path; a number is the length of a vector."""
+    return {
+        f"{prefix}/{name}": shape if isinstance(shape, tuple) else (shape,)
+        for name, shape in zip(names, shapes, strict=True)
+    }
+
+
 def official_shapes(architecture, classes):
     """Shapes by official name of a backbone and, where `classes` is given, its head."""
-    with tf.Graph().as_default():  # shapes without values
-        backbone = VideoSwin(**architecture)
-        shapes = {
-            path: tuple(weight.shape)
-            for path, weight in backbone.named_weights().items()
-        }
+    shapes = native_shapes(architecture)
     names = official_names(architecture["depths"])
     if classes is not None:
-        shapes |= {"head/kernel": (backbone.features, classes), "head/bias": (classes,)}
+        (features,) = shapes["norm/gamma"]
+        shapes |= {"head/kernel": (features, classes), "head/bias": (classes,)}
         names |= HEAD
     return {
         names[path]: to_official(path, np.broadcast_to(np.float32(0), shape)).shape

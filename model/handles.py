@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from configs.errors import ConfigError
 from configs.schema import ARCHITECTURE
@@ -157,6 +158,9 @@ def create_backbone(config):
     """
     config = resolve_architecture(config)
     if config.embed_dim is None:
+        logging.info(
+            "model.handle runs as it is, a graph of its own: %s.", config.handle
+        )
         return HubBackbone(config.handle, name="backbone")
     backbone = VideoSwin(
         **{name: getattr(config, name) for name in ARCHITECTURE},

@@ -39,8 +39,8 @@ def linear(units, name, use_bias=True):
 
 
 def layer_norm(name):
-    """LayerNorm over channels, computed in float32 under any policy."""
-    return keras.layers.LayerNormalization(epsilon=EPSILON, name=name)
+    """LayerNorm over channels, in float32 under any policy."""
+    return keras.layers.LayerNormalization(epsilon=EPSILON, dtype="float32", name=name)
 
 
 class PatchEmbedding(keras.layers.Layer):
@@ -96,7 +96,7 @@ class PatchMerging(keras.layers.Layer):
     """
 
     def __init__(self, dim, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # see `Block`
         self.dim = dim
         self.norm = layer_norm("norm")
         self.reduction = linear(2 * dim, "reduction", use_bias=False)
@@ -113,7 +113,7 @@ class PatchMerging(keras.layers.Layer):
         # The official concatenation: the row changes before the column.
         x = tf.transpose(x, [0, 1, 2, 4, 5, 3, 6])
         x = tf.reshape(x, [-1, frames, height // 2, width // 2, 4 * self.dim])
-        return self.reduction(self.norm(x))
+        return tf.cast(self.reduction(self.norm(x)), x.dtype)
 
     def get_config(self):
         return super().get_config() | {"dim": self.dim}

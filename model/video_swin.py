@@ -106,10 +106,14 @@ class Block(keras.layers.Layer):
 
     [B, T, H, W, C] -> [B, T, H, W, C]. `scales` [B, 2] multiplies each example's two
     branches (stochastic depth); None keeps both.
+
+    Under a mixed policy branches are computed in low precision and added up in float32,
+    as PyTorch's automatic mixed precision does; the sum would lose digits block by
+    block.
     """
 
     def __init__(self, dim, heads, window, shifted, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.dim = dim
         self.shifted = shifted
         self.norm1 = layer_norm("norm1")
@@ -131,6 +135,7 @@ class Block(keras.layers.Layer):
 
     def attend(self, x):
         """Splits into windows, attends, and puts the map together again."""
+        x = tf.cast(x, self.compute_dtype)
         size = x.shape[1:4]
         window, shift = effective_window(size, self.attention.window)
         x = pad_to_multiples(x, window)
@@ -155,7 +160,8 @@ class Block(keras.layers.Layer):
 
 
 def scaled(branch, scales, index):
-    """Multiplies each example's branch [B, T, H, W, C] by its entry of [B, 2]."""
+    """Each example's branch [B, T, H, W, C] in float32, times its entry of [B, 2]."""
+    branch = tf.cast(branch, tf.float32)
     if scales is None:
         return branch
     return branch * scales[:, index, None, None, None, None]
@@ -166,7 +172,7 @@ class VideoSwin(keras.layers.Layer):
 
     Called with float [B, frames, 3, height, width] (RGB) of a clip size known when
     tracing and any batch size; returns [B, T, H, W, C] with C = embed_dim doubled by
-    each stage but the first, in the policy's compute dtype.
+    each stage but the first, in float32 under any policy.
 
     With training=True each example's residual branches are dropped by their own draw
     from `seed`, int [B, 2] (stochastic depth, Huang et al. 2016; the rate rises
@@ -274,7 +280,6 @@ class VideoSwin(keras.layers.Layer):
             fn_output_signature=tf.float32,
         )
         scales = tf.cast(uniform < keep[:, None], tf.float32) / keep[:, None]
-        scales = tf.cast(scales, self.compute_dtype)
         return [(scale,) for scale in tf.unstack(scales, axis=1)]
 
     def get_config(self):

@@ -6,10 +6,12 @@ from model.architecture import (
     infer_architecture,
     infer_classes,
     infer_window,
+    native_shapes,
     to_native,
     to_state_dict,
 )
 from model.variants import RELEASED, check_variant
+from model.video_swin import VideoSwin
 from model.windows import relative_position_index
 
 
@@ -30,6 +32,12 @@ def test_windows_of_released_models_need_no_index_table(name):
     window = RELEASED[name].window
     rows = np.prod([2 * side - 1 for side in window])
     assert infer_window(rows, None) == window
+
+
+def test_shapes_are_those_of_the_model(architecture):
+    weights = VideoSwin(**architecture).named_weights()
+    found = {path: tuple(weight.shape) for path, weight in weights.items()}
+    assert native_shapes(architecture) == found
 
 
 def test_round_trip_is_exact_to_the_bit(state, architecture):

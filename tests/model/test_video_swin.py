@@ -38,9 +38,9 @@ def test_every_variant_has_its_parameter_count():
 
 
 @pytest.mark.parametrize(("name", "expected"), PARAMETERS.items())
-def test_parameter_count_with_a_head_of_400_classes(name, expected):
-    with tf.Graph().as_default():  # shapes without values
-        backbone = VideoSwin(**VARIANTS[name])
+def test_parameter_count_with_a_head_of_400_classes(name, expected, monkeypatch):
+    monkeypatch.setattr(patches, "truncated_normal", lambda: "zeros")  # saves seconds
+    backbone = VideoSwin(**VARIANTS[name])
     head = (backbone.features + 1) * 400
     assert backbone.count_params() + head == expected
 
@@ -235,6 +235,5 @@ def test_mixed_precision_stays_close_to_float32(policy):
         keras.mixed_precision.set_global_policy("float32")
     mixed.set_weights(exact.get_weights())
     expected, found = exact(clips()).numpy(), mixed(clips())
-    assert found.dtype == mixed.compute_dtype
-    error = np.abs(tf.cast(found, tf.float32) - expected).max()
-    assert error <= 3e-2 * np.abs(expected).max()
+    error = np.abs(found - expected).max() / np.abs(expected).max()
+    assert 1e-5 < error < 1.5e-2
