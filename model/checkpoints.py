@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from configs.errors import ConfigError
 from model.handles import load_handle
@@ -21,10 +22,13 @@ from model.predecessor import read_predecessor
 from model.storage import sha256
 from model.variants import RELEASED
 
+# What PyTorch's reader raises on files that were cut off or changed.
+DAMAGED = (RuntimeError, ValueError, LookupError, TypeError, AttributeError)
 SAFETENSORS_TYPES = {
     "F64": np.float64,
     "F32": np.float32,
     "F16": np.float16,
+    "BF16": tf.bfloat16.as_numpy_dtype,
     "I64": np.int64,
     "I32": np.int32,
 }
@@ -123,7 +127,7 @@ def read_safetensors(path):
             ).reshape(entry["shape"])
             for name, entry in header.items()
         }
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise unreadable(path, f"{type(error).__name__}: {error}") from error
 
 
@@ -139,21 +143,28 @@ def read_torch(path):
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ConfigError(
-            f"{str(path)!r} holds more than tensors and plain values, so reading it "
-            f"could execute code; it was not read. ({first_line(error)})"
+            f"{str(path)!r} is damaged or holds more than tensors and plain values: "
+            f"reading it could execute code, so it was not read. ({first_line(error)})"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except (*DAMAGED, EOFError, OSError) as error:
         raise unreadable(path, first_line(error)) from error
     if not isinstance(content, dict):
         raise unreadable(path, f"it holds a {type(content).__name__}, not a dict")
     state = content.get("state_dict", content.get("model", content))
     names = (content.get("meta") or {}).get("CLASSES")
     tensors = {
-        name.removeprefix("module."): value.detach().numpy()
+        name.removeprefix("module."): as_array(torch, value)
         for name, value in state.items()
         if isinstance(value, torch.Tensor)
     }
     return tensors, tuple(names) if names else None
+
+
+def as_array(torch, tensor):
+    """A tensor as an array; NumPy has no bfloat16."""
+    if tensor.dtype == torch.bfloat16:
+        tensor = tensor.float()
+    return tensor.detach().numpy()
 
 
 def first_line(error):

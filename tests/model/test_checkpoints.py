@@ -118,6 +118,26 @@ def test_refuses_a_payload_without_running_it(saved, torch, tmp_path):
     assert not victim.exists()
 
 
+def test_reads_bfloat16_as_it_is_meant(torch, state, tmp_path):
+    name = "backbone.norm.weight"
+    value = torch.tensor(state[name]).bfloat16()
+    torch.save({name: value}, tmp_path / "half.pth")
+    found = read_checkpoint(tmp_path / "half.pth").tensors[name]
+    np.testing.assert_array_equal(found, value.float().numpy())
+
+
+def test_refuses_changed_bytes_in_one_line(saved):
+    path = saved()
+    content = path.read_bytes()
+    generator = np.random.default_rng(0)
+    for place in generator.integers(0, 3000, 40):
+        path.write_bytes(content[:place] + b"\xff\x00\xff" + content[place + 3 :])
+        try:
+            read_checkpoint(path)  # bytes of values may change unnoticed
+        except ConfigError as error:
+            assert "official.pth" in str(error)
+
+
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.99])
 @pytest.mark.parametrize("form", ["official.pth", "official.npz", "model.safetensors"])
 def test_refuses_what_was_cut_off(request, state, tmp_path, form, share):

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 
 from configs.errors import ConfigError
 from configs.schema import Model
-from model.architecture import infer_architecture, to_native
+from model.architecture import infer_architecture, official_shapes, to_native
 from model.checkpoints import read_checkpoint
 from model.convert import convert, read_class_names, sizes
 from model.handles import create_backbone, load_handle
@@ -97,6 +98,28 @@ def test_command_line(npz, clips, state, architecture, repository, tmp_path):
     assert handle.description["clip"] == [4, 24, 20]
     assert (tmp_path / "output.tar.gz").is_file()
     assert read_checkpoint(tmp_path / "output").tensors.keys() >= {QKV}
+
+
+def test_a_model_of_the_real_size_converts_in_a_minute_and_4_gib(repository, tmp_path):
+    """Swin-T for 32 x 224 x 224, by processor time: other tests may be running."""
+    name = "swin_tiny_patch244_window877_kinetics400_1k"
+    variant = RELEASED[name]
+    generator = np.random.default_rng(0)
+    tensors = {
+        key: generator.standard_normal(shape, dtype=np.float32)
+        for key, shape in official_shapes(variant.architecture, variant.classes).items()
+    }
+    path = rewritten(tmp_path, tensors, f"{name}.npz")
+    command = [sys.executable, "-m", "model.convert", str(path), str(tmp_path / "out")]
+    process = subprocess.Popen(command, cwd=repository, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    assert usage.ru_utime + usage.ru_stime < 60
+    assert usage.ru_maxrss < 4 * 2**20  # KiB
+    assert load_handle(tmp_path / "out").description["name"] == name
+    assert (tmp_path / "out" / "saved_model.pb").stat().st_size < 5e6
+    parameters = sum(value.size for value in tensors.values())
+    assert parameters == 28_158_070
 
 
 def test_there_and_back_is_exact_to_the_bit(npz, state, torch, tmp_path):

@@ -92,6 +92,19 @@ def test_refuses_a_clip_that_does_not_fit(published):
         HubBackbone(published)(np.zeros([3, 8, 3, SIZE, SIZE], np.float32))
 
 
+def test_mixed_precision_reaches_inside_the_graph(published):
+    rewrite = "auto_mixed_precision_onednn_bfloat16"
+    exact = HubBackbone(published)(clips()).numpy()
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        found = tf.function(HubBackbone(published))(clips()).numpy()
+        assert tf.config.optimizer.get_experimental_options()[rewrite]
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+        tf.config.optimizer.set_experimental_options({rewrite: False})
+    assert np.abs(found - exact).max() < 3e-2 * np.abs(exact).max()
+
+
 def test_refuses_what_is_no_clip_model(tmp_path):
     inputs = keras.Input((28, 28, 3))
     model = keras.Model(inputs, keras.layers.Flatten()(inputs))
