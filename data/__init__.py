@@ -1,5 +1,6 @@
 """Videos on disk to clips on replicas: `open_clips` for a data set, `video_views`."""
 
+import numpy as np
 from absl import logging
 
 from data.decode import DecodeError, inspect_video, read_clip
@@ -7,7 +8,6 @@ from data.inspection import inspect_videos
 from data.manifest import Manifest
 from data.pipeline import Clips
 from data.plan import view_plan
-from data.reading import aligned_empty
 from data.source import Video
 from data.ucf101 import Files, list_videos
 
@@ -53,7 +53,7 @@ def video_views(path, *, data, views):
     """
     video = Video(**inspect_video(path))
     shape = (views.clips, views.crops, data.frames, 3, data.size, data.size)
-    out = aligned_empty(*shape)
+    out = np.empty(shape, np.uint8)
     for clip in range(views.clips):
         plan = view_plan(video, data, views=views, seed=0, position=clip)
         read_clip(

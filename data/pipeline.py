@@ -72,6 +72,11 @@ class Clips:
                 f"{', '.join(sorted(lost)[:3])}. See python -m data.scan."
             )
 
+    def train_file(self, place):
+        """Path and `Video` of one training video."""
+        index = self._train[place]
+        return self._source.listing.paths[index], self._source.videos[index]
+
     def train(self, strategy, step):
         """The endless training stream from `step` on.
 

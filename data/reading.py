@@ -1,7 +1,9 @@
 """Batches of clips as NumPy arrays: one buffer each, filled by several threads."""
 
 import collections
+import math
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,12 +14,29 @@ from data.decode import DecodeError
 ALIGNMENT = 64  # bytes; TensorFlow takes over an array that lies so without copying it
 
 
-def aligned_empty(*shape):
-    """An uninitialised uint8 array that TensorFlow can use in place."""
-    size = int(np.prod(shape, dtype=np.int64))
-    memory = np.empty(size + ALIGNMENT, np.uint8)
-    offset = -memory.ctypes.data % ALIGNMENT
-    return memory[offset : offset + size].reshape(shape)
+class Buffers:
+    """Memory for clips that is used again once nobody holds the clips any more.
+
+    Fresh memory costs about a twentieth of decoding a clip into it, for the kernel
+    hands it out page by page and cleared.
+    """
+
+    def __init__(self):
+        self._free = collections.defaultdict(collections.deque)
+
+    def empty(self, *shape):
+        """An uninitialised uint8 array that TensorFlow can use in place."""
+        size = math.prod(shape)
+        try:
+            memory = self._free[size].popleft()
+        except IndexError:
+            memory = np.empty(size + ALIGNMENT, np.uint8)
+        # Every array made from it, TensorFlow's too, keeps this view alive.
+        view = memoryview(memory)
+        weakref.finalize(view, self._free[size].append, memory).atexit = False
+        offset = -memory.ctypes.data % ALIGNMENT
+        whole = np.frombuffer(view, np.uint8)
+        return whole[offset : offset + size].reshape(shape)
 
 
 class Reader:
@@ -31,6 +50,7 @@ class Reader:
         """Args: a `Source`; how many clips are decoded at once."""
         self._source = source
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+        self._buffers = Buffers()
         self._lock = threading.Lock()
         self.lost = collections.Counter()
 
@@ -46,7 +66,7 @@ class Reader:
             uint8 [b, regions, T, 3, size, size], zeros where nothing was decoded;
             float32 [b], 1 where the clip was decoded, else 0.
         """
-        out = aligned_empty(len(plans), *shape)
+        out = self._buffers.empty(len(plans), *shape)
         decoded = self._pool.map(self._read_one, videos, plans, out)
         return out, np.fromiter(decoded, np.float32, len(plans))
 
