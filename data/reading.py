@@ -3,7 +3,6 @@
 import collections
 import math
 import threading
-import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,6 +11,17 @@ from absl import logging
 from data.decode import DecodeError
 
 ALIGNMENT = 64  # bytes; TensorFlow takes over an array that lies so without copying it
+
+
+class Lease:
+    """Memory lent to arrays, which keep this object alive and so the memory theirs."""
+
+    def __init__(self, memory, free):
+        self.__array_interface__ = memory.__array_interface__
+        self._memory, self._free = memory, free
+
+    def __del__(self):
+        self._free.append(self._memory)
 
 
 class Buffers:
@@ -31,12 +41,9 @@ class Buffers:
             memory = self._free[size].popleft()
         except IndexError:
             memory = np.empty(size + ALIGNMENT, np.uint8)
-        # Every array made from it, TensorFlow's too, keeps this view alive.
-        view = memoryview(memory)
-        weakref.finalize(view, self._free[size].append, memory).atexit = False
         offset = -memory.ctypes.data % ALIGNMENT
-        whole = np.frombuffer(view, np.uint8)
-        return whole[offset : offset + size].reshape(shape)
+        lent = np.asarray(Lease(memory, self._free[size]))
+        return lent[offset : offset + size].reshape(shape)
 
 
 class Reader:
