@@ -21,6 +21,9 @@ from configs.schema import Experiment
 from configs.types import describe, parse
 
 DIRECTORY = Path(__file__).parent
+
+# --help of an entry point lists the flags that this module defines for it.
+flags.disclaim_key_flags()
 NOT_EXPERIMENTS = {"__init__", "calendar", "errors", "flags", "schema", "types"}
 
 

@@ -1,0 +1,98 @@
+"""The commands as a user types them."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+TINY = (
+    "--data.frames=8",
+    "--data.size=32",
+    "--data.batch_size=4",
+    "--epochs=2",
+    "--optimizer.warmup_epochs=0.5",
+    "--model.embed_dim=8",
+    "--model.heads=1,2",
+    "--views.crops=3",
+    "--views.batch_size_per_replica=3",
+)
+
+
+@pytest.fixture(scope="module")
+def command(repository):
+    """Runs an entry point in a process of its own."""
+
+    def command(*arguments, code=0):
+        result = subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            cwd=repository,
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == code, result.stdout + result.stderr
+        return result
+
+    return command
+
+
+def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_path):
+    workdir = tmp_path / "run"
+    train = ("train.py", "--config=demo", f"--data.root={tiny_root}", *TINY)
+    first = command(*train, f"--workdir={workdir}")
+    assert (
+        f"{workdir}: top-1 " in first.stdout
+        and "(7 test videos, 6 views" in first.stdout
+    )
+    assert "Strategy: MirroredStrategy on 2 devices (CPU:0, CPU:1)" in first.stderr
+    assert "backbone, norms and position biases: " in first.stderr
+    journal = (workdir / "journal.jsonl").read_bytes()
+
+    again = command(*train, f"--workdir={workdir}")
+    assert again.stdout == first.stdout
+    assert "step 1/" not in again.stderr
+    assert (workdir / "journal.jsonl").read_bytes() == journal
+
+    refused = command(*train, f"--workdir={workdir}", "--seed=5", code=2)
+    assert "seed (was 0, received 5)" in refused.stderr
+
+    one_view = ("--views.clips=1", "--views.crops=1", f"--output={tmp_path / 'one'}")
+    result = command("evaluate.py", f"--workdir={workdir}", *one_view)
+    assert "(7 test videos, 1 views each)" in result.stdout
+    assert json.loads((tmp_path / "one" / "evaluation.json").read_text())["views"] == 1
+    assert json.loads((workdir / "evaluation.json").read_text())["views"] == 6
+
+    video = next((tiny_root / "UCF-101" / "Rise").glob("*.avi"))
+    result = command("predict.py", f"--workdir={workdir}", video, "--top=2")
+    lines = result.stdout.splitlines()
+    assert lines[0] == str(video) and len(lines) == 3
+    assert {line.split()[1] for line in lines[1:]} <= {"Fall", "Rise", "Slide"}
+
+
+@pytest.mark.parametrize("entry_point", ["train.py", "evaluate.py", "predict.py"])
+def test_help_lists_every_field(command, entry_point):
+    # absl ends --help with 1.
+    text = command(entry_point, "--help", code=1).stdout
+    for name in ("--config", "--workdir", "--data.batch_size", "--model.handle"):
+        assert name in text
+    assert "an integer" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--config=dmo", "--workdir=x"), 2, "--config must be one of demo"),
+        (("--config=demo",), 2, "--workdir"),
+        (("--config=demo", "--workdir=x", "--epoch=3"), 2, "Unknown.*epochs"),
+        (("--config=ucf101_mini", "--workdir=x", "--data.root=none"), 3, "none"),
+    ],
+    ids=["experiment", "workdir", "flag", "data"],
+)
+def test_mistakes_end_in_one_line(command, tmp_path, arguments, code, message):
+    arguments = [a.replace("--workdir=x", f"--workdir={tmp_path}/x") for a in arguments]
+    errors = command("train.py", *arguments, code=code).stderr.splitlines()
+    (line,) = [line for line in errors if "Error: " in line]
+    assert re.search(message, line) and "Traceback" not in "".join(errors)
