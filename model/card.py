@@ -17,8 +17,9 @@ PAGE = """\
 
 ## Overview
 
-Video Swin Transformer ({reference}): attention within windows of {window} patches
-(frames x height x width) of {patch} pixels, shifted in every second block.
+Video Swin Transformer ({reference}).
+Attention within windows of {window} patches (frames x height x width) of {patch}
+pixels; the windows of every second block are shifted.
 
 | | |
 |---|---|

@@ -104,7 +104,10 @@ def read_interface(directory):
     proto = saved_model_pb2.SavedModel.FromString(
         Path(directory, "saved_model.pb").read_bytes()
     )
-    signatures = proto.meta_graphs[0].signature_def
+    graph = proto.meta_graphs[0]
+    signatures = graph.signature_def
+    if "__call__" not in members(graph.object_graph_def):
+        raise refused(directory, "no object that can be called (a TF1 module?)")
     if SIGNATURE not in signatures:
         raise refused(directory, f"only the signatures {sorted(signatures)}")
     inputs, outputs = (
@@ -119,6 +122,13 @@ def read_interface(directory):
     if not axes or len(features) not in (2, 3, 4, 5):
         raise refused(directory, offer)
     return Interface(clip=clip, channel_axis=axes[0], features=features)
+
+
+def members(object_graph):
+    """Names of what hangs on the saved object; a TF1 module has no such graph."""
+    return {
+        child.local_name for node in object_graph.nodes[:1] for child in node.children
+    }
 
 
 def shape(tensor):

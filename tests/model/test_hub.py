@@ -111,6 +111,9 @@ def test_refuses_what_is_no_clip_model(tmp_path):
     model.save(tmp_path / "image", save_format="tf")
     with pytest.raises(ConfigError, match=r"offers .*28, 28, 3"):
         read_interface(tmp_path / "image")
+    tf.saved_model.save(tf.Module(), str(tmp_path / "module"))
+    with pytest.raises(ConfigError, match="no object that can be called"):
+        read_interface(tmp_path / "module")
     with pytest.raises(ConfigError, match="a directory with saved_model.pb"):
         local_directory(str(tmp_path))
     with pytest.raises(ConfigError, match="a path or an address"):
