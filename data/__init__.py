@@ -8,6 +8,7 @@ from data.inspection import inspect_videos
 from data.manifest import Manifest
 from data.pipeline import Clips
 from data.plan import view_plan
+from data.reading import thread_count
 from data.source import Video
 from data.ucf101 import Files, list_videos
 
@@ -28,14 +29,23 @@ def open_clips(data, views, *, seed):
     Raises:
         DataError: the data set is incomplete, inconsistent or too damaged.
     """
-    listing = list_videos(data.root, data.split)
-    videos = inspect_videos(listing.paths, manifest=Manifest(data.root))
-    clips = Clips(Files(listing=listing, videos=videos), data, views, seed=seed)
+    clips = Clips(_open_source(data), data, views, seed=seed)
     for name, reason in clips.bad_train_videos.items():
         logging.warning("Left out of training: %s %s.", name, reason)
     for name, reason in clips.bad_test_videos.items():
         logging.warning("Counts as wrong in the evaluation: %s %s.", name, reason)
     return clips
+
+
+def _open_source(data):
+    if data.source == "tfds":
+        # Only here: TFDS takes seconds to import.
+        from data.prepared import open_prepared
+
+        return open_prepared(data.root, data.split, threads=thread_count(data.threads))
+    listing = list_videos(data.root, data.split)
+    videos = inspect_videos(listing.paths, manifest=Manifest(data.root))
+    return Files(listing=listing, videos=videos)
 
 
 def video_views(path, *, data, views):

@@ -66,23 +66,60 @@ def read_clip(path, *, frames, regions, size, flip=False, seek=True, shape=None,
         if seek and wanted[0] > 0:
             capture.set(cv2.CAP_PROP_POS_FRAMES, int(wanted[0]))
             position = wanted[0]
-        image = resized = None
+        image, scratch = None, np.empty((size, size, 3), np.uint8)
         for number, slot in zip(wanted, first, strict=True):
             _advance(capture, int(number - position), number)
             position = number + 1
             held, image = capture.retrieve(image)
-            if not held or shape not in (None, image.shape[:2]):
-                raise DecodeError(f"frame {number} cannot be decoded as expected")
-            for clip, (top, left, height, width) in zip(out, regions, strict=True):
-                patch = image[top : top + height, left : left + width]
-                resized = cv2.resize(patch, (size, size), dst=resized)
-                if flip:
-                    resized = cv2.flip(resized, 1, dst=resized)
-                red, green, blue = clip[slot]
-                cv2.split(resized, [blue, green, red])
+            _check(image if held else None, number, shape)
+            _cut(image, regions, flip, scratch, out[:, slot])
     finally:
         capture.release()
     _repeat(out, frames, wanted, first)
+
+
+def read_pictures(pictures, *, frames, regions, size, flip, shape, out):
+    """Like `read_clip`, from the frames of a video as separate coded pictures.
+
+    Args:
+        pictures: bytes of each frame, in a format that OpenCV knows.
+    """
+    wanted, first = np.unique(frames, return_index=True)
+    scratch = np.empty((size, size, 3), np.uint8)
+    for number, slot in zip(wanted, first, strict=True):
+        if number >= len(pictures):
+            raise DecodeError(f"frame {number} is missing")
+        image = decode_picture(pictures[number])
+        _check(image, number, shape)
+        _cut(image, regions, flip, scratch, out[:, slot])
+    _repeat(out, frames, wanted, first)
+
+
+def decode_picture(picture):
+    """uint8 [height, width, 3] in OpenCV's order blue, green, red; None if damaged."""
+    data = np.frombuffer(picture, np.uint8)
+    return cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+
+
+def _check(image, number, shape):
+    """Raises DecodeError unless a frame was decoded with the shape it must have."""
+    if image is None or shape not in (None, image.shape[:2]):
+        raise DecodeError(f"frame {number} cannot be decoded as expected")
+
+
+def _cut(image, regions, flip, scratch, out):
+    """Writes regions of an image, scaled, to out [regions, 3, size, size].
+
+    Args:
+        scratch: uint8 [size, size, 3], overwritten.
+    """
+    for planes, (top, left, height, width) in zip(out, regions, strict=True):
+        patch = image[top : top + height, left : left + width]
+        cv2.resize(patch, scratch.shape[:2], dst=scratch)
+        if flip:
+            cv2.flip(scratch, 1, dst=scratch)
+        red, green, blue = planes
+        cv2.split(scratch, [blue, green, red])
 
 
 def _advance(capture, between, number):

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from tqdm import tqdm
 
+from data.reading import thread_count
 from data.source import Video
 from data.worker import Worker
 
@@ -34,7 +35,7 @@ def inspect_videos(paths, *, manifest, workers=0):
         if found[path] is None:
             unknown.append(path)
     if unknown:
-        workers = min(workers or len(os.sched_getaffinity(0)), len(unknown))
+        workers = min(thread_count(workers), len(unknown))
         found |= _decode(unknown, manifest, workers)
     return tuple(found[path] for path in paths)
 

@@ -24,12 +24,7 @@ class Manifest:
     def __init__(self, root):
         """Reads what is there; a damaged manifest counts as none."""
         self._root = os.path.abspath(root)
-        digest = hashlib.sha256(os.fsencode(self._root)).hexdigest()[:16]
-        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        self.places = (
-            Path(self._root, NAME),
-            Path(cache, "video-swin-finetuning", digest, NAME),
-        )
+        self.places = places(self._root, NAME)
         self._entries = {}  # path below the directory -> (state of the file, Video)
         for place in self.places:
             self._entries |= _load(place)
@@ -49,20 +44,34 @@ class Manifest:
             key: {"file": state, "video": dataclasses.asdict(video)}
             for key, (state, video) in self._entries.items()
         }
-        text = json.dumps({"version": VERSION, "videos": videos}, indent=0)
-        for place in self.places:
-            try:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                new = place.with_name(f"{NAME}.{os.getpid()}")
-                new.write_text(text)
-                new.replace(place)
-                return
-            except OSError as error:
-                problem = error
-        logging.warning("The scan cannot be kept (%s) and will be repeated.", problem)
+        write_first(
+            self.places, json.dumps({"version": VERSION, "videos": videos}, indent=0)
+        )
 
     def _key(self, path):
         return os.path.relpath(path, self._root)
+
+
+def places(root, name):
+    """Where a file about a directory may lie: in it, or in the user's cache."""
+    digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    cached = Path(cache, "video-swin-finetuning", digest, name)
+    return (cached,) if "://" in root else (Path(root, name), cached)
+
+
+def write_first(candidates, text):
+    """Writes a file to the first place that can be written, whole or not at all."""
+    for place in candidates:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            new = place.with_name(f"{place.name}.{os.getpid()}")
+            new.write_text(text)
+            new.replace(place)
+            return
+        except OSError as error:
+            problem = error
+    logging.warning("The scan cannot be kept (%s) and will be repeated.", problem)
 
 
 def _state(path):

@@ -8,7 +8,6 @@ the same whatever the number of replicas.
 
 import functools
 import math
-import os
 
 import numpy as np
 import tensorflow as tf
@@ -53,8 +52,7 @@ class Clips:
         self.validation_size = len(self._validation)
         self.test_size = len(self._test)
         self.train_fingerprint = fingerprint(source, self._train)
-        threads = data.threads or len(os.sched_getaffinity(0))
-        self._reader = Reader(source, threads=threads)
+        self._reader = Reader(source, threads=data.threads)
 
     @property
     def lost(self):

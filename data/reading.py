@@ -2,6 +2,7 @@
 
 import collections
 import math
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +12,11 @@ from absl import logging
 from data.decode import DecodeError
 
 ALIGNMENT = 64  # bytes; TensorFlow takes over an array that lies so without copying it
+
+
+def thread_count(wanted):
+    """How many threads decode: those wanted, or one for each core for 0."""
+    return wanted or len(os.sched_getaffinity(0))
 
 
 class Lease:
@@ -54,9 +60,11 @@ class Reader:
     """
 
     def __init__(self, source, *, threads):
-        """Args: a `Source`; how many clips are decoded at once."""
+        """Args: a `Source`; clips decoded at once, 0 for one on each core."""
         self._source = source
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+        self._pool = ThreadPoolExecutor(
+            thread_count(threads), thread_name_prefix="decode"
+        )
         self._buffers = Buffers()
         self._lock = threading.Lock()
         self.lost = collections.Counter()
