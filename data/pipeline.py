@@ -26,6 +26,7 @@ class Clips:
 
     Attributes:
         class_names: in the order of the labels.
+        train_videos: names of the training videos, in the order of "video" in `train`.
         test_videos: names of every listed test video, readable or not.
         test_labels: int32 [test videos].
         validation_labels: int32 [validation videos].
@@ -43,6 +44,7 @@ class Clips:
         listing = source.listing
         self._train, self._validation, self._test = divide(source, data)
         self.class_names = listing.class_names
+        self.train_videos = tuple(listing.names[i] for i in self._train)
         self.test_videos = tuple(listing.names[i] for i in self._test)
         self.test_labels = listing.labels[self._test]
         self.validation_labels = listing.labels[self._validation]
@@ -150,6 +152,11 @@ class Clips:
             return decoded.unbatch().batch(batch).take(batches).prefetch(1)
 
         return strategy.distribute_datasets_from_function(create)
+
+    def views_of(self, video):
+        """Every view of one test video: uint8 [clips * crops, T, 3, size, size]."""
+        first = video * self._views.clips
+        return self._read_views(np.arange(first, first + self._views.clips))[0]
 
     def _distribute(self, strategy, create):
         batch, replicas = self._data.batch_size, strategy.num_replicas_in_sync

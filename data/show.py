@@ -1,0 +1,107 @@
+"""Writes what the model sees as pictures: look here first when a run does not learn.
+
+    python -m data.show --config=ucf101_swin_tiny --data.root=UCF101 --workdir=runs/x
+
+gives sheets/train.png, the first training clips as augmented, one a row, and
+sheets/test_1.png …, all views of a few test videos.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from absl import flags, logging
+from matplotlib.figure import Figure
+
+from configs.flags import define, load, run
+from data import open_clips
+
+FLAGS = flags.FLAGS
+COLUMNS = 8  # frames shown of each clip, evenly spaced
+TRAIN_CLIPS, TEST_VIDEOS = 12, 3
+INCHES = 1.4  # side of a frame
+
+
+def write_sheets(clips, folder):
+    """Writes the sheets of a data set.
+
+    Args:
+        clips: `data.pipeline.Clips`.
+        folder: where to, made if needed.
+
+    Returns:
+        list of the paths written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    sheets = {"train.png": _training_rows(clips)}
+    chosen = np.linspace(0, clips.test_size - 1, TEST_VIDEOS).astype(int)
+    for number, video in enumerate(dict.fromkeys(chosen.tolist()), start=1):
+        sheets[f"test_{number}.png"] = _view_rows(clips, video)
+    for name, rows in sheets.items():
+        contact_sheet(*zip(*rows, strict=True)).savefig(folder / name, dpi=80)
+    return [folder / name for name in sheets]
+
+
+def contact_sheet(titles, rows):
+    """A figure with one clip a row.
+
+    Args:
+        titles: text above each row.
+        rows: uint8 [T, 3, size, size] of each clip.
+
+    Returns:
+        matplotlib Figure.
+    """
+    columns = min(COLUMNS, len(rows[0]))
+    figure = Figure(
+        figsize=(columns * INCHES, len(rows) * (INCHES + 0.25)), layout="constrained"
+    )
+    for axes, title, clip in zip(
+        figure.subplots(len(rows), squeeze=False)[:, 0], titles, rows, strict=True
+    ):
+        picked = clip[np.linspace(0, len(clip) - 1, columns).astype(int)]
+        gaps = ((0, 0), (0, 0), (0, 0), (0, 2))
+        picked = np.pad(picked, gaps, constant_values=255)
+        # [columns, 3, height, width] -> [height, columns * width, 3]
+        strip = picked.transpose(2, 0, 3, 1).reshape(picked.shape[2], -1, 3)
+        axes.imshow(strip)
+        axes.set_title(title, fontsize=8, loc="left")
+        axes.set_axis_off()
+    return figure
+
+
+def _training_rows(clips):
+    """(title, clip) of the first training clips."""
+    rows = []
+    for features, labels, weights in clips.train(tf.distribute.get_strategy(), 0):
+        for clip, video, label, weight in zip(
+            features["clip"], features["video"], labels, weights, strict=True
+        ):
+            name = Path(clips.train_videos[video]).stem
+            lost = "" if weight else ", could not be decoded"
+            rows.append((f"{clips.class_names[label]}: {name}{lost}", clip.numpy()))
+        if len(rows) >= TRAIN_CLIPS:
+            return rows[:TRAIN_CLIPS]
+
+
+def _view_rows(clips, video):
+    """(title, clip) of all views of one test video."""
+    name = Path(clips.test_videos[video]).stem
+    label = clips.class_names[clips.test_labels[video]]
+    views = clips.views_of(video)
+    return [(f"{label}: {name}, view {i}", view) for i, view in enumerate(views)]
+
+
+def main(_):
+    """Reads the flags and writes the sheets."""
+    config = load(FLAGS.config)
+    clips = open_clips(config.data, config.views, seed=config.seed)
+    for path in write_sheets(clips, Path(FLAGS.workdir) / "sheets"):
+        logging.info("%s", path)
+
+
+if __name__ == "__main__":
+    define()
+    flags.mark_flags_as_required(["config", "workdir"])
+    run(main)
