@@ -4,13 +4,14 @@ import numpy as np
 from absl import logging
 
 from data.decode import DecodeError, inspect_video, read_clip
+from data.files import Files
 from data.inspection import inspect_videos
 from data.manifest import Manifest
 from data.pipeline import Clips
 from data.plan import view_plan
 from data.reading import thread_count
 from data.source import Video
-from data.ucf101 import Files, list_videos
+from data.ucf101 import list_videos
 
 __all__ = ["Clips", "DecodeError", "open_clips", "video_views"]
 

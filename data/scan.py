@@ -14,8 +14,9 @@ import sys
 from configs.errors import DataError
 from configs.schema import Data
 from data.inspection import inspect_videos
+from data.layout import splits_of
 from data.manifest import Manifest
-from data.ucf101 import list_videos, splits_of
+from data.ucf101 import list_videos
 
 
 def describe(names, videos):

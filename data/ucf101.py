@@ -10,10 +10,8 @@ this is also how users bring their own videos. Names with a group number (_g01) 
 checked for groups shared by train and test; names without one cannot be.
 """
 
-import contextlib
 import dataclasses
 import functools
-import os
 import re
 from pathlib import Path
 
@@ -21,36 +19,11 @@ import numpy as np
 from absl import logging
 
 from configs.errors import DataError
-from data.decode import read_clip
-from data.source import Listing, Source
+from data.layout import entries, find_lists, find_videos
+from data.source import Listing
 
-LIST_FOLDERS = (
-    ".",
-    "ucfTrainTestlist",
-    "UCF101TrainTestSplits-RecognitionTask/ucfTrainTestlist",
-)
-VIDEO_FOLDERS = ("UCF-101", "UCF101", "videos", ".")
 LINE = re.compile(r"(?P<name>.+\.\w+)(?:\s+(?P<label>\d+))?")
 GROUP = re.compile(r"_g(\d+)(?=[_.])")
-
-
-@dataclasses.dataclass(frozen=True)
-class Files(Source):
-    """Video files on disk."""
-
-    def read(self, video, *, frames, regions, size, flip, out):
-        """See `Source.read`."""
-        held = self.videos[video]
-        read_clip(
-            self.listing.paths[video],
-            frames=frames,
-            regions=regions,
-            size=size,
-            flip=flip,
-            seek=held.exact,
-            shape=(held.height, held.width),
-            out=out,
-        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,9 +60,9 @@ def list_videos(root, split):
         DataError: a list or a video is missing, or the lists contradict themselves,
             each other or the class folders; names file and line.
     """
-    lists = _find_lists(root, split)
+    lists = find_lists(root, split)
     class_names = _read_classes(lists / "classInd.txt")
-    folder = _find_videos(root, lists, class_names)
+    folder = find_videos(root, lists, class_names)
     train = _read_list(lists / f"trainlist0{split}.txt", folder, class_names)
     test = _read_list(lists / f"testlist0{split}.txt", folder, class_names)
     _check_disjoint(train, test)
@@ -103,61 +76,6 @@ def list_videos(root, split):
         groups=np.array([line.group for line in lines], np.int32),
         train_size=len(train),
         paths=tuple(str(line.path) for line in lines),
-    )
-
-
-def splits_of(root):
-    """Those of the splits 1, 2, 3 whose lists are there; 1 if none is."""
-    found = []
-    for split in (1, 2, 3):
-        with contextlib.suppress(DataError):
-            _find_lists(root, split)
-            found.append(split)
-    return found or [1]  # whose absence `list_videos` explains
-
-
-def _bases(root):
-    """Directories in which the parts of the data set may lie: root, inside, beside."""
-    if not root:
-        raise DataError("data.root must name the data set's directory; received ''.")
-    root = Path(root)
-    if not root.is_dir():
-        raise DataError(f"data.root must be a directory; received {str(root)!r}.")
-    inside = [root / name for name in VIDEO_FOLDERS[:-1]]
-    return [base for base in (root, *inside, root.resolve().parent) if base.is_dir()]
-
-
-def _find_lists(root, split):
-    names = ("classInd.txt", f"trainlist0{split}.txt", f"testlist0{split}.txt")
-    folders = [base / name for base in _bases(root) for name in LIST_FOLDERS]
-    complete = [f for f in folders if all((f / name).is_file() for name in names)]
-    if complete:
-        return complete[0]
-    for folder in folders:
-        missing = [name for name in names if not (folder / name).is_file()]
-        if len(missing) < len(names):
-            raise DataError(
-                f"{folder} lacks {' and '.join(missing)}, needed for "
-                f"data.split={split}."
-            )
-    raise DataError(
-        f"No {', '.join(names)} in or beside data.root={str(root)!r}. UCF101's lists "
-        "come in an archive of their own (UCF101TrainTestSplits-RecognitionTask.zip): "
-        f"unpack it to {Path(root) / 'ucfTrainTestlist'}."
-    )
-
-
-def _find_videos(root, lists, class_names):
-    bases = [*_bases(root), lists, lists.resolve().parent]
-    wanted = {name.casefold() for name in class_names}
-    for base in bases:
-        for folder in (base / name for name in VIDEO_FOLDERS):
-            if folder.is_dir() and wanted & _entries(folder).keys():
-                return folder
-    raise DataError(
-        f"No folder of any class of {lists / 'classInd.txt'} in data.root="
-        f"{str(root)!r}, nor in {' or '.join(VIDEO_FOLDERS[:-1])} below it: unpack "
-        "UCF101.rar there."
     )
 
 
@@ -196,11 +114,11 @@ def _read_list(file, folder, class_names):
     """Lines of one list; their videos exist, their labels fit their folders."""
     labels = {name.casefold(): label for label, name in enumerate(class_names)}
     lines, seen, missing = [], {}, []
-    entries = functools.cache(_entries)
+    listdir = functools.cache(entries)
     for number, text in _numbered_lines(file):
         place = f"{file} line {number}"
         name, label = _parse(text, place, labels, class_names)
-        path = _resolve(folder, name, place, entries)
+        path = _resolve(folder, name, place, listdir)
         if path is None:
             missing.append(f"line {number}: {name}")
             continue
@@ -245,15 +163,7 @@ def _parse(text, place, labels, class_names):
     return found["name"], label
 
 
-def _entries(folder):
-    """Names in a directory by their lower-case form."""
-    entries = {}
-    for name in os.listdir(folder):
-        entries.setdefault(name.casefold(), []).append(name)
-    return entries
-
-
-def _resolve(folder, name, place, entries):
+def _resolve(folder, name, place, listdir):
     """The file of a listed name; upper and lower case may differ if that is unique.
 
     UCF101's own lists write HandstandPushups/v_HandStandPushups_g01_c01.avi, and
@@ -263,7 +173,7 @@ def _resolve(folder, name, place, entries):
     for part in name.split("/"):
         if not path.is_dir():
             return None
-        alike = entries(path).get(part.casefold(), [])
+        alike = listdir(path).get(part.casefold(), [])
         if part not in alike and len(alike) > 1:
             raise DataError(f"{place}: {part!r} may be any of {alike} in {path}.")
         if not alike:

@@ -350,7 +350,7 @@ def test_mistake_in_the_reading_code_ends_the_stream_with_its_message(
     def fail(*_, **__):
         raise ZeroDivisionError("a mistake in the reading code")
 
-    monkeypatch.setattr("data.ucf101.read_clip", fail)
+    monkeypatch.setattr("data.files.read_clip", fail)
     with pytest.raises(tf.errors.UnknownError, match="a mistake in the reading code"):
         train(clips, 1)
 
