@@ -194,6 +194,29 @@ def rates(found, number, rounds, clock):
     return {name: statistics.median(values) for name, values in measured.items()}
 
 
+def report(per_core, parallel):
+    """Lines of the table, last the JSON line.
+
+    Args:
+        per_core: contender -> clips per second of processor time.
+        parallel: threads -> clips per second of the pipeline.
+    """
+    ratios = {name: per_core["pipeline"] / rate for name, rate in per_core.items()}
+    yield f"{'clips per second and core':<28}{'':>8}{'pipeline is':>14}"
+    for name, rate in per_core.items():
+        yield f"{name:<28}{rate:>8.1f}{ratios[name]:>13.2f}x"
+    for threads, rate in parallel.items():
+        yield f"{f'pipeline, {threads} threads':<28}{rate:>8.1f}"
+    summary = {
+        f"of_{name.replace(' ', '_')}": round(ratio, 3)
+        for name, ratio in ratios.items()
+        if name != "pipeline"
+    }
+    summary["two_threads"] = round(parallel[2] / parallel[1], 3)
+    summary["clips_per_second_per_core"] = round(per_core["pipeline"], 1)
+    yield json.dumps(summary)
+
+
 def main():
     """Prints the table and the JSON line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.input")
@@ -208,18 +231,7 @@ def main():
     streams = {n: Pipeline(open_set(options.root, n)[1]) for n in (1, 2)}
     parallel = rates(streams, number, options.rounds, time.perf_counter)
 
-    print(f"{'clips per second and core':<28}{'':>8}{'pipeline is':>14}")
-    for name, rate in per_core.items():
-        print(f"{name:<28}{rate:>8.1f}{per_core['pipeline'] / rate:>13.2f}x")
-    print(f"{'two threads, two cores':<28}{parallel[2]:>8.1f}")
-    ratios = {
-        f"of_{name.replace(' ', '_')}": round(per_core["pipeline"] / rate, 3)
-        for name, rate in per_core.items()
-        if name != "pipeline"
-    }
-    ratios["two_threads"] = round(parallel[2] / parallel[1], 3)
-    ratios["clips_per_second_per_core"] = round(per_core["pipeline"], 1)
-    print(json.dumps(ratios))
+    print("\n".join(report(per_core, parallel)))
 
 
 if __name__ == "__main__":
