@@ -9,6 +9,7 @@ from model.handles import (
     resolve_architecture,
 )
 from model.optimizer import create_optimizer, describe_groups
+from model.pretrained import load_classifier
 from model.schedule import WarmUpCosine
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "create_model",
     "create_optimizer",
     "describe_groups",
+    "load_classifier",
     "load_handle",
     "resolve_architecture",
 ]

@@ -42,7 +42,8 @@ def read_predecessor(directory):
     if len(order) != len(values):
         raise refused(directory, f"{len(order)} variables for depths {depths}")
     for index, (path, name) in enumerate(zip(order, names, strict=True)):
-        if name and leaf(name) != leaf(path):
+        # Index tables are told by their type; their names vary.
+        if name and path != INDEX and leaf(name) != leaf(path):
             raise refused(directory, f"{path} as variable {index}, not {name}")
     weights = [value for value in values if value.dtype.kind != "i"]
     # [t, h, w, 3, E] there, [t, 3, h, w, E] here.
