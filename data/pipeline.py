@@ -62,14 +62,17 @@ class Clips:
         return dict(self._reader.lost)
 
     def check_lost(self):
-        """Raises DataError once more videos went bad than data.bad_share allows."""
-        lost = self.lost
+        """Raises DataError once too many training videos have gone bad since the scan.
+
+        As for the scan, data.bad_share says how many are too many.
+        """
+        lost = sorted(self.lost.keys() & set(self.train_videos))
         allowed = int(self._data.bad_share * self.train_size)
         if len(lost) > allowed:
             raise DataError(
-                f"{len(lost)} videos can no longer be read, and data.bad_share="
-                f"{self._data.bad_share} allows {allowed}: "
-                f"{', '.join(sorted(lost)[:3])}. See python -m data.scan."
+                f"{len(lost)} training videos can no longer be read, and "
+                f"data.bad_share={self._data.bad_share} allows {allowed}: "
+                f"{', '.join(lost[:3])}. See python -m data.scan."
             )
 
     def train_file(self, place):

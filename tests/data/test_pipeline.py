@@ -314,8 +314,23 @@ def test_file_gone_bad_keeps_its_place_with_weight_zero(counting_set, tmp_path):
     np.testing.assert_array_equal(label, before[1])
     np.testing.assert_array_equal(features["clip"][~gone], before[0]["clip"][~gone])
     assert set(clips.lost) == {name}
-    with pytest.raises(DataError, match="1 videos can no longer be read.*v_Run_g02"):
+    with pytest.raises(
+        DataError, match="1 training videos can no longer be.*v_Run_g02"
+    ):
         clips.check_lost()
+
+
+def test_test_videos_gone_bad_do_not_stop_the_training(counting_set, tmp_path):
+    root = tmp_path / "copy"
+    shutil.copytree(counting_set, root)
+    clips = open_set(root)
+    (root / "UCF-101" / clips.test_videos[2]).unlink()
+    strategy = mirrored(1)
+    features, _, weight = joined(replica_batches(strategy, clips.views(strategy)))
+
+    assert not weight[features["video"] == 2].any()
+    assert list(clips.lost) == [clips.test_videos[2]]
+    clips.check_lost()
 
 
 def test_held_out_groups_must_exist(counting_set):
