@@ -9,7 +9,7 @@ PAGE = """\
 
 <!-- asset-path: {name}.tar.gz -->
 <!-- task: {task} -->
-<!-- network-architecture: video-swin-transformer -->
+<!-- network-architecture: {network} -->
 <!-- dataset: {dataset} -->
 <!-- fine-tunable: true -->
 <!-- format: saved_model_2 -->
@@ -17,15 +17,7 @@ PAGE = """\
 
 ## Overview
 
-Video Swin Transformer ({reference}).
-Attention within windows of {window} patches (frames x height x width) of {patch}
-pixels; the windows of every second block are shifted.
-
-| | |
-|---|---|
-| channels after patch embedding | {embed_dim} |
-| blocks of each stage | {depths} |
-| heads of each stage | {heads} |
+{overview}
 | trained on | {training} |
 | published accuracy | {accuracy} |
 | origin | {origin} |
@@ -38,13 +30,27 @@ pixels; the windows of every second block are shifted.
 ## Use
 
 ```python
-{example}
+layer = hub.KerasLayer("{name}", trainable=True)
+{result} = layer(clips)  # {shape} -> {output}
 ```
-
-Fine-tuned by the application that wrote it, the handle is rebuilt as a native model
-from `assets.extra/model.json`, for clips of any size.
 """
-REFERENCE = "Liu et al., Video Swin Transformer, CVPR 2022, arXiv:2106.13230"
+VIDEO_SWIN = """\
+Video Swin Transformer (Liu et al., CVPR 2022, arXiv:2106.13230).
+Attention within windows of {window} patches (frames x height x width) of {patch}
+pixels; the windows of every second block are shifted. The application that wrote it
+rebuilds it as a native model, for clips of any size.
+
+| | |
+|---|---|
+| channels after patch embedding | {embed_dim} |
+| blocks of each stage | {depths} |
+| heads of each stage | {heads} |"""
+OTHER = """\
+The graph it was fine-tuned from, with normalisation before and a classification head
+behind it.
+
+| | |
+|---|---|"""
 BACKBONE = """\
 Input: {type} `{shape}`, RGB, {range} (mean {mean}, standard deviation {std}).
 Output: float32 features `{output}`."""
@@ -52,9 +58,6 @@ CLASSIFIER = """\
 Input: {type} `{shape}`, RGB, {range}; normalisation is inside.
 Output: float32 probabilities `{output}`; the signature `serving_default` also gives the
 class names."""
-EXAMPLE = """\
-layer = hub.KerasLayer("{name}", trainable=True)
-{result} = layer(clips)  # {shape} -> {output}"""
 
 
 def documentation(description):
@@ -64,42 +67,43 @@ def documentation(description):
         description: what `assets.extra/model.json` holds.
     """
     classifier = description["kind"] == "classifier"
-    variant = RELEASED.get(description["name"])
-    facts = {name: value for name, value in description["input"].items()}
-    facts["output"] = description["output"]
-    interface = (CLASSIFIER if classifier else BACKBONE).format(**facts)
-    example = EXAMPLE.format(
-        name=description["name"],
-        result="probabilities" if classifier else "features",
-        **facts,
-    )
-    training = "not stated"
-    accuracy = "none"
-    if variant:
-        training = f"{variant.dataset}, from {variant.pretraining}"
-        accuracy = (
-            f"top-1 {variant.top1} %, top-5 {variant.top5} % ({variant.views} views), "
-            "by the authors' implementation"
-        )
-    architecture = {
-        name: " x ".join(map(str, value)) if name in ("window", "patch") else value
-        for name, value in description["architecture"].items()
-    }
+    facts = description["input"] | {"output": description["output"]}
+    architecture = description["architecture"]
+    if classifier:
+        summary = "Classifies video clips."
+    else:
+        summary = "Features of video clips, for classification and fine-tuning."
     return PAGE.format(
-        name=description["name"],
-        summary="Classifies video clips."
-        if classifier
-        else "Features of video clips, for classification and fine-tuning.",
+        summary=summary,
         task="video-classification" if classifier else "video-feature-extraction",
-        dataset=variant.dataset.lower().replace(" ", "-") if variant else "custom",
-        licence=description["licence"].lower(),
-        reference=REFERENCE,
-        training=training,
-        accuracy=accuracy,
-        origin=description["origin"],
-        source=description["source"],
-        source_sha256=description["source_sha256"],
-        interface=interface,
-        example=example,
-        **architecture,
+        network="video-swin-transformer" if architecture else "other",
+        overview=overview(architecture) if architecture else OTHER,
+        interface=(CLASSIFIER if classifier else BACKBONE).format(**facts),
+        result="probabilities" if classifier else "features",
+        **training(RELEASED.get(description["name"])),
+        **{name: facts[name] for name in ("shape", "output")},
+        **{
+            name: description[name]
+            for name in ("name", "licence", "origin", "source", "source_sha256")
+        },
     )
+
+
+def overview(architecture):
+    """What the architecture is, ending in the first rows of a table."""
+    sizes = {
+        name: " x ".join(map(str, architecture[name])) for name in ("window", "patch")
+    }
+    return VIDEO_SWIN.format(**architecture | sizes)
+
+
+def training(variant):
+    """What a released model was trained on and reached; what is known of any other."""
+    if variant is None:
+        return {"dataset": "custom", "training": "not stated", "accuracy": "none"}
+    return {
+        "dataset": variant.dataset.lower().replace(" ", "-"),
+        "training": f"{variant.dataset}, from {variant.pretraining}",
+        "accuracy": f"top-1 {variant.top1} %, top-5 {variant.top5} % ({variant.views} "
+        "views), by the authors' implementation",
+    }

@@ -15,6 +15,7 @@ from absl import flags, logging
 
 from configs.errors import ConfigError
 from configs.flags import run
+from configs.schema import Model
 from model.architecture import (
     infer_architecture,
     infer_classes,
@@ -22,8 +23,11 @@ from model.architecture import (
     to_state_dict,
 )
 from model.checkpoints import read_checkpoint, write_state_dict
+from model.classifier import create_model
+from model.handles import create_backbone, load_weights
 from model.inflation import inflate, is_2d
-from model.saved_model import write_model
+from model.names import HEAD
+from model.saved_model import write_backbone, write_classifier
 from model.storage import written_aside
 from model.variants import LICENCE, ORIGIN, RELEASED, check_variant
 
@@ -111,21 +115,43 @@ def convert(
         check_variant(variant, architecture, classes)
     class_names = class_names or source.class_names
     check_classes(classes, class_names, head)
+    logging.info("%s, %s classes.", architecture, classes)
     if output.suffix in STATE_DICTS:
         with written_aside(output) as path:
             write_state_dict(path, to_state_dict(weights, architecture), class_names)
-    else:
-        description = {
-            "name": variant or output.name,
-            "kind": "classifier" if head else "backbone",
-            "architecture": architecture,
-            "class_names": class_names,
-            "clip": clip,
-            "source": source.source,
-            "source_sha256": source.sha256,
-        }
-        write_model(output, weights, description | provenance(variant))
-    logging.info("%s: %s, %s classes.", output, architecture, classes)
+        return
+    description = provenance(variant) | {
+        "name": variant or output.name,
+        "architecture": architecture,
+        "class_names": class_names,
+        "clip": clip,
+        "source": source.source,
+        "source_sha256": source.sha256,
+    }
+    write = write_whole if head else write_features
+    write(output, weights, description)
+
+
+def write_features(output, weights, description):
+    """Writes the backbone, with the head's weights beside it where there are any."""
+    backbone = create_backbone(native_config(description))
+    load_weights(backbone, weights)
+    head = {path[5:]: weights[path] for path in HEAD if path in weights}
+    write_backbone(output, backbone, description, head)
+
+
+def write_whole(output, weights, description):
+    """Writes backbone and head as one classifier."""
+    classes = len(weights["head/bias"])
+    model = create_model(native_config(description), classes=classes)
+    load_weights(model.backbone, weights)
+    model.head.set_weights([weights["head/kernel"], weights["head/bias"]])
+    write_classifier(output, model, description)
+
+
+def native_config(description):
+    """The `configs.schema.Model` of a description."""
+    return Model(**description["architecture"], drop_path=description["drop_path"])
 
 
 def provenance(variant):

@@ -3,9 +3,9 @@
     python -m model.export --workdir=runs/tiny OUTPUT
 
 OUTPUT becomes a SavedModel folder, with OUTPUT.tar.gz beside it. It takes the clips of
-the run's config, holds the newest checkpoint's weights (--step takes another), and is
-also a handle to fine-tune from. Ending in .pth or .npz, OUTPUT becomes the official
-state dict instead.
+the run's config and holds the newest checkpoint's weights (--step takes another). A
+native model's is also a handle to fine-tune from; ending in .pth or .npz, OUTPUT
+becomes its official state dict instead.
 """
 
 import json
@@ -19,10 +19,10 @@ from configs.flags import from_json, run
 from configs.schema import ARCHITECTURE
 from model.architecture import to_state_dict
 from model.checkpoints import write_state_dict
-from model.classifier import Classifier
+from model.classifier import create_model
 from model.convert import STATE_DICTS
 from model.handles import UNREADABLE
-from model.saved_model import write_model
+from model.saved_model import write_classifier
 from model.storage import sha256, written_aside
 from model.video_swin import VideoSwin
 
@@ -53,7 +53,8 @@ def export(workdir, output, step=None):
         step: of the checkpoint; None takes the newest.
 
     Raises:
-        ConfigError: there is no run, its model is an opaque graph, or an output exists.
+        ConfigError: there is no run, an output exists, or a state dict was asked of an
+            opaque graph.
         CheckpointError: the run has no such checkpoint, or it does not fit.
     """
     try:
@@ -61,33 +62,63 @@ def export(workdir, output, step=None):
         class_names = json.loads((workdir / "run.json").read_text())["class_names"]
     except FileNotFoundError as error:
         raise ConfigError(f"--workdir must be the folder of a run: {error}") from error
-    if config.model.embed_dim is None:
-        raise ConfigError(
-            "Only native models are exported; this run fine-tuned the opaque graph "
-            f"{config.model.handle!r}."
-        )
-    architecture = {name: getattr(config.model, name) for name in ARCHITECTURE}
     folder = checkpoint_folder(workdir / "checkpoints", step)
-    weights = read_weights(folder, architecture, len(class_names))
+    model = create_model(config.model, classes=len(class_names), pretrained=False)
+    restore(model, folder)
     if output.suffix in STATE_DICTS:
-        with written_aside(output) as path:
-            write_state_dict(path, to_state_dict(weights, architecture), class_names)
+        write_official(output, model, class_names)
     else:
-        size = config.data.size
-        description = {
-            "name": output.name,
-            "kind": "classifier",
-            "architecture": architecture,
-            "drop_path": config.model.drop_path,
-            "class_names": class_names,
-            "clip": (config.data.frames, size, size),
-            "licence": "not stated",
-            "origin": f"fine-tuned from {config.model.handle or 'random weights'}",
-            "source": folder.name,
-            "source_sha256": sha256(folder / "variables.data-00000-of-00001"),
-        }
-        write_model(output, weights, description)
+        write_classifier(
+            output, model, describe(config, folder, output.name, class_names)
+        )
     logging.info("%s: %s of %s.", output, folder.name, workdir)
+
+
+def restore(model, folder):
+    """Gives a model the weights of a run's checkpoint."""
+    parts = tf.train.Checkpoint(backbone=model.backbone, head=model.head)
+    try:
+        status = parts.read(str(folder / "variables"))
+        status.assert_existing_objects_matched().expect_partial()
+    except (AssertionError, *UNREADABLE) as error:
+        raise CheckpointError(f"{folder} cannot be used: {error}") from error
+
+
+def describe(config, folder, name, class_names):
+    """What `write_classifier` is told about a run's model."""
+    size = config.data.size
+    architecture = {field: getattr(config.model, field) for field in ARCHITECTURE}
+    return {
+        "name": name,
+        "architecture": architecture if config.model.embed_dim else None,
+        "drop_path": config.model.drop_path,
+        "class_names": class_names,
+        "clip": (config.data.frames, size, size),
+        "licence": "not stated",
+        "origin": f"fine-tuned from {config.model.handle or 'random weights'}",
+        "source": folder.name,
+        "source_sha256": sha256(folder / "variables.data-00000-of-00001"),
+    }
+
+
+def write_official(output, model, class_names):
+    """Writes a native model as the official state dict."""
+    if not isinstance(model.backbone, VideoSwin):
+        raise ConfigError(
+            "Only a native model has a state dict; this run fine-tuned an opaque graph. "
+            f"OUTPUT must be a folder; received {output.name!r}."
+        )
+    weights = {
+        path: variable.numpy()
+        for path, variable in model.backbone.named_weights().items()
+    }
+    weights |= {
+        "head/kernel": model.head.kernel.numpy(),
+        "head/bias": model.head.bias.numpy(),
+    }
+    with written_aside(output) as path:
+        tensors = to_state_dict(weights, model.backbone.options)
+        write_state_dict(path, tensors, class_names)
 
 
 def checkpoint_folder(checkpoints, step):
@@ -102,23 +133,6 @@ def checkpoint_folder(checkpoints, step):
     if not folders:
         raise CheckpointError(f"There is no checkpoint {pattern} in {checkpoints}.")
     return folders[-1]
-
-
-def read_weights(folder, architecture, classes):
-    """Weights by path from a run's checkpoint of a native classifier."""
-    model = Classifier(VideoSwin(**architecture, name="backbone"), classes)
-    model.head.build([None, model.backbone.features])
-    parts = tf.train.Checkpoint(backbone=model.backbone, head=model.head)
-    try:
-        status = parts.read(str(folder / "variables"))
-        status.assert_existing_objects_matched().expect_partial()
-    except (AssertionError, *UNREADABLE) as error:
-        raise CheckpointError(f"{folder} cannot be used: {error}") from error
-    variables = model.backbone.named_weights() | {
-        "head/kernel": model.head.kernel,
-        "head/bias": model.head.bias,
-    }
-    return {path: variable.numpy() for path, variable in variables.items()}
 
 
 if __name__ == "__main__":

@@ -95,9 +95,10 @@ def load_handle(handle):
     """
     directory = local_directory(handle)
     path = directory / DESCRIPTION
-    if not path.is_file():
+    description = json.loads(path.read_text()) if path.is_file() else {}
+    if not description.get("architecture"):
         return None
-    return Handle(directory=directory, description=json.loads(path.read_text()))
+    return Handle(directory=directory, description=description)
 
 
 def resolve_architecture(config):

@@ -8,14 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from model.card import documentation
-from model.classifier import MEAN, STANDARD_DEVIATION, Classifier
-from model.handles import DESCRIPTION, HEAD, SIGNATURE, load_weights
+from model.classifier import MEAN, STANDARD_DEVIATION
+from model.handles import DESCRIPTION, HEAD, SIGNATURE
 from model.names import official_names
 from model.storage import written_aside
-from model.video_swin import VideoSwin
 
 PAGE = Path("assets.extra", "documentation.md")
-HEAD_PATHS = ("head/kernel", "head/bias")
 
 
 class Reusable(tf.__internal__.tracking.AutoTrackable):
@@ -27,61 +25,73 @@ class Reusable(tf.__internal__.tracking.AutoTrackable):
 
     def __init__(self, variables, function):
         self.variables = variables
-        self.trainable_variables = variables
+        self.trainable_variables = [v for v in variables if v.trainable]
         self.regularization_losses = []
         self.__call__ = function
 
 
-def write_model(output, weights, description):
-    """Writes a SavedModel folder with what is known beside the graph, and a tar file.
+def write_backbone(output, backbone, description, head=None):
+    """Writes a native backbone: normalised clips to features.
 
     Args:
         output: the folder, which must not exist; the tar file is `output`.tar.gz.
-        weights: of the backbone by path, and of the head as `head/…`.
-        description: name, kind (backbone or classifier), architecture, drop_path,
-            class_names, clip (frames, height, width), licence, origin, source and
-            source_sha256. What follows from the rest is filled in.
+        backbone: a `VideoSwin`.
+        description: name, architecture, drop_path, class_names, clip (frames, height,
+            width), licence, origin, source and source_sha256.
+        head: `kernel` and `bias` to keep beside the graph.
 
     Raises:
         ConfigError: an output exists.
     """
+    function, signature, facts = backbone_function(backbone, description["clip"])
+    root = Reusable(in_order(backbone), function)
+    description = description | facts | {"kind": "backbone"}
+    write(output, root, signature, description, head)
+
+
+def write_classifier(output, model, description):
+    """Writes a whole classifier: uint8 clips to probabilities and class names.
+
+    Args:
+        output: as in `write_backbone`.
+        model: a `Classifier`; around a native backbone the SavedModel is also a handle.
+        description: as in `write_backbone`; architecture None for an opaque backbone.
+
+    Raises:
+        ConfigError: an output exists.
+    """
+    kernel, bias = model.head.kernel, model.head.bias
+    names = description["class_names"] or list(map(str, range(bias.shape[0])))
+    function, signature, facts = classifier_function(model, description["clip"], names)
+    if description["architecture"]:
+        root = Reusable([*in_order(model.backbone), kernel, bias], function)
+    else:
+        root = Reusable([*model.backbone.variables, kernel, bias], function)
+        root.graph = model.backbone.inner.resolved_object
+    head = {"kernel": kernel.numpy(), "bias": bias.numpy()}
+    description = description | facts | {"kind": "classifier"}
+    write(output, root, signature, description, head)
+
+
+def in_order(backbone):
+    """A native backbone's variables in the order of `official_names`."""
+    variables = backbone.named_weights()
+    return [variables[path] for path in official_names(backbone.options["depths"])]
+
+
+def write(output, root, signature, description, head):
+    """Writes the SavedModel, what is known beside it, and a tar file of both."""
     archive = Path(f"{output}.tar.gz")
     with written_aside(output) as folder, written_aside(archive) as packed:
-        root, signature, described = reusable(weights, description)
         tf.saved_model.save(root, str(folder), signatures={SIGNATURE: signature})
         (folder / DESCRIPTION).parent.mkdir(exist_ok=True)
-        (folder / DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n")
-        (folder / PAGE).write_text(documentation(described))
-        if "head/kernel" in weights:
-            kernel, bias = (weights[path] for path in HEAD_PATHS)
-            np.savez(folder / HEAD, kernel=kernel, bias=bias)
+        (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+        (folder / PAGE).write_text(documentation(description))
+        if head:
+            np.savez(folder / HEAD, **head)
         # Weights hardly compress: the lowest level.
         with tarfile.open(packed, "w:gz", compresslevel=1) as file:
             file.add(folder, arcname=".")
-
-
-def reusable(weights, description):
-    """The object to save, its signature, and the whole description."""
-    options = description["architecture"] | {"drop_path": description["drop_path"]}
-    backbone = VideoSwin(**options, name="backbone")
-    load_weights(backbone, weights)
-    variables = backbone.named_weights()
-    variables = [variables[path] for path in official_names(options["depths"])]
-    if description["kind"] == "backbone":
-        function, signature, facts = backbone_function(backbone, description["clip"])
-    else:
-        classes = len(weights["head/bias"])
-        model = Classifier(backbone, classes)
-        model.head.build([None, backbone.features])
-        head = [model.head.kernel, model.head.bias]
-        for variable, path in zip(head, HEAD_PATHS, strict=True):
-            variable.assign(weights[path])
-        variables += head
-        names = description["class_names"] or list(map(str, range(classes)))
-        function, signature, facts = classifier_function(
-            model, description["clip"], names
-        )
-    return Reusable(variables, function), signature, description | facts
 
 
 def fresh_seeds(clip):

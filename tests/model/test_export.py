@@ -1,15 +1,18 @@
+import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras as keras
 
 from configs.errors import CheckpointError, ConfigError
 from configs.flags import to_json
 from configs.schema import Data, Experiment, Model
 from model.architecture import infer_architecture
 from model.checkpoints import read_checkpoint
-from model.classifier import Classifier
+from model.classifier import Classifier, create_model
 from model.export import export
 from model.handles import create_backbone, load_handle
 
@@ -80,11 +83,32 @@ def test_refuses_what_it_cannot_export(run, experiment, model, tmp_path):
     write_run(tmp_path / "empty", model, experiment, steps=())
     with pytest.raises(CheckpointError, match=r"no checkpoint step-\*"):
         export(tmp_path / "empty", tmp_path / "output")
-    opaque = Experiment(data=experiment.data, model=Model(handle="hub"))
-    write_run(tmp_path / "opaque", model, opaque, steps=(1,))
-    with pytest.raises(ConfigError, match="the opaque graph 'hub'"):
-        export(tmp_path / "opaque", tmp_path / "output")
     assert not (tmp_path / "output").exists()
+
+
+def test_exports_a_run_of_an_opaque_graph(experiment, tmp_path):
+    """The graph that was fine-tuned goes along, with its trained weights."""
+    inputs = keras.Input([3, 2, 8, 8])
+    features = keras.layers.Permute([2, 3, 4, 1])(inputs)
+    features = keras.layers.Conv3D(5, (1, 4, 4))(features)
+    keras.Model(inputs, features).save(tmp_path / "hub", save_format="tf")
+    opaque = dataclasses.replace(
+        experiment, model=Model(handle=str(tmp_path / "hub"), dropout=0.0)
+    )
+    model = create_model(opaque.model, classes=len(CLASSES))
+    for weight in model.backbone.trainable_variables:
+        weight.assign_add(tf.ones_like(weight))
+    write_run(tmp_path / "run", model, opaque, steps=(1,))
+    with pytest.raises(ConfigError, match="Only a native model has a state dict"):
+        export(tmp_path / "run", tmp_path / "run.npz")
+    export(tmp_path / "run", tmp_path / "output")
+    shutil.rmtree(tmp_path / "hub")
+    loaded = tf.saved_model.load(str(tmp_path / "output"))
+    expected = tf.nn.softmax(model(PIXELS))
+    np.testing.assert_allclose(loaded(PIXELS), expected, atol=1e-6)
+    np.testing.assert_allclose(loaded(PIXELS, training=True), expected, atol=1e-6)
+    assert len(loaded.trainable_variables) == 4
+    assert load_handle(tmp_path / "output") is None
 
 
 def test_refuses_a_damaged_checkpoint(experiment, model, tmp_path):

@@ -10,14 +10,13 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from configs.schema import Model
 from model.architecture import to_native
+from model.convert import write_features, write_whole
 from model.handles import create_backbone, load_handle
-from model.saved_model import write_model
 
 
-def description(architecture, kind, clip):
+def description(architecture, clip):
     return {
         "name": "example",
-        "kind": kind,
         "architecture": architecture,
         "drop_path": 0.2,
         "class_names": ["left", "right", "still"],
@@ -34,9 +33,9 @@ def saved(state, architecture, clips, tmp_path_factory):
     """Folders of the backbone and of the whole classifier."""
     root = tmp_path_factory.mktemp("saved")
     weights = to_native(state, architecture)
-    for kind in ("backbone", "classifier"):
-        facts = description(architecture, kind, clips.shape[2:])
-        write_model(root / kind, weights, facts)
+    facts = description(architecture, clips.shape[2:])
+    write_features(root / "backbone", weights, facts)
+    write_whole(root / "classifier", weights, facts)
     return root
 
 
