@@ -105,7 +105,7 @@ def write_official(output, model, class_names):
     """Writes a native model as the official state dict."""
     if not isinstance(model.backbone, VideoSwin):
         raise ConfigError(
-            "Only a native model has a state dict; this run fine-tuned an opaque graph. "
+            "Only a native model has a state dict; this run tuned an opaque graph. "
             f"OUTPUT must be a folder; received {output.name!r}."
         )
     weights = {
