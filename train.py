@@ -71,7 +71,7 @@ def train(config, folder, preemption):
     model = build(config, calendar, strategy, classes=len(clips.class_names))
     evaluator = Evaluator(model, strategy)
     store = CheckpointStore(folder / "checkpoints", model, keep=config.checkpoints.keep)
-    record = Record(config.checkpoints, folder, store, calendar)
+    record = Record(config.checkpoints, folder, store, calendar, clips.check_lost)
     preemption.begin(record.step, record.saver)
 
     def alive():

@@ -4,6 +4,7 @@ import numpy as np
 
 from callbacks.checkpoint import SaveCheckpoints
 from callbacks.journal import Journal
+from callbacks.lost import LostClips
 from callbacks.numerics import NonFiniteGuard
 from callbacks.progress import Progress
 from callbacks.rows import Rows
@@ -19,13 +20,14 @@ class Record:
       folder: the `RunFolder`.
       store: the run's `CheckpointStore`.
       calendar: the run's `Calendar`.
+      check_clips: raises DataError when too many videos have gone bad, a function.
 
     Attributes:
       step: updates done when the record was opened.
       callbacks: for `fit`, in the order in which they must act.
     """
 
-    def __init__(self, config, folder, store, calendar):
+    def __init__(self, config, folder, store, calendar, check_clips):
         self.store = store
         self.calendar = calendar
         self.journal = Rows(folder / "journal.jsonl")
@@ -54,6 +56,7 @@ class Record:
                 limit=config.nonfinite_limit, rows=journal, step=self.step, store=store
             ),
             self.saver,
+            LostClips(check_clips, saver=self.saver, step=self.step),
         ]
 
     def _begin(self):

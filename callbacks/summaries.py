@@ -1,8 +1,10 @@
 """TensorBoard event files, made from the journal so that restarts leave no trace."""
 
+import contextlib
 import shutil
 
 import tensorflow as tf
+from absl import logging
 
 from callbacks.steps import StepCallback
 
@@ -38,10 +40,21 @@ class Summaries(StepCallback):
     def after_epoch(self, row):
         """Writes a row of history.jsonl."""
         self._write("validation", VALIDATION, row["step"], row)
-        self.writer.flush()
+        with self._forgiving():
+            self.writer.flush()
 
     def _write(self, group, names, step, values):
-        with self.writer.as_default(step=step):
+        with self._forgiving(), self.writer.as_default(step=step):
             for name in names:
                 if name in values:
                     tf.summary.scalar(f"{group}/{name}", values[name])
+
+    @contextlib.contextmanager
+    def _forgiving(self):
+        """A full disk loses curves, which a restart makes again, and nothing more."""
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            logging.log_every_n_seconds(
+                logging.WARNING, "The event files cannot be written: %s", 60, error
+            )

@@ -17,14 +17,14 @@ from configs.schema import (
 
 def config():
     return Experiment(
-        epochs=24,
+        epochs=18,
         data=Data(
             root="runs/demo_videos",
-            batch_size=16,
+            batch_size=8,
             frames=8,
             frame_interval=1,
             size=32,
-            crop_area=(0.7, 1.0),
+            crop_area=(0.8, 1.0),
             flip=False,
             validation="test",
         ),

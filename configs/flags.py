@@ -5,6 +5,7 @@ replaces the fields given on the command line; `run()` starts an entry point wit
 one-line errors and the exit codes of `configs.errors`.
 """
 
+import contextlib
 import dataclasses
 import importlib.util
 import json
@@ -135,7 +136,9 @@ def _guarded(main, arguments):
     try:
         main(arguments)
     except RunError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        # Standard error may be a file on the very disk that is full.
+        with contextlib.suppress(OSError):
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
 
 

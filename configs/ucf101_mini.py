@@ -11,22 +11,22 @@ from configs.schema import Checkpoints, Data, Experiment, Model, Optimizer, View
 
 def config():
     return Experiment(
-        epochs=30,
+        epochs=60,
         data=Data(
             batch_size=16,
             frames=16,
             frame_interval=4,
             size=64,
-            crop_area=(0.3, 1.0),
+            crop_area=(0.2, 1.0),
             validation="none",
         ),
         model=Model(
-            embed_dim=24,
+            embed_dim=16,
             depths=(2, 2, 2),
             heads=(2, 4, 8),
             window=(8, 4, 4),
             patch=(2, 4, 4),
-            drop_path=0.1,
+            drop_path=0.2,
             dropout=0.5,
         ),
         optimizer=Optimizer(

@@ -13,13 +13,14 @@ import tensorflow as tf
 
 from callbacks.checkpoint import SaveCheckpoints, best_step
 from callbacks.journal import Journal
+from callbacks.lost import LostClips
 from callbacks.numerics import NonFiniteGuard
 from callbacks.preemption import Interrupted, Preemption
 from callbacks.progress import Progress
 from callbacks.rows import Rows
 from callbacks.summaries import Summaries
 from configs.calendar import Calendar
-from configs.errors import NumericsError, RetryError, StorageError
+from configs.errors import DataError, NumericsError, RetryError, StorageError
 
 LOGS = {
     "loss": np.float32(0.1),
@@ -132,6 +133,19 @@ def test_the_best_is_never_chosen_on_the_test_split():
         {"step": s, "validation": "groups", "top1": t} for s, t in ((1, 0.5), (2, 0.5))
     ]
     assert best_step(groups) == 1
+
+
+def test_videos_gone_bad_end_the_run_with_a_checkpoint(saver):
+    def check():
+        if lost.step >= 3:
+            raise DataError("too many")
+
+    lost = LostClips(check, saver=saver, step=1)
+    lost.on_train_batch_end(0, LOGS)
+    with pytest.raises(DataError) as caught:
+        lost.on_train_batch_end(0, LOGS)
+    assert caught.value.exit_code == 3
+    assert saver.store.saved == [(3, None)]
 
 
 @pytest.fixture

@@ -1,0 +1,165 @@
+"""Runs of `train.py` as forked children of one process that has imported TensorFlow.
+
+A new process for each of hundreds of runs would spend its time importing. This one
+reads a JSON object a line from standard input, forks a child for it and answers with
+the child's process id:
+
+    {"arguments": ["--config=…", …], "log": PATH,
+     "faults": [[POINT, COUNT, ACTION], …], "sabotage": NAME or null}
+
+In the child, ACTION happens the COUNT-th time it comes to POINT. Its output goes to the
+log, and its exit code, unless a signal ends it, into a file beside. TensorFlow starts
+no threads before it is first used, which is in the children only.
+"""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import sys
+
+import tensorflow as tf
+import tf_keras as keras
+
+import train
+from callbacks import RunFolder, record, store
+from configs.flags import define, run
+from data.pipeline import Clips
+from model import Evaluator, classifier
+
+# Name -> (object, attribute, whether the fault comes after the call, not before it).
+POINTS = {
+    "save begins": (store.CheckpointStore, "save", False),
+    "variables written": (store, "_seal", False),
+    "first file synced": (store, "_sync_file", True),
+    "sealed": (store, "_seal", True),
+    "renamed": (store, "sync_folder", True),
+    "old one renamed": (shutil, "rmtree", False),
+    "save ended": (store.CheckpointStore, "save", True),
+    "restoring": (store.CheckpointStore, "_try", False),
+    "stream opened": (Clips, "train", False),
+    "epoch written": (record.Record, "add_epoch", True),
+    "validation or evaluation": (Evaluator, "__call__", False),
+    "reported": (train, "write_report", True),
+    "finished": (RunFolder, "finish", True),
+}
+
+
+def limit_files(size):
+    """No file may grow beyond so many bytes: what a full disk does to a write."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+ACTIONS = {
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "terminate": lambda: os.kill(os.getpid(), signal.SIGTERM),
+    "interrupt": lambda: os.kill(os.getpid(), signal.SIGINT),
+    "fill disk": lambda: limit_files(10_000),
+    "free disk": lambda: limit_files(resource.RLIM_INFINITY),
+}
+
+
+def inject(point, count, action):
+    """Has `action` happen the `count`-th time the process comes to `point`."""
+    owner, name, after = POINTS[point]
+    original, calls = getattr(owner, name), []
+
+    def wrapped(*arguments, **options):
+        calls.append(None)
+        due = len(calls) == count
+        if due and not after:
+            ACTIONS[action]()
+        result = original(*arguments, **options)
+        if due and after:
+            ACTIONS[action]()
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def stock_dropout():
+    """Keras's own dropout, whose random state is in no checkpoint."""
+    layer = keras.layers.Dropout(0.5)
+    classifier.per_example_dropout = lambda features, rate, seed: layer(
+        features, training=True
+    )
+
+
+def stream_not_moved_on():
+    """A resumed run sees the first clips again."""
+    original = Clips.train
+    Clips.train = lambda self, strategy, step: original(self, strategy, 0)
+
+
+def iterations_not_restored():
+    """The schedule and Adam's corrections begin anew."""
+    original = store.CheckpointStore.restore
+
+    def restore(self, step=None):
+        step = original(self, step)
+        self.optimizer.iterations.assign(0)
+        return step
+
+    store.CheckpointStore.restore = restore
+
+
+def nan_from(first, last):
+    """Losses of the second replica are NaN in updates first … last, counted from 0."""
+    original = classifier.Classifier.losses_per_example
+
+    def losses_per_example(self, labels, logits):
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        step = self.optimizer.iterations
+        bad = (step >= first) & (step <= last) & (replica == 1)
+        return tf.where(bad, float("nan"), original(self, labels, logits))
+
+    classifier.Classifier.losses_per_example = losses_per_example
+
+
+SABOTAGES = {
+    "stock dropout": stock_dropout,
+    "stream not moved on": stream_not_moved_on,
+    "iterations not restored": iterations_not_restored,
+    "three NaN": lambda: nan_from(5, 7),
+    "NaN for ever": lambda: nan_from(5, 10**6),
+}
+
+
+def child(request):
+    """Runs train.py as the request says; never returns."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
+    code = 1
+    try:
+        for fault in request["faults"]:
+            inject(*fault)
+        if request["sabotage"]:
+            SABOTAGES[request["sabotage"]]()
+        sys.argv = ["train.py", *request["arguments"]]
+        run(train.main)
+    except SystemExit as end:
+        code = end.code or 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    limit_files(resource.RLIM_INFINITY)
+    with open(f"{request['log']}.code", "w") as file:
+        file.write(str(code))
+    os._exit(code)
+
+
+def main():
+    define()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel reaps the children.
+    for line in sys.stdin:
+        request = json.loads(line)
+        process = os.fork()
+        if process == 0:
+            child(request)
+        print(process, flush=True)
+
+
+if __name__ == "__main__":
+    main()
