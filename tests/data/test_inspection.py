@@ -1,10 +1,14 @@
+import contextlib
 import os
 import re
+import shutil
+import subprocess
 import wave
 
 import numpy as np
 import pytest
 
+from data.decode import DecodeError, read_clip
 from data.inspection import inspect_videos
 from data.manifest import Manifest
 from data.worker import Worker
@@ -177,3 +181,41 @@ def test_interrupted_scan_keeps_what_it_found(tmp_path, monkeypatch):
     manifest = Manifest(tmp_path)
     assert manifest.get(paths[0]).frames == manifest.get(paths[1]).frames == 40
     assert manifest.get(paths[2]) is None
+
+
+FORMATS = {
+    "b-frames.mp4": ["-c:v", "mpeg4", "-bf", "2"],
+    "other.mov": ["-c:v", "mpeg4", "-g", "30"],
+    "variable.mkv": [
+        *("-vf", "select='lt(n,20)+not(mod(n,3))'", "-vsync", "vfr"),
+        *("-c:v", "mpeg4"),
+    ],
+    "stream.ts": ["-c:v", "mpeg2video", "-bf", "2"],
+    "program.mpg": ["-c:v", "mpeg2video", "-bf", "2"],
+    "raw.mjpeg": ["-c:v", "mjpeg"],
+    "wrong extension.avi": ["-c:v", "mpeg4", "-f", "mp4"],
+}
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="written with ffmpeg")
+@pytest.mark.parametrize("name", FORMATS)
+def test_seek_is_used_only_where_it_gives_the_right_frames(tmp_path, name):
+    (tmp_path / "source.avi").write_bytes(avi(counting_pictures(50)))
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", "source.avi", *FORMATS[name], name],
+        cwd=tmp_path,
+        check=True,
+    )
+    path = str(tmp_path / name)
+    [video] = inspect_videos([path], manifest=Manifest(tmp_path))
+    right = []
+    for frame in range(1, video.frames):
+        sought, straight = np.zeros((2, 1, 1, 3, 8, 8), np.uint8)
+        options = {"frames": np.array([frame]), "regions": [(0, 0, 24, 32)], "size": 8}
+        read_clip(path, **options, seek=False, out=straight)
+        with contextlib.suppress(DecodeError):
+            read_clip(path, **options, seek=True, out=sought)
+        right.append((sought == straight).all())
+
+    assert video.frames in (30, 50)
+    assert video.exact == all(right)

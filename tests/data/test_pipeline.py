@@ -8,8 +8,10 @@ import tensorflow as tf
 from configs.errors import ConfigError, DataError
 from configs.schema import Data, Views
 from data import open_clips, video_views
+from data.decode import read_clip, write_video
+from data.plan import train_plan
 from data.sampling import spread_starts
-from tests.data.samples import decoded_numbers
+from tests.data.samples import decoded_numbers, write_lists
 
 SETTINGS = Data(batch_size=4, frames=4, frame_interval=2, size=16, threads=2)
 VIEWS = Views(clips=2, crops=3, batch_size_per_replica=4)
@@ -178,6 +180,40 @@ def test_clips_differ_from_epoch_to_epoch_and_hold_consecutive_frames(clips):
         starts.setdefault(video, set()).add(frames[0])
 
     assert all(len(values) > 2 for values in starts.values())
+
+
+def test_stream_holds_what_the_plans_say(clips):
+    """What tf.data yields is what the same functions give when called directly."""
+    features, *_ = train(clips, 6)
+    for position, place in enumerate(features["video"]):
+        path, video = clips.train_file(place)
+        plan = train_plan(video, SETTINGS, seed=5, position=position)
+        expected = np.zeros((1, 4, 3, 16, 16), np.uint8)
+        read_clip(
+            path,
+            frames=plan.frames,
+            regions=plan.regions,
+            size=16,
+            flip=plan.flip,
+            out=expected,
+        )
+        np.testing.assert_array_equal(features["clip"][position], expected[0])
+        np.testing.assert_array_equal(features["seed"][position], plan.seed)
+
+
+def test_all_frames_of_a_clip_are_augmented_alike(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 255, (1, 24, 32, 3), np.uint8)
+    still = np.repeat(picture, 12, axis=0)
+    names = [f"Jump/v_Jump_g0{group}_c01.avi" for group in range(1, 4)]
+    (tmp_path / "UCF-101/Jump").mkdir(parents=True)
+    for name in names:
+        write_video(tmp_path / "UCF-101" / name, still)
+    write_lists(tmp_path, [f"{name} 1" for name in names[:2]], names[2:], ("Jump",))
+
+    clip = train(open_set(tmp_path), 6)[0]["clip"]
+
+    np.testing.assert_array_equal(clip, np.repeat(clip[:, :1], 4, axis=1))
+    assert len({frame.tobytes() for frame in clip[:, 0]}) == len(clip)
 
 
 def test_shuffled_frames_are_the_same_frames_in_another_order(counting_set, clips):
