@@ -3,15 +3,15 @@
 import numpy as np
 from absl import logging
 
-from data.decode import DecodeError, inspect_video, read_clip
+from data.decode import DecodeError, read_clip
 from data.files import Files
-from data.inspection import inspect_videos
+from data.inspection import inspect_file, inspect_videos
 from data.manifest import Manifest
 from data.pipeline import Clips
 from data.plan import view_plan
 from data.reading import thread_count
-from data.source import Video
 from data.ucf101 import list_videos
+from data.worker import Worker
 
 __all__ = ["Clips", "DecodeError", "open_clips", "video_views"]
 
@@ -53,7 +53,7 @@ def video_views(path, *, data, views):
     """All views of one video file.
 
     Args:
-        path: the file.
+        path: the file, str.
         data, views: sections of the configuration.
 
     Returns:
@@ -62,7 +62,10 @@ def video_views(path, *, data, views):
     Raises:
         DecodeError: the file cannot be read.
     """
-    video = Video(**inspect_video(path))
+    with Worker() as worker:
+        video = inspect_file(path, worker)
+    if video.reason:
+        raise DecodeError(video.reason)
     shape = (views.clips, views.crops, data.frames, 3, data.size, data.size)
     out = np.empty(shape, np.uint8)
     for clip in range(views.clips):

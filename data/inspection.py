@@ -40,6 +40,15 @@ def inspect_videos(paths, *, manifest, workers=0):
     return tuple(found[path] for path in paths)
 
 
+def inspect_file(path, worker):
+    """What one file holds, as a `Video`, found out by a `Worker`."""
+    reason = unusable(path)
+    if reason:
+        return Video(reason=reason)
+    seconds = SECONDS + SECONDS_PER_MEGABYTE * os.path.getsize(path) / 1e6
+    return Video(**worker.inspect(path, seconds=seconds))
+
+
 def unusable(path):
     """Why a path is not a file that can be read, or "" if it is one."""
     try:
@@ -63,8 +72,7 @@ def _decode(paths, manifest, workers):
     def inspect(path):
         worker = idle.get()
         try:
-            seconds = SECONDS + SECONDS_PER_MEGABYTE * os.path.getsize(path) / 1e6
-            return path, Video(**worker.inspect(path, seconds=seconds))
+            return path, inspect_file(path, worker)
         finally:
             idle.put(worker)
 

@@ -22,6 +22,13 @@ class Worker:
         """Args: bytes of address space the process may use."""
         self._memory = memory
         self._process = None
+        self._closed = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
     def inspect(self, path, *, seconds):
         """What a file holds.
@@ -36,12 +43,16 @@ class Worker:
         # Something else may have killed the process; a second death is the file's.
         for _ in range(2):
             reply = self._ask(path, seconds)
-            if reply is not None:
-                return reply
-        return {"reason": "crashes the decoder"}
+            if reply is not None or self._closed:
+                break
+        return reply or {"reason": "crashes the decoder"}
 
     def close(self):
-        """Ends the process, whatever it is doing."""
+        """Ends the process for good, whatever it is doing."""
+        self._closed = True
+        self._kill()
+
+    def _kill(self):
         if self._process:
             self._process.kill()
             with contextlib.suppress(BrokenPipeError):
@@ -57,11 +68,11 @@ class Worker:
         poll = select.poll()
         poll.register(process.stdout, select.POLLIN)
         if not poll.poll(1000 * seconds):
-            self.close()
+            self._kill()
             return {"reason": f"takes the decoder more than {seconds:.0f} seconds"}
         reply = process.stdout.readline()
         if not reply:
-            self.close()
+            self._kill()
             return None
         return json.loads(reply)
 

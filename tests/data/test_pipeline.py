@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import shutil
 
 import numpy as np
@@ -8,7 +9,7 @@ import tensorflow as tf
 from configs.errors import ConfigError, DataError
 from configs.schema import Data, Views
 from data import open_clips, video_views
-from data.decode import read_clip, write_video
+from data.decode import DecodeError, read_clip, write_video
 from data.plan import train_plan
 from data.sampling import spread_starts
 from tests.data.samples import decoded_numbers, write_lists
@@ -326,7 +327,7 @@ def test_views_of_one_file_are_those_of_the_test_set(counting_set, clips):
     whole = joined(replica_batches(strategy, clips.views(strategy)))[0]
     data = dataclasses.replace(SETTINGS, root=str(counting_set))
     single = video_views(
-        counting_set / "UCF-101" / clips.test_videos[1], data=data, views=VIEWS
+        str(counting_set / "UCF-101" / clips.test_videos[1]), data=data, views=VIEWS
     )
 
     np.testing.assert_array_equal(single, whole["clip"][whole["video"] == 1])
@@ -466,3 +467,11 @@ def test_too_many_bad_training_videos_are_refused(damaged):
         open_set(damaged, bad_share=0.1)
     with pytest.raises(DataError, match="allows 0"):
         open_set(damaged)
+
+
+def test_file_that_is_no_video_is_refused_without_harm(tmp_path):
+    os.mkfifo(tmp_path / "pipe.avi")
+    (tmp_path / "text.avi").write_text("no video")
+    for name, reason in (("pipe.avi", "is not a file"), ("text.avi", "no video")):
+        with pytest.raises(DecodeError, match=reason):
+            video_views(str(tmp_path / name), data=SETTINGS, views=VIEWS)
