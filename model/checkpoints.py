@@ -22,6 +22,8 @@ from model.predecessor import read_predecessor
 from model.storage import sha256
 from model.variants import RELEASED
 
+# Holds a checksum of every tensor.
+INDEX = Path("variables", "variables.index")
 # What PyTorch's reader raises on files that were cut off or changed.
 DAMAGED = (RuntimeError, ValueError, LookupError, TypeError, AttributeError)
 SAFETENSORS_TYPES = {
@@ -38,18 +40,20 @@ SAFETENSORS_TYPES = {
 class Checkpoint:
     """Tensors by official name, and what is known about them.
 
-    `variant` is the released model whose name the file, or a SavedModel of ours, bears.
+    `description` is that of a SavedModel of ours, otherwise empty.
     """
 
     tensors: dict[str, np.ndarray]
     class_names: tuple[str, ...] | None
     source: str
     sha256: str
+    description: dict
 
     @property
     def variant(self):
-        stem = self.source.partition(".")[0]
-        return stem if stem in RELEASED else None
+        """The released model whose name it bears, or None."""
+        names = (self.source.partition(".")[0], self.description.get("name"))
+        return next((name for name in names if name in RELEASED), None)
 
 
 def read_checkpoint(path):
@@ -61,18 +65,28 @@ def read_checkpoint(path):
     Raises:
         ConfigError: there is nothing that can be read, or reading it would run code.
     """
+    if not Path(path).exists() and "://" not in str(path):
+        raise ConfigError(
+            "The checkpoint must be a file, a SavedModel or its address; there is no "
+            f"{str(path)!r}."
+        )
     if Path(path).is_file() and not is_tar(path):
         tensors, class_names = read_file(Path(path))
-        digest = sha256(path)
-    else:
-        directory = local_directory(path)
-        tensors, class_names = read_saved_model(directory)
-        digest = sha256(directory / "variables" / "variables.data-00000-of-00001")
+        return Checkpoint(
+            tensors=with_backbone_prefix(tensors),
+            class_names=class_names,
+            source=Path(path).name,
+            sha256=sha256(path),
+            description={},
+        )
+    directory = local_directory(path)
+    handle = load_handle(directory)
     return Checkpoint(
-        tensors=with_backbone_prefix(tensors),
-        class_names=class_names,
+        tensors=read_ours(handle) if handle else read_predecessor(directory),
+        class_names=handle and handle.class_names,
         source=Path(path).name,
-        sha256=digest,
+        sha256=sha256(directory / INDEX),
+        description=handle.description if handle else {},
     )
 
 
@@ -131,14 +145,20 @@ def read_safetensors(path):
         raise unreadable(path, f"{type(error).__name__}: {error}") from error
 
 
-def read_torch(path):
-    """Tensors of a file saved by PyTorch, and the class names in its `meta`."""
+def import_torch(path):
+    """PyTorch, which only files of its own form need."""
     try:
         import torch
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"Reading {str(path)!r} needs PyTorch: pip install '.[convert]'."
+            f"{str(path)!r} needs PyTorch: pip install '.[convert]'."
         ) from error
+    return torch
+
+
+def read_torch(path):
+    """Tensors of a file saved by PyTorch, and the class names in its `meta`."""
+    torch = import_torch(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -148,10 +168,13 @@ def read_torch(path):
         ) from error
     except (*DAMAGED, EOFError, OSError) as error:
         raise unreadable(path, first_line(error)) from error
-    if not isinstance(content, dict):
-        raise unreadable(path, f"it holds a {type(content).__name__}, not a dict")
-    state = content.get("state_dict", content.get("model", content))
-    names = (content.get("meta") or {}).get("CLASSES")
+    state, meta = content, {}
+    if isinstance(content, dict):
+        state = content.get("state_dict", content.get("model", content))
+        meta = content.get("meta") or {}
+    if not isinstance(state, dict) or not isinstance(meta, dict):
+        raise unreadable(path, f"it holds a {type(state).__name__} of unknown form")
+    names = meta.get("CLASSES")
     tensors = {
         name.removeprefix("module."): as_array(torch, value)
         for name, value in state.items()
@@ -181,17 +204,13 @@ def with_backbone_prefix(tensors):
     }
 
 
-def read_saved_model(directory):
-    """Tensors and class names of a SavedModel of ours or of the predecessor."""
-    handle = load_handle(directory)
-    if handle is None:
-        return read_predecessor(directory), None
+def read_ours(handle):
+    """Tensors of a SavedModel of ours, its head's included."""
     names = official_names(handle.architecture["depths"]) | HEAD
     weights = handle.weights()
     for name, value in (handle.head() or {}).items():
         weights[f"head/{name}"] = value
-    tensors = {names[path]: to_official(path, value) for path, value in weights.items()}
-    return tensors, handle.class_names
+    return {names[path]: to_official(path, value) for path, value in weights.items()}
 
 
 def write_state_dict(path, tensors, class_names):
@@ -205,7 +224,6 @@ def write_state_dict(path, tensors, class_names):
     if path.suffix == ".npz":
         np.savez(path, **tensors)
         return
-    import torch
-
+    torch = import_torch(path)
     state = {name: torch.from_numpy(value.copy()) for name, value in tensors.items()}
     torch.save({"state_dict": state, "meta": {"CLASSES": class_names}}, path)

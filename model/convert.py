@@ -120,13 +120,17 @@ def convert(
         with written_aside(output) as path:
             write_state_dict(path, to_state_dict(weights, architecture), class_names)
         return
-    description = provenance(variant) | {
+    origin = provenance(variant) | {
+        "source": source.source,
+        "source_sha256": source.sha256,
+    }
+    # A SavedModel of ours says itself where it came from.
+    origin = {key: source.description.get(key, value) for key, value in origin.items()}
+    description = origin | {
         "name": variant or output.name,
         "architecture": architecture,
         "class_names": class_names,
         "clip": clip,
-        "source": source.source,
-        "source_sha256": source.sha256,
     }
     write = write_whole if head else write_features
     write(output, weights, description)

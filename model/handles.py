@@ -95,7 +95,10 @@ def load_handle(handle):
     """
     directory = local_directory(handle)
     path = directory / DESCRIPTION
-    description = json.loads(path.read_text()) if path.is_file() else {}
+    try:
+        description = json.loads(path.read_text()) if path.is_file() else {}
+    except ValueError as error:
+        raise ConfigError(f"{path} must be JSON: {error}") from error
     if not description.get("architecture"):
         return None
     return Handle(directory=directory, description=description)
@@ -175,6 +178,6 @@ def create_backbone(config):
 
 
 def load_weights(backbone, weights):
-    """Assigns weights by path; `names.compare` has checked them before."""
+    """Assigns weights by path."""
     for path, variable in backbone.named_weights().items():
         variable.assign(weights[path])

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_hub as hub
 import tf_keras as keras
 from absl import logging
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 from configs.errors import ConfigError
@@ -101,10 +102,7 @@ def read_interface(directory):
     Raises:
         ConfigError: it does not map one clip to features.
     """
-    proto = saved_model_pb2.SavedModel.FromString(
-        Path(directory, "saved_model.pb").read_bytes()
-    )
-    graph = proto.meta_graphs[0]
+    graph = read_graph(directory)
     signatures = graph.signature_def
     if "__call__" not in members(graph.object_graph_def):
         raise refused(directory, "no object that can be called (a TF1 module?)")
@@ -115,13 +113,23 @@ def read_interface(directory):
         for tensors in (signatures[SIGNATURE].inputs, signatures[SIGNATURE].outputs)
     )
     offer = f"{inputs} -> {outputs}"
-    if len(inputs) != 1 or len(outputs) != 1:
+    if not len(inputs) == len(outputs) == 1:
         raise refused(directory, offer)
     (clip,), (features,) = inputs.values(), outputs.values()
     axes = [axis for axis in LAYOUTS if len(clip) == 5 and clip[axis] == 3]
     if not axes or len(features) not in (2, 3, 4, 5):
         raise refused(directory, offer)
     return Interface(clip=clip, channel_axis=axes[0], features=features)
+
+
+def read_graph(directory):
+    """The first (in TF2 the only) graph of a SavedModel, as a protocol buffer."""
+    path = Path(directory, "saved_model.pb")
+    try:
+        proto = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+        return proto.meta_graphs[0]
+    except (DecodeError, IndexError) as error:
+        raise ConfigError(f"{path} must be a whole SavedModel: {error}") from error
 
 
 def members(object_graph):

@@ -5,13 +5,11 @@ for the last, its merging; then all index tables, which are not trained; last th
 norm. Nothing but order, names and shapes tells one from another, so all are checked.
 """
 
-from pathlib import Path
-
 import numpy as np
-from tensorflow.core.protobuf import saved_model_pb2
 
 from configs.errors import ConfigError
 from model.handles import read_variables
+from model.hub import read_graph
 from model.names import (
     BLOCK,
     MERGING,
@@ -63,10 +61,7 @@ def read_list(directory):
     values = read_variables(directory)
     if not values:
         raise refused(directory, "a flat list of variables")
-    proto = saved_model_pb2.SavedModel.FromString(
-        Path(directory, "saved_model.pb").read_bytes()
-    )
-    nodes = proto.meta_graphs[0].object_graph_def.nodes
+    nodes = read_graph(directory).object_graph_def.nodes
     members = children(nodes[children(nodes[0])["variables"]])
     names = [nodes[members[str(i)]].variable.name for i in range(len(values))]
     return values, names

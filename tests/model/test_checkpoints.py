@@ -158,10 +158,10 @@ def test_refuses_what_is_no_checkpoint(tmp_path, torch, monkeypatch):
     (tmp_path / "text").write_text("no checkpoint, but long enough to be looked at")
     with pytest.raises(ConfigError, match=r"cannot be read|could execute code"):
         read_checkpoint(tmp_path / "text")
-    with pytest.raises(ConfigError, match="a path or an address"):
+    with pytest.raises(ConfigError, match="there is no .*missing.pth"):
         read_checkpoint(tmp_path / "missing.pth")
     torch.save([1, 2], tmp_path / "list.pth")
-    with pytest.raises(ConfigError, match="holds a list, not a dict"):
+    with pytest.raises(ConfigError, match="holds a list of unknown form"):
         read_checkpoint(tmp_path / "list.pth")
     with tarfile.open(tmp_path / "empty.tar.gz", "w:gz"):
         pass

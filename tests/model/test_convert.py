@@ -169,6 +169,12 @@ def test_a_released_name_is_held_against_the_content(state, tmp_path, monkeypatc
     assert description["name"] == name
     assert description["licence"] == "Apache-2.0"
     assert description["drop_path"] == 0.2
+    # Written again for other clips, it is still the same model from the same file.
+    convert(tmp_path / "output", tmp_path / "again", clip=(4, 8, 8))
+    again = load_handle(tmp_path / "again").description
+    for fact in ("name", "licence", "origin", "drop_path", "source", "source_sha256"):
+        assert again[fact] == description[fact]
+    assert again["source"] == f"{name}.npz" and again["clip"] == [4, 8, 8]
     page = (tmp_path / "output/assets.extra/documentation.md").read_text()
     assert "Kinetics-600, from ImageNet-22K" in page and "top-1 84.0 %" in page
 

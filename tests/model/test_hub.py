@@ -118,6 +118,9 @@ def test_refuses_what_is_no_clip_model(tmp_path):
         local_directory(str(tmp_path))
     with pytest.raises(ConfigError, match="a path or an address"):
         local_directory(str(tmp_path / "missing"))
+    (tmp_path / "module/saved_model.pb").write_bytes(b"half")
+    with pytest.raises(ConfigError, match="must be a whole SavedModel"):
+        read_interface(tmp_path / "module")
     (tmp_path / "text").write_text("no archive")
     with pytest.raises(ConfigError, match="a tar file"):
         local_directory(str(tmp_path / "text"))

@@ -180,11 +180,11 @@ def test_drop_path_does_not_depend_on_how_a_batch_is_split():
 
 
 def test_drop_path_keeps_the_mean_and_rises_with_depth():
-    scales = small(drop_path=0.5, depths=(2, 3)).branch_scales(seeds(4000))
+    scales = small(drop_path=0.5, depths=(2, 3)).branch_scales(seeds(1000))
     assert np.all(scales[0][0] == 1)
     for (scale,), rate in zip(scales, np.linspace(0, 0.5, 5), strict=True):
-        assert np.mean(scale == 0) == pytest.approx(rate, abs=0.02)
-        assert np.mean(scale) == pytest.approx(1, abs=0.04)
+        assert np.mean(scale == 0) == pytest.approx(rate, abs=0.04)
+        assert np.mean(scale) == pytest.approx(1, abs=0.08)
 
 
 def test_drop_path_needs_seeds():
