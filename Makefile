@@ -1,11 +1,13 @@
 # make setup   installs everything into .venv
 # make demo    fine-tunes on synthetic clips, on two CPU replicas, and reports top-1
 # make test    runs the tests, installing what they need
+# make chaos   kills runs 200 times at random instants and keeps the log in runs/
+# make lint    formats the code and mends what can be mended
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: setup demo test lint
+.PHONY: setup demo test chaos lint
 
 setup: $(VENV)/installed
 
@@ -22,7 +24,11 @@ demo: setup
 test: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses=2 --dist=loadfile
+
+chaos: setup
+	mkdir -p runs
+	CHAOS_KILLS=200 CHAOS_LOG=runs/chaos.jsonl $(RUN) -m pytest tests/test_chaos.py
 
 lint: setup
 	$(RUN) -m ruff check --fix .

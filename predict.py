@@ -11,9 +11,9 @@ import tensorflow as tf
 from absl import flags
 
 from callbacks import RunFolder, restore_weights
-from configs.errors import ConfigError
+from configs.errors import ConfigError, DataError
 from configs.flags import define, from_json, override, run
-from data import video_views
+from data import DecodeError, video_views
 from model import create_model
 from strategy import set_precision
 
@@ -37,7 +37,10 @@ def main(videos):
     restore_weights(model, folder)
     probabilities = tf.function(lambda views: tf.nn.softmax(model(views)))
     for video in videos:
-        views = video_views(video, data=config.data, views=config.views)
+        try:
+            views = video_views(video, data=config.data, views=config.views)
+        except DecodeError as error:
+            raise DataError(f"{video} cannot be read: {error}") from error
         mean = np.mean([probabilities(view[None])[0] for view in views], axis=0)
         print(video)
         for place in np.argsort(-mean)[: FLAGS.top]:

@@ -63,53 +63,54 @@ def train(config, folder, preemption):
     Returns:
       What evaluation.json holds.
     """
-    watchdog = Watchdog(60 * config.checkpoints.stall_minutes)
-    strategy = create_strategy(config.runtime)
-    clips = open_clips(config.data, config.views, seed=config.seed)
-    folder.begin(to_json(config), identity(clips))
-    calendar = Calendar(clips.train_size, config.data.batch_size, config.epochs)
-    model = build(config, calendar, strategy, classes=len(clips.class_names))
-    evaluator = Evaluator(model, strategy)
-    store = CheckpointStore(folder / "checkpoints", model, keep=config.checkpoints.keep)
-    record = Record(config.checkpoints, folder, store, calendar, clips.check_lost)
-    preemption.begin(record.step, record.saver)
+    with Watchdog(60 * config.checkpoints.stall_minutes) as watchdog:
+        strategy = create_strategy(config.runtime)
+        clips = open_clips(config.data, config.views, seed=config.seed)
+        folder.begin(to_json(config), identity(clips))
+        calendar = Calendar(clips.train_size, config.data.batch_size, config.epochs)
+        model = build(config, calendar, strategy, classes=len(clips.class_names))
+        evaluator = Evaluator(model, strategy)
+        store = CheckpointStore(
+            folder / "checkpoints", model, keep=config.checkpoints.keep
+        )
+        record = Record(config.checkpoints, folder, store, calendar, clips.check_lost)
+        preemption.begin(record.step, record.saver)
 
-    def alive():
-        watchdog.beat()
-        preemption.poll()
+        def alive():
+            watchdog.beat()
+            preemption.poll()
 
-    step = record.step
-    logging.info("From step %d to %d, %d epochs.", step, calendar.steps, config.epochs)
-    alive()
-    for epoch in range(calendar.first_epoch(step), config.epochs):
-        end = calendar.end(epoch)
-        if step < end:
-            model.fit(
-                clips.train(strategy, step),
-                steps_per_epoch=end - step,
-                initial_epoch=epoch,
-                epochs=epoch + 1,
-                # Last: a step is journaled, and saved if due, before the run may end.
-                callbacks=[*record.callbacks, watchdog, preemption],
-                verbose=0,
-            )
-            step = end
-            record.saver.save(step)
-        if not record.has_epoch(epoch):
-            validation = validate(config, evaluator, clips, strategy, alive)
-            log_epoch(config, record.add_epoch(epoch, validation))
-    record.saver.save(step, required=True)
+        alive()
+        step = record.step
+        logging.info("From step %d to %d.", step, calendar.steps)
+        for epoch in range(calendar.first_epoch(step), config.epochs):
+            end = calendar.end(epoch)
+            if step < end:
+                model.fit(
+                    clips.train(strategy, step),
+                    steps_per_epoch=end - step,
+                    initial_epoch=epoch,
+                    epochs=epoch + 1,
+                    # Last: a step is journaled, and saved if due, before a run may end.
+                    callbacks=[*record.callbacks, watchdog, preemption],
+                    verbose=0,
+                )
+                step = end
+                record.saver.save(step)
+            if not record.has_epoch(epoch):
+                validation = validate(config, evaluator, clips, strategy, alive)
+                log_epoch(config, record.add_epoch(epoch, validation))
+        record.saver.save(step, required=True)
 
-    probabilities = evaluator(
-        clips.views(strategy),
-        videos=clips.test_size,
-        views=config.views.clips * config.views.crops,
-        after_batch=alive,
-    )
-    result = write_report(folder.path, probabilities, clips, config, step)
-    folder.finish(result)
-    watchdog.stop()
-    return result
+        probabilities = evaluator(
+            clips.views(strategy),
+            videos=clips.test_size,
+            views=config.views.clips * config.views.crops,
+            after_batch=alive,
+        )
+        result = write_report(folder.path, probabilities, clips, config, step)
+        folder.finish(result)
+        return result
 
 
 def build(config, calendar, strategy, classes):

@@ -26,8 +26,11 @@ class Watchdog(StepCallback):
         if self.seconds:
             faulthandler.dump_traceback_later(self.seconds, exit=True)
 
-    def stop(self):
-        """Nothing more is expected."""
+    def __enter__(self):
+        self.beat()
+        return self
+
+    def __exit__(self, *_):
         faulthandler.cancel_dump_traceback_later()
 
     def after_step(self, step, logs):
