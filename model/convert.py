@@ -54,8 +54,8 @@ def define():
     flags.DEFINE_string(
         "window",
         None,
-        "Window for a 2D image model: frames x height x width; by default 8 frames and "
-        "the model's own sides.",
+        "Window of an inflated 2D model: frames x height x width; by default 8 frames "
+        "and the model's own sides. A video model is only checked against it.",
     )
 
 
@@ -95,7 +95,7 @@ def convert(
         variant: name of a released model to check against.
         head: whether to export the whole classifier.
         class_names: of the head; None takes those of the checkpoint.
-        window: (t, h, w) for an inflated 2D model.
+        window: (t, h, w) of an inflated 2D model, or to check against.
 
     Raises:
         ConfigError: the checkpoint cannot be read, does not fit, or is not what its
@@ -108,6 +108,11 @@ def convert(
         logging.info("A 2D model: inflated; its head knows images and is left out.")
         tensors = inflate(tensors, window)
     architecture = infer_architecture(tensors)
+    if window not in (None, architecture["window"]):
+        raise ConfigError(
+            f"--window must be {architecture['window']}, as the checkpoint has it; "
+            f"received {window}."
+        )
     weights = to_native(tensors, architecture)
     classes = infer_classes(tensors)
     variant = variant or source.variant

@@ -198,6 +198,11 @@ def test_image_models_become_video_backbones(state, tmp_path):
         convert(path, tmp_path / "other", head=True)
 
 
+def test_the_window_of_a_video_model_cannot_be_changed(npz, tmp_path):
+    with pytest.raises(ConfigError, match=r"--window must be \(2, 3, 3\)"):
+        convert(npz, tmp_path / "output", window=(8, 7, 7))
+
+
 def test_class_names_must_be_as_many_as_the_classes(npz, tmp_path):
     with pytest.raises(ConfigError, match="as many as the head's classes, 3"):
         convert(npz, tmp_path / "output", class_names=("one",))
