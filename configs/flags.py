@@ -18,7 +18,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from configs.errors import ConfigError, RunError
-from configs.schema import Experiment
+from configs.schema import Data, Experiment, Model
 from configs.types import describe, parse
 
 DIRECTORY = Path(__file__).parent
@@ -96,6 +96,24 @@ def load(name, values=flags.FLAGS):
 def override(config, values=flags.FLAGS):
     """`config` with every field that was given on the command line replaced."""
     return _override(config, values, "")
+
+
+def from_handle(handle, values=flags.FLAGS):
+    """An experiment for a classifier that no run of ours has trained.
+
+    Clips are of the shape that the SavedModel was written for; everything else is the
+    schema's default, unless the command line says otherwise.
+
+    Args:
+      handle: a `model.load_handle`, or None for an opaque SavedModel.
+      values: the parsed flags.
+    """
+    data = Data()
+    if handle is not None:
+        frames, size, _ = handle.description["clip"]
+        data = dataclasses.replace(data, frames=frames, size=size)
+    model = Model(handle=values["model.handle"].value)
+    return override(Experiment(model=model, data=data), values)
 
 
 def to_json(config):

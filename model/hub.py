@@ -4,11 +4,11 @@ import dataclasses
 import os
 import tarfile
 import tempfile
+import warnings
 import zlib
 from pathlib import Path
 
 import tensorflow as tf
-import tensorflow_hub as hub
 import tf_keras as keras
 from absl import logging
 from google.protobuf.message import DecodeError
@@ -16,6 +16,11 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from configs.errors import ConfigError
 from model.storage import sha256, written_aside
+
+with warnings.catch_warnings():
+    # Every run would be told that setuptools wants to drop a module that this imports.
+    warnings.simplefilter("ignore")
+    import tensorflow_hub as hub
 
 # Axes of a clip [B, frames, 3, height, width] in the order a model wants them, by the
 # axis on which that model has its channels.

@@ -1,0 +1,108 @@
+"""A converted checkpoint is measured with its own head and its own classes."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import evaluate
+from configs import flags
+from configs.errors import ConfigError
+from configs.schema import Experiment, Model, Runtime, Views
+from model import load_handle
+from model.architecture import official_shapes
+from model.convert import convert
+
+ARCHITECTURE = {
+    "embed_dim": 8,
+    "depths": (2,),
+    "heads": (2,),
+    "window": (2, 2, 2),
+    "patch": (2, 4, 4),
+}
+NAMES = ("Fall", "Rise", "Slide")
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    """A SavedModel from a random state dict that prefers the class Rise."""
+    folder = tmp_path_factory.mktemp("converted")
+    generator = np.random.default_rng(0)
+    state = {
+        name: generator.normal(size=shape, scale=0.02).astype(np.float32)
+        for name, shape in official_shapes(ARCHITECTURE, 3).items()
+    }
+    state["cls_head.fc_cls.bias"] = np.array([0, 50, 0], np.float32)
+    np.savez(folder / "state.npz", **state)
+    convert(
+        folder / "state.npz",
+        folder / "out",
+        clip=(4, 16, 16),
+        class_names=NAMES,
+        window=ARCHITECTURE["window"],
+    )
+    return folder / "out"
+
+
+@pytest.fixture
+def config(converted, tiny):
+    data = dataclasses.replace(tiny.data, frames=4, size=16)
+    return Experiment(
+        data=data,
+        model=Model(handle=str(converted)),
+        runtime=Runtime(replicas=2),
+        views=Views(clips=2, crops=1),
+    )
+
+
+def test_the_clip_is_the_one_it_was_written_for(converted):
+    values = _Values({"model.handle": str(converted)})
+    config = flags.from_handle(load_handle(str(converted)), values)
+    assert (config.data.frames, config.data.size) == (4, 16)
+
+
+class _Values(dict):
+    """Flag values of which none but the given were on the command line."""
+
+    def __missing__(self, name):
+        return _Flag(None, False)
+
+    def __getitem__(self, name):
+        found = super().__getitem__(name)
+        return found if isinstance(found, _Flag) else _Flag(found, True)
+
+
+@dataclasses.dataclass
+class _Flag:
+    value: object
+    present: bool
+
+
+def test_its_own_head_decides(config, tmp_path):
+    result = evaluate.evaluate(config, None, tmp_path)
+    # Two or three of the seven test videos rise.
+    labels = [line.split(",")[1] for line in (tmp_path / "predictions.csv").open()][1:]
+    assert result["top1"] == labels.count("Rise") / 7
+    assert result["step"] is None
+    assert json.loads((tmp_path / "evaluation.json").read_text())["views"] == 2
+
+
+def test_videos_of_other_classes_are_refused(config, tiny_root, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(tiny_root, other)
+    for path in (other / "ucfTrainTestlist").iterdir():
+        path.write_text(path.read_text().replace("Slide", "Glide"))
+    (other / "UCF-101" / "Slide").rename(other / "UCF-101" / "Glide")
+    for path in (other / "UCF-101" / "Glide").iterdir():
+        path.rename(path.with_name(path.name.replace("Slide", "Glide")))
+    data = dataclasses.replace(config.data, root=str(other))
+    with pytest.raises(ConfigError, match="Fall, Rise, Slide.*holds Fall, Rise, Glide"):
+        evaluate.evaluate(dataclasses.replace(config, data=data), None, tmp_path)
+
+
+def test_classes_without_names_are_compared_by_number():
+    evaluate.check_classes(["0", "1"], ("a", "b"), "root")
+    with pytest.raises(ConfigError, match="the 2 classes"):
+        evaluate.check_classes(["0", "1"], ("a", "b", "c"), "root")
