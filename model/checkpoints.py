@@ -99,13 +99,17 @@ def is_tar(path):
 
 def read_file(path):
     """Tensors and class names of a file, by the form of its content."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if all(name.endswith(".npy") for name in archive.namelist()):
-                return read_npz(path), None
-        return read_torch(path)
     with open(path, "rb") as file:
         head = file.read(9)
+    if head[:2] == b"PK":
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+        except zipfile.BadZipFile as error:
+            raise unreadable(path, error) from error
+        if all(name.endswith(".npy") for name in names):
+            return read_npz(path), None
+        return read_torch(path)
     return (read_safetensors(path), None) if head[8:] == b"{" else read_torch(path)
 
 
