@@ -37,13 +37,17 @@ class Progress(StepCallback):
             disable=not sys.stderr.isatty(),
             unit="step",
             dynamic_ncols=True,
-            bar_format="{l_bar}{bar:20}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}] "
-            "{postfix}",
+            bar_format="{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} "
+            "[{elapsed}<{remaining}]  {desc}",
         )
 
     def on_train_begin(self, logs=None):
         # What lies between two calls of fit (a validation, a new stream) is no step.
         self.last = None
+
+    def on_train_end(self, logs=None):
+        # What is logged between two calls of fit begins on a line of its own.
+        self.bar.clear()
 
     def after_step(self, step, logs):
         now, wait = self.clock(), float(logs["data_wait"])
@@ -52,7 +56,7 @@ class Progress(StepCallback):
             self.recent.append((seconds, min(wait, seconds)))
             self.timing.append({"step": step, "seconds": seconds, "data_wait": wait})
         self.last = now
-        self.bar.set_postfix_str(self._line(step, logs), refresh=False)
+        self.bar.set_description_str(self._line(step, logs), refresh=False)
         self.bar.update()
         if self.bar.disable:
             logging.log_every_n_seconds(
