@@ -26,7 +26,9 @@ def main(videos):
     if not videos:
         raise ConfigError("predict.py needs at least one video file; received none.")
     config, model, class_names = open_model()
-    probabilities = tf.function(lambda views: tf.nn.softmax(model(views)))
+    probabilities = tf.function(
+        lambda views: tf.nn.softmax(model(views)), autograph=False
+    )
     for video in videos:
         try:
             views = video_views(video, data=config.data, views=config.views)

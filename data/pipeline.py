@@ -45,6 +45,7 @@ class Clips:
         self._train, self._validation, self._test = divide(source, data)
         self.class_names = listing.class_names
         self.train_videos = tuple(listing.names[i] for i in self._train)
+        self._train_names = frozenset(self.train_videos)
         self.test_videos = tuple(listing.names[i] for i in self._test)
         self.test_labels = listing.labels[self._test]
         self.validation_labels = listing.labels[self._validation]
@@ -66,7 +67,7 @@ class Clips:
 
         As for the scan, data.bad_share says how many are too many.
         """
-        lost = sorted(self.lost.keys() & set(self.train_videos))
+        lost = sorted(self.lost.keys() & self._train_names)
         allowed = int(self._data.bad_share * self.train_size)
         if len(lost) > allowed:
             raise DataError(

@@ -176,7 +176,7 @@ class Classifier(keras.Model):
         long the batch was waited for ("data_wait", seconds).
         """
         if self.train_function is None or force:
-            update = tf.function(self._update)
+            update = tf.function(self._update, autograph=False)
 
             def train_function(iterator):
                 begin = time.monotonic()

@@ -31,7 +31,7 @@ class Evaluator:
     def __init__(self, model, strategy):
         self.model = model
         self.strategy = strategy
-        self._step = tf.function(self._probabilities)
+        self._step = tf.function(self._probabilities, autograph=False)
 
     def __call__(self, dataset, *, videos, views=1, after_batch=lambda: None):
         """Averages the probabilities over the views of each video.

@@ -142,8 +142,8 @@ def test_a_run_is_the_same_on_any_number_of_replicas(
 
 
 def test_interrupted_anywhere_it_ends_as_if_it_had_not_been(tiny, finished, tmp_path):
-    """At the first step, between checkpoints, at one, at and after an epoch's end."""
-    for step in (1, 3, 4, 7, 22):
+    """At the first step, at a checkpoint, between two in the last epoch."""
+    for step in (1, 4, 21):
         with pytest.raises(Killed):
             run(tiny, tmp_path, KillAfter(step))
     run(tiny, tmp_path)

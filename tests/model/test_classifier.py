@@ -188,7 +188,7 @@ def test_an_update_that_is_not_finite_is_skipped_on_every_replica(replicas):
 def test_the_learning_rate_moves_inside_the_graph():
     """The predecessor's was fixed when its step was traced."""
     model = compiled()
-    model._update = tf.function(model._update)
+    model._update = tf.function(model._update, autograph=False)
     rates = [update(model)["learning_rate"] for _ in range(4)]
     assert rates[0] < rates[1] < rates[2] > rates[3]
     schedule = model.optimizer.inner_optimizer.schedule
