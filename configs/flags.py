@@ -25,7 +25,15 @@ DIRECTORY = Path(__file__).parent
 
 # --help of an entry point lists the flags that this module defines for it.
 flags.disclaim_key_flags()
-NOT_EXPERIMENTS = {"__init__", "calendar", "errors", "flags", "schema", "types"}
+NOT_EXPERIMENTS = {
+    "__init__",
+    "calendar",
+    "errors",
+    "flags",
+    "schema",
+    "section",
+    "types",
+}
 
 
 class FieldParser(flags.ArgumentParser):

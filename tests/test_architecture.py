@@ -39,7 +39,7 @@ def test_packages_never_import_one_another(repository):
 
 
 def test_the_schema_needs_the_standard_library_only(repository):
-    for name in ("schema", "errors", "types", "calendar"):
+    for name in ("schema", "section", "errors", "types", "calendar"):
         for module, _ in imports(repository / "configs" / f"{name}.py"):
             top = module.partition(".")[0]
             assert top not in {"tensorflow", "tf_keras", "absl", "numpy"}, (

@@ -194,6 +194,24 @@ def test_a_signal_saves_the_step_in_flight(tiny, tmp_path):
     assert max(p.name for p in (tmp_path / "checkpoints").iterdir()) == "step-00000003"
 
 
+def test_the_best_on_held_out_groups_is_kept(tiny, tmp_path):
+    data = dataclasses.replace(tiny.data, validation="groups", validation_groups=(1, 2))
+    config = dataclasses.replace(tiny, data=data, epochs=4)
+    config = dataclasses.replace(
+        config, checkpoints=dataclasses.replace(tiny.checkpoints, keep=1)
+    )
+    run(config, tmp_path)
+    history = rows(tmp_path, "history")
+    assert {row["validation"] for row in history} == {"groups"}
+    # 13 videos less the 6 of two groups: 7 of them, in batches of 4.
+    assert [row["step"] for row in history] == [2, 4, 6, 7]
+    best = max(history, key=lambda row: row["top1"])["step"]
+    kept = {int(p.name[5:]) for p in (tmp_path / "checkpoints").iterdir()}
+    assert kept == {best, 7}
+    # The number that is reported is the last checkpoint's all the same.
+    assert json.loads((tmp_path / "evaluation.json").read_text())["step"] == 7
+
+
 def test_another_seed_is_another_run_and_cannot_go_on(tiny, finished):
     other = dataclasses.replace(tiny, seed=4)
     with pytest.raises(ConfigError, match=r"seed \(was 3, received 4\)"):
