@@ -24,7 +24,8 @@ demo: setup
 test: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(RUN) -m pytest --numprocesses=2 --dist=loadfile
+	$(RUN) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder \
+	    tests/test_chaos.py tests/test_train.py tests  # the longest first
 
 chaos: setup
 	mkdir -p runs
