@@ -1,6 +1,8 @@
-"""Clips and windows of every awkward kind, against the official PyTorch code.
+"""Clips and windows of every awkward kind, against the official rules in PyTorch.
 
-`official_outputs.npz` holds its features for the weights and clips made here.
+`official_outputs.npz` holds the features that a PyTorch transcription of the official
+file mmaction/models/backbones/swin_transformer.py gives for the weights and clips made
+here. (Outputs of the official code itself are compared in test_video_swin.py.)
 """
 
 from pathlib import Path
