@@ -2,7 +2,7 @@
 
 `official_outputs.npz` holds the features that a PyTorch transcription of the official
 file mmaction/models/backbones/swin_transformer.py gives for the weights and clips made
-here. (Outputs of the official code itself are compared in test_video_swin.py.)
+here. (Outputs of the official code itself are compared in test_convert.py.)
 """
 
 from pathlib import Path
