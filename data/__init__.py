@@ -16,13 +16,14 @@ from data.worker import Worker
 __all__ = ["Clips", "DecodeError", "open_clips", "video_views"]
 
 
-def open_clips(data, views, *, seed):
+def open_clips(data, views, *, seed, after_video=lambda: None):
     """Lists, scans and checks a data set.
 
     Args:
         data: `configs.schema.Data`.
         views: `configs.schema.Views`.
         seed: int in [0, 2^31), of the order of clips and of every augmentation.
+        after_video: called after each video that had to be scanned.
 
     Returns:
         `data.pipeline.Clips`.
@@ -30,7 +31,7 @@ def open_clips(data, views, *, seed):
     Raises:
         DataError: the data set is incomplete, inconsistent or too damaged.
     """
-    clips = Clips(_open_source(data), data, views, seed=seed)
+    clips = Clips(_open_source(data, after_video), data, views, seed=seed)
     for name, reason in clips.bad_train_videos.items():
         logging.warning("Left out of training: %s %s.", name, reason)
     for name, reason in clips.bad_test_videos.items():
@@ -38,14 +39,21 @@ def open_clips(data, views, *, seed):
     return clips
 
 
-def _open_source(data):
+def _open_source(data, after_video):
     if data.source == "tfds":
         # Only here: TFDS takes seconds to import.
         from data.prepared import open_prepared
 
-        return open_prepared(data.root, data.split, threads=thread_count(data.threads))
+        return open_prepared(
+            data.root,
+            data.split,
+            threads=thread_count(data.threads),
+            after_video=after_video,
+        )
     listing = list_videos(data.root, data.split)
-    videos = inspect_videos(listing.paths, manifest=Manifest(data.root))
+    videos = inspect_videos(
+        listing.paths, manifest=Manifest(data.root), after_video=after_video
+    )
     return Files(listing=listing, videos=videos)
 
 

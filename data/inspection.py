@@ -17,13 +17,14 @@ SECONDS, SECONDS_PER_MEGABYTE = 30.0, 3.0
 SAVE_EVERY = 30.0  # seconds
 
 
-def inspect_videos(paths, *, manifest, workers=0):
+def inspect_videos(paths, *, manifest, workers=0, after_video=lambda: None):
     """Tells what files hold, from the manifest where they have not changed.
 
     Args:
         paths: of the files.
         manifest: `Manifest`, brought up to date and saved.
         workers: processes; 0 takes one for each core.
+        after_video: called after each that was decoded.
 
     Returns:
         tuple of `Video`, in the order of the paths; bad ones have a reason.
@@ -36,7 +37,7 @@ def inspect_videos(paths, *, manifest, workers=0):
             unknown.append(path)
     if unknown:
         workers = min(thread_count(workers), len(unknown))
-        found |= _decode(unknown, manifest, workers)
+        found |= _decode(unknown, manifest, workers, after_video)
     return tuple(found[path] for path in paths)
 
 
@@ -62,7 +63,7 @@ def unusable(path):
     return "" if os.access(path, os.R_OK) else "cannot be read: Permission denied"
 
 
-def _decode(paths, manifest, workers):
+def _decode(paths, manifest, workers, after_video):
     """Path -> `Video`, with a progress bar; what was found survives an interruption."""
     idle = queue.SimpleQueue()
     pool = [Worker() for _ in range(workers)]
@@ -84,6 +85,7 @@ def _decode(paths, manifest, workers):
             path, video = task.result()
             found[path] = video
             manifest.put(path, video)
+            after_video()
             if time.monotonic() - saved > SAVE_EVERY:
                 manifest.save()
                 saved = time.monotonic()

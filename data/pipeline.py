@@ -16,7 +16,7 @@ from configs.errors import ConfigError, DataError
 from configs.schema import divisors
 from data.plan import train_plan, validation_plan, view_plan
 from data.reading import Reader
-from data.splits import bad_videos, divide, fingerprint
+from data.splits import bad_videos, divide, fingerprint, list_fingerprint
 
 PADDING = -1  # the video of an element that only fills up its batch
 
@@ -36,6 +36,7 @@ class Clips:
         train_size, validation_size, test_size: numbers of videos.
         train_fingerprint: hash of everything that defines the training stream besides
             the configuration.
+        evaluation_fingerprint: hash of the validation and test lists.
     """
 
     def __init__(self, source, data, views, *, seed):
@@ -55,6 +56,9 @@ class Clips:
         self.validation_size = len(self._validation)
         self.test_size = len(self._test)
         self.train_fingerprint = fingerprint(source, self._train)
+        self.evaluation_fingerprint = list_fingerprint(
+            source, [*self._validation, *self._test]
+        )
         self._reader = Reader(source, threads=data.threads)
 
     @property

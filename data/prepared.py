@@ -60,13 +60,14 @@ class Prepared(Source):
         )
 
 
-def open_prepared(data_dir, split, *, threads):
+def open_prepared(data_dir, split, *, threads, after_video=lambda: None):
     """Opens one split configuration of the prepared builder.
 
     Args:
         data_dir: of TFDS; "" takes its default.
         split: 1, 2 or 3.
         threads: how many records are read at once where they must be scanned.
+        after_video: called after each record that had to be scanned.
 
     Returns:
         Prepared.
@@ -93,13 +94,13 @@ def open_prepared(data_dir, split, *, threads):
         builder.as_data_source(split, decoders={"video": Pictures()})
         for split in SPLITS
     )
-    return _describe(builder, records, threads)
+    return _describe(builder, records, threads, after_video)
 
 
-def _describe(builder, records, threads):
+def _describe(builder, records, threads, after_video):
     """The source, with what its records hold read once and then remembered."""
     found = [
-        _scan(builder, split, record, threads)
+        _scan(builder, split, record, threads, after_video)
         for split, record in zip(SPLITS, records, strict=True)
     ]
     class_names = tuple(builder.info.features["label"].names)
@@ -122,7 +123,7 @@ def _describe(builder, records, threads):
     )
 
 
-def _scan(builder, split, records, threads):
+def _scan(builder, split, records, threads, after_video):
     """[(label, `Video`)] of one split."""
     state = [len(records), builder.info.splits[split].num_bytes]
     candidates = places(str(builder.data_path), f"{split}_{NAME}")
@@ -133,7 +134,10 @@ def _scan(builder, split, records, threads):
     with ThreadPoolExecutor(threads) as pool:
         tasks = pool.map(lambda i: _inspect(records[i]), range(len(records)))
         bar = tqdm(tasks, f"scan {split}", len(records), unit="video", disable=None)
-        rows = list(bar)
+        rows = []
+        for row in bar:
+            rows.append(row)
+            after_video()
     content = [(label, dataclasses.asdict(video)) for label, video in rows]
     write_first(candidates, json.dumps({"state": state, "videos": content}))
     return rows

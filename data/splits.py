@@ -69,6 +69,12 @@ def bad_videos(source, indices):
     }
 
 
+def list_fingerprint(source, videos):
+    """sha256 of class names and of names and labels, in order."""
+    listing = source.listing
+    return _digest(source, [(listing.names[i], int(listing.labels[i])) for i in videos])
+
+
 def fingerprint(source, videos):
     """sha256 of class names and of names, labels, frame counts and sizes, in order."""
     rows = [
@@ -81,5 +87,9 @@ def fingerprint(source, videos):
         )
         for i in videos
     ]
+    return _digest(source, rows)
+
+
+def _digest(source, rows):
     text = json.dumps([source.listing.class_names, rows])
     return hashlib.sha256(text.encode()).hexdigest()

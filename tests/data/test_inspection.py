@@ -143,7 +143,11 @@ def test_unchanged_files_are_not_decoded_again(tmp_path, monkeypatch):
     for path, content in zip(paths, (GOOD, GOOD[:300]), strict=True):
         with open(path, "wb") as file:
             file.write(content)
-    first = inspect_videos(paths, manifest=Manifest(tmp_path))
+    scanned = []
+    first = inspect_videos(
+        paths, manifest=Manifest(tmp_path), after_video=lambda: scanned.append(None)
+    )
+    assert len(scanned) == 2
     inspected = []
     inspect = Worker.inspect
 

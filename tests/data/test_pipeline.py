@@ -385,15 +385,22 @@ def test_nothing_is_measured_where_nothing_is_asked_for(counting_set):
     assert not list(clips.validation(strategy))
 
 
-def test_fingerprint_tells_training_sets_apart_but_not_places(counting_set, tmp_path):
+def test_fingerprints_tell_sets_apart_but_not_places(counting_set, tmp_path):
     root = tmp_path / "copy"
     shutil.copytree(counting_set, root)
-    clips = open_set(counting_set)
-    assert open_set(root).train_fingerprint == clips.train_fingerprint
 
-    lines = (root / "ucfTrainTestlist/trainlist01.txt").read_text().splitlines()
-    (root / "ucfTrainTestlist/trainlist01.txt").write_text("\n".join(lines[1:]))
-    assert open_set(root).train_fingerprint != clips.train_fingerprint
+    def fingerprints(root):
+        clips = open_set(root)
+        return clips.train_fingerprint, clips.evaluation_fingerprint
+
+    train, evaluation = fingerprints(counting_set)
+    assert fingerprints(root) == (train, evaluation)
+
+    for name, same in (("testlist01", (True, False)), ("trainlist01", (False, False))):
+        path = root / f"ucfTrainTestlist/{name}.txt"
+        path.write_text("\n".join(path.read_text().splitlines()[1:]))
+        now = fingerprints(root)
+        assert (now[0] == train, now[1] == evaluation) == same
 
 
 def test_mistake_in_the_reading_code_ends_the_stream_with_its_message(

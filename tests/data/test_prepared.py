@@ -12,6 +12,7 @@ from configs.errors import DataError
 from configs.schema import Data, Views
 from data import open_clips
 from data.decode import write_video
+from data.prepared import NAME
 from tests.data.samples import counting_frames, decoded_numbers, write_lists
 
 pytestmark = pytest.mark.skipif(
@@ -120,6 +121,21 @@ def test_records_are_scanned_only_once(prepared, monkeypatch):
 
     monkeypatch.setattr("data.prepared._inspect", fail)
     assert open_set(prepared[1]).train_fingerprint == first.train_fingerprint
+
+
+def test_a_scan_shows_that_it_moves(prepared, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(prepared[1], copy)
+    for place in copy.rglob(f"*{NAME}"):
+        place.unlink()
+    seen = []
+    clips = open_clips(
+        dataclasses.replace(SETTINGS, root=str(copy)),
+        VIEWS,
+        seed=5,
+        after_video=lambda: seen.append(None),
+    )
+    assert len(seen) == clips.train_size + clips.test_size
 
 
 def test_groups_cannot_be_held_out(prepared):
