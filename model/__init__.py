@@ -5,6 +5,7 @@ from model.evaluation import Evaluator
 from model.handles import (
     check_handle,
     create_backbone,
+    graph_fingerprint,
     load_handle,
     resolve_architecture,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "create_model",
     "create_optimizer",
     "describe_groups",
+    "graph_fingerprint",
     "load_classifier",
     "load_handle",
     "resolve_architecture",

@@ -17,6 +17,7 @@ from configs.errors import ConfigError
 from configs.schema import ARCHITECTURE
 from model.hub import HubBackbone, check_interface, local_directory, read_interface
 from model.names import official_names
+from model.storage import sha256
 from model.video_swin import VideoSwin
 
 DESCRIPTION = Path("assets.extra", "model.json")
@@ -148,6 +149,21 @@ def check_handle(config, *, frames, size):
     if config.handle and load_handle(config.handle) is None:
         interface = read_interface(local_directory(config.handle))
         check_interface(interface, frames=frames, size=size)
+
+
+def graph_fingerprint(config):
+    """What tells one opaque handle from another, wherever it lies.
+
+    Args:
+        config: `configs.schema.Model`, its architecture resolved.
+
+    Returns:
+        The SHA-256 of the handle's graph as hex; None for the native model, which the
+        configuration describes whole.
+    """
+    if config.embed_dim is not None:
+        return None
+    return sha256(local_directory(config.handle) / "saved_model.pb")
 
 
 def create_backbone(config):

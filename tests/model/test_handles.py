@@ -12,6 +12,7 @@ from model.convert import convert
 from model.handles import (
     check_handle,
     create_backbone,
+    graph_fingerprint,
     load_handle,
     resolve_architecture,
 )
@@ -53,6 +54,17 @@ def test_contradictions_are_refused(ours, opaque):
     with pytest.raises(ConfigError, match="model.embed_dim must be none where"):
         resolve_architecture(Model(handle=opaque, embed_dim=8))
     assert resolve_architecture(Model(handle=opaque)) == Model(handle=opaque)
+
+
+def test_an_opaque_graph_is_known_by_its_content(ours, opaque, tmp_path):
+    shutil.copytree(opaque, tmp_path / "copy")
+    known = graph_fingerprint(Model(handle=opaque))
+    assert len(known) == 64
+    assert graph_fingerprint(Model(handle=str(tmp_path / "copy"))) == known
+    with open(tmp_path / "copy" / "saved_model.pb", "ab") as file:
+        file.write(b"x")
+    assert graph_fingerprint(Model(handle=str(tmp_path / "copy"))) != known
+    assert graph_fingerprint(resolve_architecture(Model(handle=ours))) is None
 
 
 def test_damaged_weights_are_refused(ours, tmp_path):
