@@ -68,7 +68,7 @@ def evaluate(config, folder, output, step=None):
         if folder is None:
             model, class_names, _ = load_classifier(config.model.handle)
         else:
-            class_names = folder.identity["class_names"]
+            class_names = folder.class_names
             model = create_model(
                 config.model, classes=len(class_names), pretrained=False
             )

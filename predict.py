@@ -46,7 +46,7 @@ def open_model():
         folder = RunFolder(FLAGS.workdir)
         config = override(from_json(folder.saved_config()))
         set_precision(config.runtime.precision)
-        class_names = folder.identity["class_names"]
+        class_names = folder.class_names
         model = create_model(config.model, classes=len(class_names), pretrained=False)
         restore_weights(model, folder)
     elif FLAGS["model.handle"].value:

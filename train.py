@@ -33,6 +33,7 @@ from model import (
     create_model,
     create_optimizer,
     describe_groups,
+    graph_fingerprint,
     resolve_architecture,
 )
 from strategy import create_strategy, set_precision
@@ -65,16 +66,21 @@ def train(config, folder, preemption):
     """
     with Watchdog(60 * config.checkpoints.stall_minutes) as watchdog:
         strategy = create_strategy(config.runtime)
-        clips = open_clips(config.data, config.views, seed=config.seed)
-        folder.begin(to_json(config), identity(clips))
+        clips = open_clips(
+            config.data, config.views, seed=config.seed, after_video=watchdog.beat
+        )
+        folder.begin(to_json(config), identity(config, clips))
         calendar = Calendar(clips.train_size, config.data.batch_size, config.epochs)
         model = build(config, calendar, strategy, classes=len(clips.class_names))
         evaluator = Evaluator(model, strategy)
         store = CheckpointStore(
-            folder / "checkpoints", model, keep=config.checkpoints.keep
+            folder / "checkpoints",
+            model,
+            run_id=folder.identity["run_id"],
+            keep=config.checkpoints.keep,
         )
         record = Record(config.checkpoints, folder, store, calendar, clips.check_lost)
-        preemption.begin(record.step, record.saver)
+        preemption.begin(record)
 
         def alive():
             watchdog.beat()
@@ -137,12 +143,14 @@ def build(config, calendar, strategy, classes):
     return model
 
 
-def identity(clips):
+def identity(config, clips):
     """What must stay the same while a run is continued, besides its config."""
     return {
+        "graph_fingerprint": graph_fingerprint(config.model),
         "class_names": clips.class_names,
         "train_size": clips.train_size,
         "train_fingerprint": clips.train_fingerprint,
+        "evaluation_fingerprint": clips.evaluation_fingerprint,
     }
 
 

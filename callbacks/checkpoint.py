@@ -1,7 +1,5 @@
 """When a run is saved, and what happens when it cannot be."""
 
-import time
-
 from absl import logging
 
 from callbacks.steps import StepCallback
@@ -17,6 +15,9 @@ class SaveCheckpoints(StepCallback):
       history: the rows of epochs, to protect the best one's checkpoint.
       step: updates done so far.
       save_every: steps between checkpoints.
+
+    Attributes:
+      saved: the step of the newest checkpoint.
     """
 
     def __init__(self, store, *, rows, history, step, save_every):
@@ -25,7 +26,7 @@ class SaveCheckpoints(StepCallback):
         self.rows = rows
         self.history = history
         self.save_every = save_every
-        self.seconds = 0.0  # Spent saving, in total.
+        self.saved = step
 
     def after_step(self, step, logs):
         if step % self.save_every == 0:
@@ -40,17 +41,17 @@ class SaveCheckpoints(StepCallback):
 
         Raises:
           StorageError: it failed and was required.
+          NumericsError: a weight is not finite.
         """
-        begin = time.monotonic()
         try:
             for rows in self.rows:
                 rows.sync()
             self.store.save(step, protect=[best_step(self.history.read())])
-        except (StorageError, OSError) as error:
+            self.saved = step
+        except StorageError as error:
             if required:
-                raise StorageError(str(error)) from error
+                raise
             logging.error("%s Training goes on; the next save tries again.", error)
-        self.seconds += time.monotonic() - begin
 
 
 def best_step(history):

@@ -34,6 +34,9 @@ MAY_CHANGE = (
 )
 
 
+RESTORE = "must be as the run wrote it (put a good copy back)"
+
+
 class RunFolder:
     """The folder of one run; `locked()` makes this process its only writer."""
 
@@ -76,10 +79,16 @@ class RunFolder:
                     f"{self.path} is being written by {holder or 'another process'}; "
                     "wait for it to end or choose another --workdir."
                 ) from None
-            os.ftruncate(lock, 0)
-            os.pwrite(
-                lock, f"{socket.gethostname()}, process {os.getpid()}".encode(), 0
-            )
+            except OSError as error:
+                raise StorageError(
+                    f"{self.path} must be on a file system that can lock files: "
+                    f"{error}."
+                ) from None
+            with contextlib.suppress(OSError):  # Only a message needs what it holds.
+                os.ftruncate(lock, 0)
+                os.pwrite(
+                    lock, f"{socket.gethostname()}, process {os.getpid()}".encode(), 0
+                )
             yield self
         finally:
             os.close(lock)
@@ -87,12 +96,26 @@ class RunFolder:
     @property
     def identity(self):
         """run.json as a dict; empty before the run's first start."""
-        return read_json(self / "run.json", default={})
+        return read_json(self / "run.json")
+
+    @property
+    def class_names(self):
+        """The run's classes, in the order of the labels.
+
+        Raises:
+          ConfigError: run.json does not tell them.
+        """
+        try:
+            return self.identity["class_names"]
+        except KeyError:
+            raise ConfigError(
+                f"{self / 'run.json'} {RESTORE}; it names no classes."
+            ) from None
 
     @property
     def finished(self):
         """finished.json as a dict; empty until the run has ended."""
-        return read_json(self / "finished.json", default={})
+        return read_json(self / "finished.json")
 
     def finish(self, result):
         """Marks the run as finished, with its result."""
@@ -119,10 +142,15 @@ class RunFolder:
           config: the experiment as nested dicts.
 
         Raises:
-          ConfigError: names every field that differs and must not.
+          ConfigError: names every field that differs and must not, or a file without
+            which nobody can tell.
         """
-        if (self / "config.json").exists():
-            before = json.loads(self.saved_config())
+        if (self / "journal.jsonl").exists() or (self / "checkpoints").exists():
+            for name in ("config.json", "run.json"):
+                if not (self / name).exists():
+                    raise ConfigError(f"{self / name} {RESTORE}; it is not there.")
+        before = read_json(self / "config.json")
+        if before:
             _refuse_changes(self.path, flatten(before), flatten(config))
 
     def begin(self, config_json, facts):
@@ -160,12 +188,21 @@ def flatten(config, prefix=""):
     return flat
 
 
-def read_json(path, default):
-    """The JSON value in a file, or `default` where there is no file."""
+def read_json(path):
+    """The dict in a file; empty where there is no file.
+
+    Raises:
+      ConfigError: the file is damaged.
+    """
     try:
-        return json.loads(path.read_text())
+        value = json.loads(path.read_text())
     except FileNotFoundError:
-        return default
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} {RESTORE}; it is damaged: {error}.") from None
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path} {RESTORE}; received {value!r}.")
+    return value
 
 
 def write_atomically(path, content):
@@ -174,18 +211,24 @@ def write_atomically(path, content):
     Args:
       path: the file.
       content: its text, or its bytes.
+
+    Raises:
+      StorageError: it could not be written; the old one is untouched.
     """
     aside = path.with_name(f".{path.name}.tmp")
-    with open(aside, "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
-    sync_folder(path.parent)
+    try:
+        aside.write_bytes(content.encode() if isinstance(content, str) else content)
+        sync(aside)
+        os.replace(aside, path)
+        sync(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+        raise StorageError(f"{path} could not be written: {error}.") from error
 
 
-def sync_folder(path):
-    """Makes names created in, moved to or removed from a folder survive a crash."""
+def sync(path):
+    """Makes a file's content, or the names in a folder, survive a crash."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,8 @@
-"""SIGTERM and Ctrl-C: save at the next step, then exit with a code that says so."""
+"""SIGTERM and Ctrl-C: lose no finished step, then exit with a code that says so."""
 
 import os
 import signal
+import threading
 
 from absl import logging
 
@@ -15,56 +16,86 @@ class Interrupted(RetryError):
     exit_code = 130
 
 
-class Preemption(StepCallback):
-    """Turns the first SIGTERM or SIGINT into an orderly end; a second one kills.
+ERRORS = {signal.SIGTERM: RetryError, signal.SIGINT: Interrupted}
 
-    Until `begin` there is nothing to save and a signal ends the process at once, in
-    order. From then on it is looked at after every step and wherever `poll` is called.
+
+class Preemption(StepCallback):
+    """Turns SIGTERM and SIGINT into an orderly end.
+
+    While a step has been done that is in no checkpoint, a signal waits for the step in
+    flight, which is then saved; a second one does not wait. At any other time (scanning
+    videos, restoring, compiling, validating, evaluating) there is nothing to lose and
+    the process ends at once: preempted machines are gone within seconds.
+
+    Python runs signal handlers between two of its own instructions only, which can be
+    minutes away while TensorFlow compiles, and for ever where it hangs. So a thread
+    listens. What it interrupts by ending the process is no worse off than by SIGKILL.
     """
 
     def __init__(self):
         super().__init__(0)
-        self.saver = None
+        self.record = None
         self.signal = None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._receive)
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        threading.Thread(target=self._listen, args=[reader], daemon=True).start()
+        for number in ERRORS:
+            # Only what Python handles is written to the pipe.
+            signal.signal(number, lambda *_: None)
 
-    def begin(self, step, saver):
-        """From now on the run has something to save.
+    def begin(self, record):
+        """From now on there are steps that a checkpoint may have to hold.
 
         Args:
-          step: updates done so far.
-          saver: the run's `SaveCheckpoints`.
+          record: the run's `Record`.
         """
-        self.step = step
-        self.saver = saver
+        self.step = record.step
+        self.record = record
 
     def after_step(self, step, logs):
-        if self.signal is not None:
-            self.saver.save(step, required=True)
         self.poll()
 
     def poll(self):
-        """Ends the run if a signal has come.
+        """Ends the run if a signal has come, with a checkpoint.
 
         Raises:
           RetryError: after SIGTERM; Interrupted: after Ctrl-C.
+          StorageError: the checkpoint could not be written.
         """
         if self.signal is None:
             return
-        error = Interrupted if self.signal == signal.SIGINT else RetryError
-        raise error(
-            f"Stopped by {signal.Signals(self.signal).name} after step {self.step}; "
-            "the same command goes on from there."
-        )
+        if self._must_save():
+            self.record.saver.save(self.record.step, required=True)
+        raise self._error(self.signal)
 
-    def _receive(self, number, frame):
-        signal.signal(number, signal.SIG_DFL)
-        self.signal = number
-        if self.saver is None:
-            self.poll()
-        logging.warning(
-            "%s: stopping after this step; again to stop at once (process %d).",
-            signal.Signals(number).name,
-            os.getpid(),
+    def _listen(self, pipe):
+        while True:
+            self._receive(os.read(pipe, 1)[0])
+
+    def _receive(self, number):
+        if number not in ERRORS:
+            return
+        again, self.signal = self.signal is not None, number
+        if not again and self._must_save():
+            logging.warning(
+                "%s: stopping after this step; again to stop at once (process %d).",
+                signal.Signals(number).name,
+                os.getpid(),
+            )
+            return
+        error = self._error(number)
+        logging.warning("%s", error)
+        # A step may have ended meanwhile: then the main thread saves it and stops.
+        if again or not self._must_save():
+            os._exit(error.exit_code)
+
+    def _must_save(self):
+        return self.record is not None and self.record.unsaved
+
+    def _error(self, number):
+        step = self.record.saver.saved if self.record is not None else 0
+        return ERRORS[number](
+            f"Stopped by {signal.Signals(number).name}; the same command goes on after "
+            f"step {step}."
         )

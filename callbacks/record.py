@@ -22,8 +22,10 @@ class Record:
       calendar: the run's `Calendar`.
       check_clips: raises DataError when too many videos have gone bad, a function.
 
+    Raises:
+      CheckpointError: no checkpoint can be used, or rows up to it are lost.
+
     Attributes:
-      step: updates done when the record was opened.
       callbacks: for `fit`, in the order in which they must act.
     """
 
@@ -33,30 +35,33 @@ class Record:
         self.journal = Rows(folder / "journal.jsonl")
         self.timing = Rows(folder / "timing.jsonl")
         self.history = Rows(folder / "history.jsonl")
-        self.step = store.restore()
-        if self.step is None:
-            self._begin()
+        step = store.restore()
+        if step is None:
+            step = self._begin()
+        self._require(self.journal, "step", range(1, step + 1), step)
+        self._require(self.history, "epoch", range(calendar.first_epoch(step)), step)
         files = (self.journal, self.timing, self.history)
-        journal, _, history = (file.rewind(self.step) for file in files)
+        journal, _, history = (file.rewind(step) for file in files)
         self.saver = SaveCheckpoints(
             store,
             rows=files,
             history=self.history,
-            step=self.step,
+            step=step,
             save_every=config.save_every,
         )
         self.summaries = Summaries(
-            folder / "tensorboard", step=self.step, journal=journal, history=history
+            folder / "tensorboard", step=step, journal=journal, history=history
         )
+        self._journal = Journal(self.journal, step=step, epoch_of=calendar.epoch_of)
         self.callbacks = [
-            Journal(self.journal, step=self.step, epoch_of=calendar.epoch_of),
+            self._journal,
             self.summaries,
-            Progress(step=self.step, calendar=calendar, timing=self.timing),
+            Progress(step=step, calendar=calendar, timing=self.timing),
             NonFiniteGuard(
-                limit=config.nonfinite_limit, rows=journal, step=self.step, store=store
+                limit=config.nonfinite_limit, rows=journal, step=step, store=store
             ),
             self.saver,
-            LostClips(check_clips, saver=self.saver, step=self.step),
+            LostClips(check_clips, saver=self.saver, step=step),
         ]
 
     def _begin(self):
@@ -67,8 +72,37 @@ class Record:
                 f"{self.store.path} holds no checkpoint. Put one back, or begin again "
                 "in another --workdir."
             )
-        self.step = 0
         self.store.save(0)
+        return 0
+
+    def _require(self, rows, name, wanted, step):
+        """Refuses to go on, and to rewrite the file, where rows in it are lost.
+
+        Args:
+          rows: the `Rows`.
+          name: the entry that counts them.
+          wanted: a range of the counts that must be there.
+          step: updates that the restored checkpoint has seen.
+        """
+        found = [row[name] for row in rows.upto(step)]
+        end = wanted.start + max(len(found), len(wanted))
+        lost = set(range(wanted.start, end)) - set(found)
+        if lost:
+            raise CheckpointError(
+                f"{rows.path} must hold every {name} up to the checkpoint of step "
+                f"{step}; the row of {name} {min(lost)} is not there or damaged. Put a "
+                "good copy back, or begin again in another --workdir."
+            )
+
+    @property
+    def step(self):
+        """Updates done."""
+        return self._journal.step
+
+    @property
+    def unsaved(self):
+        """Whether updates have been done that are in no checkpoint."""
+        return self.step > self.saver.saved
 
     def has_epoch(self, epoch):
         """Whether the epoch's row is in history.jsonl."""
@@ -83,7 +117,7 @@ class Record:
         """
         end = self.calendar.end(epoch)
         begin = self.calendar.end(epoch - 1) if epoch else 0
-        steps = [row for row in self.journal.read() if begin < row["step"] <= end]
+        steps = [row for row in self.journal.upto(end) if row["step"] > begin]
         row = {
             "epoch": epoch,
             "step": end,

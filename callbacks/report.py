@@ -114,12 +114,10 @@ def write_report(folder, probabilities, clips, config, step):
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            write_atomically(folder / name, content)
     except OSError as error:
-        raise StorageError(
-            f"The evaluation could not be written to {folder}: {error}."
-        ) from error
+        raise StorageError(f"{folder} must be writable: {error}.") from error
+    for name, content in files.items():
+        write_atomically(folder / name, content)
     return result
 
 

@@ -1,11 +1,11 @@
 """Files of one JSON object a line that go on exactly where a resumed run does."""
 
 import json
-import os
 
 from absl import logging
 
-from callbacks.folder import write_atomically
+from callbacks.folder import sync, write_atomically
+from configs.errors import StorageError
 
 
 class Rows:
@@ -24,24 +24,16 @@ class Rows:
         self._complete = 0  # Bytes of the file that are whole rows.
 
     def read(self):
-        """All whole rows, oldest first; what follows a torn row is not there."""
-        rows = []
-        try:
-            lines = self.path.read_bytes().splitlines(keepends=True)
-        except FileNotFoundError:
-            return rows
-        for line in lines:
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                return rows
-            if not line.endswith(b"\n"):
-                return rows[:-1]
-        return rows
+        """All rows, oldest first, those that still wait to be written included."""
+        return [*self._written(), *self._pending]
+
+    def upto(self, step):
+        """The rows of updates up to `step`."""
+        return [row for row in self.read() if row["step"] <= step]
 
     def rewind(self, step):
         """Drops every row after `step`, and a torn last row; returns the others."""
-        rows = [row for row in self.read() if row["step"] <= step]
+        rows = self.upto(step)
         content = b"".join(map(_encode, rows))
         if self.path.exists() and self.path.read_bytes() != content:
             write_atomically(self.path, content)
@@ -62,12 +54,30 @@ class Rows:
         """Writes what waits and syncs the file to the disk.
 
         Raises:
-          OSError: it cannot be written.
+          StorageError: it cannot be written.
         """
-        self._write()
-        if self.path.exists():
-            with open(self.path, "rb") as file:
-                os.fsync(file.fileno())
+        try:
+            self._write()
+            if self.path.exists():
+                sync(self.path)
+        except OSError as error:
+            raise StorageError(f"{self.path} could not be written: {error}.") from error
+
+    def _written(self):
+        """The file's whole rows; what follows a torn row is not there."""
+        rows = []
+        try:
+            lines = self.path.read_bytes().splitlines(keepends=True)
+        except FileNotFoundError:
+            return rows
+        for line in lines:
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                return rows
+            if not line.endswith(b"\n"):
+                return rows[:-1]
+        return rows
 
     def _write(self):
         if not self._pending:
@@ -78,7 +88,7 @@ class Rows:
             file.truncate(self._complete)
             if file.write(content) != len(content):
                 file.truncate(self._complete)
-                raise OSError(f"{self.path}: the disk is full")
+                raise OSError("the disk is full")
         self._complete += len(content)
         self._pending.clear()
 

@@ -9,14 +9,16 @@ Removal renames first, too, so that a name `step-…` always means a complete ch
 import hashlib
 import json
 import os
+import re
 import shutil
 
 import tensorflow as tf
 from absl import logging
 
-from callbacks.folder import sync_folder
-from configs.errors import CheckpointError, StorageError
+from callbacks.folder import sync
+from configs.errors import CheckpointError, NumericsError, StorageError
 
+NAME = re.compile(r"step-(\d{8,})")
 ASIDE = ".aside-"
 DAMAGED = ".damaged"
 MANIFEST = "manifest.json"
@@ -29,11 +31,13 @@ class CheckpointStore:
       path: the folder; created when first saved to.
       model: its `backbone`, `head` and, where it is to be trained, `optimizer` are what
         is saved; built, with every variable created.
+      run_id: of the run; a checkpoint of another one is refused.
       keep: how many of the newest stay.
     """
 
-    def __init__(self, path, model, *, keep=1):
+    def __init__(self, path, model, *, run_id, keep=1):
         self.path = path
+        self.run_id = run_id
         self.keep = keep
         self.optimizer = model.optimizer
         parts = {"backbone": model.backbone, "head": model.head}
@@ -44,8 +48,8 @@ class CheckpointStore:
 
     def steps(self):
         """The steps of all complete checkpoints, newest first."""
-        names = [p.name for p in self.path.glob("step-*") if DAMAGED not in p.name]
-        return sorted((int(name.removeprefix("step-")) for name in names), reverse=True)
+        matches = (NAME.fullmatch(path.name) for path in self.path.glob("step-*"))
+        return sorted((int(match[1]) for match in matches if match), reverse=True)
 
     def folder(self, step):
         """The folder of a step's checkpoint."""
@@ -61,7 +65,7 @@ class CheckpointStore:
           protect: steps that stay, besides the newest.
 
         Raises:
-          CheckpointError: a variable is not finite; nothing was written.
+          NumericsError: a variable is not finite; nothing was written.
           StorageError: it could not be written; earlier ones are untouched, and
             nothing of the attempt is left.
         """
@@ -70,20 +74,24 @@ class CheckpointStore:
         self._require_finite(step)
         aside = self.path / f"{ASIDE}{step:08d}"
         try:
-            self.clear_aside()
-            aside.mkdir(parents=True)
+            self._clear_aside()
+            if not self.path.exists():
+                self.path.mkdir()
+                sync(self.path.parent)
+            aside.mkdir()
             self.checkpoint.write(str(aside / "variables"))
-            (aside / "state.json").write_text(json.dumps({"step": step}))
+            state = {"step": step, "run_id": self.run_id}
+            (aside / "state.json").write_text(json.dumps(state))
             _seal(aside)
             os.rename(aside, self.folder(step))
-            sync_folder(self.path)
-            self._prune(protect)
+            sync(self.path)
         except (OSError, tf.errors.OpError) as error:
             shutil.rmtree(aside, ignore_errors=True)
             raise StorageError(
                 f"The checkpoint of step {step} could not be written to {self.path}: "
                 f"{error}"
             ) from error
+        self._prune(protect)
 
     def restore(self, step=None):
         """Restores the newest checkpoint that verifies, or a given one.
@@ -116,25 +124,27 @@ class CheckpointStore:
             "good copy back, or begin again in another --workdir."
         )
 
-    def clear_aside(self):
+    def _clear_aside(self):
         """Removes what an interrupted save or removal left."""
         for leftover in self.path.glob(f"{ASIDE}*"):
-            shutil.rmtree(leftover)
+            shutil.rmtree(leftover, ignore_errors=True)
 
     def _require_finite(self, step):
         for variable in self.variables:
             if not variable.dtype.is_floating:
                 continue
             if not tf.reduce_all(tf.math.is_finite(variable)):
-                raise CheckpointError(
+                good = [str(self.folder(step)) for step in self.steps()[:1]]
+                raise NumericsError(
                     f"The checkpoint of step {step} must hold finite values; "
-                    f"{variable.name} does not. Nothing was written."
+                    f"{variable.name} does not. Nothing was written; the last good "
+                    f"checkpoint is {''.join(good) or 'none'}."
                 )
 
     def _try(self, step):
         """Restores one checkpoint; returns why it cannot be used, or None."""
         folder = self.folder(step)
-        reason = _damage(folder)
+        reason = _damage(folder, {"step": step, "run_id": self.run_id})
         if reason is None:
             try:
                 status = self.checkpoint.read(str(folder / "variables"))
@@ -167,8 +177,15 @@ class CheckpointStore:
         for step in self.steps()[self.keep :]:
             if step not in protect:
                 doomed = self.path / f"{ASIDE}{step:08d}"
-                os.rename(self.folder(step), doomed)
-                shutil.rmtree(doomed)
+                try:
+                    os.rename(self.folder(step), doomed)
+                    shutil.rmtree(doomed)
+                except OSError as error:
+                    logging.warning(
+                        "The old checkpoint of step %d cannot be removed: %s",
+                        step,
+                        error,
+                    )
 
 
 def _variables(trackable):
@@ -181,20 +198,20 @@ def _seal(folder):
     files = {}
     for path in sorted(folder.iterdir()):
         files[path.name] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
-        _sync_file(path)
+        sync(path)
     manifest = folder / MANIFEST
     manifest.write_text(json.dumps(files, indent=2))
-    _sync_file(manifest)
-    sync_folder(folder)
+    sync(manifest)
+    sync(folder)
 
 
-def _sync_file(path):
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
+def _damage(folder, expected):
+    """Why a checkpoint is not whole, or not the one expected, or None.
 
-
-def _damage(folder):
-    """Why the files of a checkpoint are not those its manifest lists, or None."""
+    Args:
+      folder: of the checkpoint.
+      expected: what its state.json must hold.
+    """
     try:
         files = json.loads((folder / MANIFEST).read_text())
         for name, facts in files.items():
@@ -204,8 +221,9 @@ def _damage(folder):
             if _sha256(path) != facts["sha256"]:
                 return f"{name} does not match its SHA-256"
         state = json.loads((folder / "state.json").read_text())
-        if folder.name != f"step-{state['step']:08d}":
-            return f"state.json is of step {state['step']}"
+        for name, value in expected.items():
+            if state[name] != value:
+                return f"it is of another run or step: its {name} is {state[name]}"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"{type(error).__name__}: {error}"
     return None
@@ -235,7 +253,10 @@ def restore_weights(model, folder, step=None):
     Raises:
       CheckpointError: there is none, or none can be used.
     """
-    restored = CheckpointStore(folder / "checkpoints", model).restore(step)
+    store = CheckpointStore(
+        folder / "checkpoints", model, run_id=folder.identity.get("run_id")
+    )
+    restored = store.restore(step)
     if restored is None:
         raise CheckpointError(
             f"{folder.path} holds no checkpoint; train the run first."

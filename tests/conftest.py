@@ -122,9 +122,10 @@ def tiny(tiny_root):
 
 @pytest.fixture
 def keep_signals():
-    """Puts back the signal handlers that a run installs."""
+    """Puts back what a run does about signals."""
     numbers = (signal.SIGTERM, signal.SIGINT)
     handlers = [signal.getsignal(number) for number in numbers]
     yield
     for number, handler in zip(numbers, handlers, strict=True):
         signal.signal(number, handler)
+    signal.set_wakeup_fd(-1)

@@ -1,5 +1,6 @@
 """One writer, one identity, whole files."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -54,6 +55,16 @@ def test_the_lock_dies_with_a_killed_holder(tmp_path):
         pass
 
 
+def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StorageError, match="can lock files: .*not supported"):
+        with RunFolder(tmp_path / "run").locked():
+            pass
+
+
 def test_a_run_goes_on_only_as_it_began(folder):
     text = flags.to_json(config())
     facts = {"class_names": ["a", "b"], "train_fingerprint": "x"}
@@ -81,6 +92,38 @@ def test_places_and_replicas_may_change(folder):
     assert folder.saved_config() == moved
 
 
+@pytest.mark.parametrize("name", ["config.json", "run.json"])
+def test_a_run_that_lost_what_it_is_does_not_become_another(folder, name):
+    text = flags.to_json(config())
+    folder.begin(text, {})
+    (folder / name).unlink()
+    folder.begin(text, {})  # Killed between the two: nothing has been trained yet.
+    (folder / "journal.jsonl").touch()
+    folder.begin(text, {})
+    (folder / name).unlink()
+    with pytest.raises(ConfigError, match=f"{name} must be as the run.*not there"):
+        folder.begin(text, {})
+    assert not (folder / name).exists()
+
+
+@pytest.mark.parametrize("name", ["config.json", "run.json", "finished.json"])
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])
+def test_damaged_files_are_named(folder, name, content):
+    text = flags.to_json(config())
+    folder.begin(text, {})
+    (folder / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=f"{name} must be as the run wrote it"):
+        _ = folder.finished or folder.begin(text, {})
+
+
+def test_the_classes_are_those_of_the_run(folder):
+    folder.begin(flags.to_json(config()), {"class_names": ["a", "b"]})
+    assert folder.class_names == ["a", "b"]
+    (folder / "run.json").unlink()
+    with pytest.raises(ConfigError, match="run.json must be.*names no classes"):
+        _ = folder.class_names
+
+
 def test_a_folder_without_a_run_says_so(tmp_path):
     with pytest.raises(ConfigError, match="holds no config.json"):
         RunFolder(tmp_path).saved_config()
@@ -104,6 +147,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "file"
     write_atomically(path, "old")
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError()))
-    with pytest.raises(OSError):
+    with pytest.raises(StorageError, match="file could not be written"):
         write_atomically(path, "new")
     assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]

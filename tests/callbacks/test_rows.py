@@ -5,6 +5,7 @@ import os
 import pytest
 
 from callbacks.rows import Rows
+from configs.errors import StorageError
 
 
 @pytest.fixture
@@ -40,17 +41,22 @@ def test_a_torn_last_row_is_dropped(rows, torn):
     assert [row["step"] for row in again.read()] == [1, 2, 3]
 
 
+def full_disk():
+    raise OSError(28, "No space left on device")
+
+
 def test_rows_of_a_full_disk_wait_and_follow_later(rows, monkeypatch):
     rows.append({"step": 1})
-    good = rows.path
-    monkeypatch.setattr(rows, "path", good / "not a folder")
+    monkeypatch.setattr(rows, "_write", full_disk)
     rows.append({"step": 2})
-    with pytest.raises(OSError):
+    assert [row["step"] for row in rows.read()] == [1, 2]
+    assert [row["step"] for row in Rows(rows.path).read()] == [1]
+    with pytest.raises(StorageError, match="rows.jsonl could not be written.*No space"):
         rows.sync()
-    monkeypatch.setattr(rows, "path", good)
+    monkeypatch.undo()
     rows.append({"step": 3})
     rows.sync()
-    assert [row["step"] for row in rows.read()] == [1, 2, 3]
+    assert [row["step"] for row in Rows(rows.path).read()] == [1, 2, 3]
 
 
 def test_a_row_written_in_part_is_cut_off_again(rows, monkeypatch):

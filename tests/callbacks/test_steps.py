@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import queue
 import signal
 import subprocess
 import sys
+import time
 import types
 
 import numpy as np
@@ -124,6 +126,7 @@ def test_the_best_epoch_is_protected(saver):
     saver.history.append({"step": 2, "validation": "groups", "top1": 0.5})
     saver.save(2)
     assert saver.store.saved == [(2, 2)]
+    assert saver.saved == 2
 
 
 def test_the_best_is_never_chosen_on_the_test_split():
@@ -148,36 +151,90 @@ def test_videos_gone_bad_end_the_run_with_a_checkpoint(saver):
     assert saver.store.saved == [(3, None)]
 
 
+class RunStub:
+    """A `Record`: updates done, and what saves them."""
+
+    def __init__(self, saver):
+        self.saver = saver
+        self.step = saver.saved
+
+    @property
+    def unsaved(self):
+        return self.step > self.saver.saved
+
+
 @pytest.fixture
-def preemption(keep_signals, saver):
-    return Preemption()
+def exits(monkeypatch):
+    """The exit codes with which the process would have ended, in a queue."""
+    codes = queue.Queue()
+    monkeypatch.setattr(os, "_exit", codes.put)
+    return codes
 
 
-@pytest.mark.parametrize(
-    ("number", "error", "code"),
-    [(signal.SIGTERM, RetryError, 75), (signal.SIGINT, Interrupted, 130)],
-)
-def test_a_signal_saves_the_step_and_ends_with_its_code(
-    preemption, saver, number, error, code
-):
-    preemption.begin(4, saver)
+@pytest.fixture
+def preemption(keep_signals, exits, saver):
+    saver.saved = 4
+    preemption = Preemption()
+    preemption.begin(RunStub(saver))
+    return preemption
+
+
+def send(number, preemption):
+    """Sends a signal to this process and waits until it has been noticed."""
     os.kill(os.getpid(), number)
-    with pytest.raises(error, match="after step 5") as caught:
+    while preemption.signal is None:
+        time.sleep(0.001)
+
+
+CODES = [(signal.SIGTERM, RetryError, 75), (signal.SIGINT, Interrupted, 130)]
+
+
+@pytest.mark.parametrize(("number", "error", "code"), CODES)
+def test_a_signal_saves_the_step_and_ends_with_its_code(
+    preemption, saver, exits, number, error, code
+):
+    preemption.record.step = 5
+    send(number, preemption)
+    with pytest.raises(error, match="goes on after step 5") as caught:
         preemption.on_train_batch_end(0, LOGS)
     assert caught.value.exit_code == code
     assert saver.store.saved == [(5, None)]
+    assert exits.empty()
 
 
-def test_a_signal_before_there_is_anything_to_save_ends_at_once(preemption):
-    with pytest.raises(RetryError):
-        os.kill(os.getpid(), signal.SIGTERM)
-        signal.pause()
+@pytest.mark.parametrize(("number", "error", "code"), CODES)
+def test_a_signal_with_nothing_to_save_ends_at_once(
+    preemption, exits, number, error, code
+):
+    send(number, preemption)
+    assert exits.get(timeout=5) == code
 
 
-def test_a_second_signal_is_the_systems(preemption, saver):
-    preemption.begin(0, saver)
+def test_a_signal_before_the_first_checkpoint_ends_at_once(keep_signals, exits, caplog):
+    send(signal.SIGTERM, Preemption())
+    assert exits.get(timeout=5) == 75
+    assert "the same command goes on after step 0" in caplog.text
+
+
+def test_a_second_signal_does_not_wait(preemption, exits, caplog):
+    preemption.record.step = 5
+    send(signal.SIGINT, preemption)
+    with pytest.raises(queue.Empty):
+        exits.get(timeout=0.1)
+    assert "again to stop at once" in caplog.text
     os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+    assert exits.get(timeout=5) == 130
+
+
+def test_other_signals_are_not_its_business(preemption, exits):
+    handler = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        with pytest.raises(queue.Empty):
+            exits.get(timeout=0.1)
+    finally:
+        signal.signal(signal.SIGUSR1, handler)
+    assert preemption.signal is None
 
 
 def test_the_watchdog_prints_stacks_and_exits(repository):

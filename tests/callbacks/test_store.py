@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from callbacks import RunFolder
 from callbacks import store as store_module
 from callbacks.store import CheckpointStore, restore_weights
-from configs.errors import CheckpointError, StorageError
+from configs.errors import CheckpointError, NumericsError, StorageError
 
 
 def create_model(units=3):
@@ -24,6 +25,10 @@ def create_model(units=3):
     model.compile(keras.optimizers.Adam(0.1), loss="mse")
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def open_store(path, model, **options):
+    return CheckpointStore(path, model, run_id="a run", **options)
 
 
 def train(model):
@@ -43,7 +48,7 @@ def assert_equal(left, right):
 def saved(tmp_path):
     """A folder with checkpoints of steps 1 and 2, and the values of each."""
     model = create_model()
-    store = CheckpointStore(tmp_path / "checkpoints", model, keep=3)
+    store = open_store(tmp_path / "checkpoints", model, keep=3)
     states = {}
     for step in (1, 2):
         train(model)
@@ -55,12 +60,12 @@ def saved(tmp_path):
 def test_the_newest_is_restored_whole(saved):
     path, states = saved
     model = create_model()
-    assert CheckpointStore(path, model, keep=3).restore() == 2
+    assert open_store(path, model, keep=3).restore() == 2
     assert_equal(values(model), states[2])
 
 
 def test_a_folder_without_checkpoints_restores_nothing(tmp_path):
-    assert CheckpointStore(tmp_path / "none", create_model()).restore() is None
+    assert open_store(tmp_path / "none", create_model()).restore() is None
 
 
 FILES = (
@@ -90,12 +95,18 @@ def replace_by_folder(file):
     file.mkdir()
 
 
+def replace_by_another_steps(file):
+    shutil.copy(file.parents[1] / "step-00000001" / file.name, file)
+
+
 DAMAGES = {
     "emptied": truncate(0),
     "halved": truncate(0.5),
+    "a byte short": lambda file: file.write_bytes(file.read_bytes()[:-1]),
     "a bit flipped": flip_a_bit,
     "deleted": os.unlink,
     "a folder": replace_by_folder,
+    "another step's": replace_by_another_steps,
 }
 
 
@@ -105,18 +116,36 @@ def test_a_damaged_one_is_set_aside_and_the_one_before_used(saved, name, damage)
     path, states = saved
     damage(path / "step-00000002" / name)
     model = create_model()
-    store = CheckpointStore(path, model, keep=3)
+    store = open_store(path, model, keep=3)
     assert store.restore() == 1
     assert_equal(values(model), states[1])
     assert store.steps() == [1]
     assert (path / "step-00000002.damaged").exists()
 
 
+def test_another_runs_checkpoint_is_noticed(saved):
+    path, _ = saved
+    other = CheckpointStore(path, create_model(), run_id="another run", keep=3)
+    other.save(3)
+    assert open_store(path, create_model(), keep=3).restore() == 2
+    assert (path / "step-00000003.damaged").exists()
+
+
+def test_other_names_beside_the_checkpoints_are_left_alone(saved):
+    path, _ = saved
+    for name in ("step-00000002-copy", "step-best", "step-00000002.bak"):
+        shutil.copytree(path / "step-00000002", path / name)
+    store = open_store(path, create_model(), keep=1)
+    assert store.restore() == 2
+    store.save(3)
+    assert len(list(path.glob("step-*"))) == 4
+
+
 def test_files_of_another_step_are_noticed(saved):
     path, _ = saved
     shutil.rmtree(path / "step-00000002")
     shutil.copytree(path / "step-00000001", path / "step-00000002")
-    assert CheckpointStore(path, create_model(), keep=3).restore() == 1
+    assert open_store(path, create_model(), keep=3).restore() == 1
 
 
 def test_when_none_is_usable_the_run_stops_and_nothing_is_changed(saved):
@@ -125,7 +154,7 @@ def test_when_none_is_usable_the_run_stops_and_nothing_is_changed(saved):
         flip_a_bit(path / f"step-{step:08d}" / "state.json")
     before = sorted(path.rglob("*"))
     with pytest.raises(CheckpointError, match="step 2: .*step 1: .*another --workdir"):
-        CheckpointStore(path, create_model(), keep=3).restore()
+        open_store(path, create_model(), keep=3).restore()
     assert sorted(path.rglob("*")) == before
 
 
@@ -134,28 +163,30 @@ def test_a_set_aside_checkpoint_alone_is_no_fresh_start(saved):
     shutil.rmtree(path / "step-00000001")
     os.rename(path / "step-00000002", path / "step-00000002.damaged")
     with pytest.raises(CheckpointError, match="No checkpoint"):
-        CheckpointStore(path, create_model(), keep=3).restore()
+        open_store(path, create_model(), keep=3).restore()
 
 
 def test_another_model_is_refused(saved):
     path, _ = saved
     with pytest.raises(CheckpointError, match="does not fit this model"):
-        CheckpointStore(path, create_model(units=5), keep=3).restore()
+        open_store(path, create_model(units=5), keep=3).restore()
 
 
 def test_weights_that_are_not_finite_are_never_committed(saved):
     path, _ = saved
     model = create_model()
-    store = CheckpointStore(path, model, keep=3)
+    store = open_store(path, model, keep=3)
     store.restore()
     model.head.bias.assign([np.nan, 0])
-    with pytest.raises(CheckpointError, match="head/bias.* does not"):
+    with pytest.raises(
+        NumericsError, match="head/bias.* does not.*last good.*step-00000002"
+    ):
         store.save(3)
     assert store.steps() == [2, 1]
 
 
 def test_the_newest_and_the_protected_stay(tmp_path):
-    store = CheckpointStore(tmp_path, create_model(), keep=2)
+    store = open_store(tmp_path, create_model(), keep=2)
     for step in range(5):
         store.save(step, protect=[1])
     assert store.steps() == [4, 3, 1]
@@ -167,7 +198,7 @@ def test_the_newest_and_the_protected_stay(tmp_path):
 @pytest.mark.parametrize("point", ["write", "sync", "rename"])
 def test_a_disk_that_is_full_leaves_the_others_and_no_debris(saved, monkeypatch, point):
     path, _ = saved
-    store = CheckpointStore(path, create_model(), keep=3)
+    store = open_store(path, create_model(), keep=3)
     before = sorted(path.rglob("*"))
 
     def full(*_):
@@ -175,7 +206,7 @@ def test_a_disk_that_is_full_leaves_the_others_and_no_debris(saved, monkeypatch,
 
     target = {
         "write": (store.checkpoint, "write"),
-        "sync": (store_module, "_sync_file"),
+        "sync": (store_module, "sync"),
         "rename": (os, "rename"),
     }[point]
     with monkeypatch.context() as context:
@@ -188,39 +219,59 @@ def test_a_disk_that_is_full_leaves_the_others_and_no_debris(saved, monkeypatch,
 
 
 def test_everything_is_on_the_disk_before_the_name_appears(tmp_path, monkeypatch):
-    synced = []
-    sync, rename = store_module._sync_file, os.rename
+    """And the name itself afterwards, in a folder whose own name is."""
+    done = []
+    sync, rename = store_module.sync, os.rename
+    monkeypatch.setattr(
+        store_module, "sync", lambda path: (done.append(path.name), sync(path))
+    )
+    monkeypatch.setattr(
+        os, "rename", lambda *names: (done.append("rename"), rename(*names))
+    )
+    path = tmp_path / "checkpoints"
+    open_store(path, create_model()).save(1)
+    assert done[0] == tmp_path.name
+    assert set(done[1:-4]) == set(FILES) - {"manifest.json"}
+    assert done[-4:] == ["manifest.json", ".aside-00000001", "rename", "checkpoints"]
 
-    def spy_on_rename(source, target):
-        files = {path.name for path in source.iterdir()}
-        assert files == set(synced)
+
+def test_an_old_one_that_cannot_be_removed_does_not_fail_the_save(saved, monkeypatch):
+    path, _ = saved
+    store = open_store(path, create_model(), keep=2)
+    rename = os.rename
+
+    def refuse_old(source, target):
+        if "step-00000001" in str(source):
+            raise OSError(16, "Device or resource busy")
         rename(source, target)
 
-    monkeypatch.setattr(
-        store_module, "_sync_file", lambda path: (synced.append(path.name), sync(path))
-    )
-    monkeypatch.setattr(os, "rename", spy_on_rename)
-    CheckpointStore(tmp_path, create_model()).save(1)
-    assert set(FILES) == set(synced)
+    with monkeypatch.context() as context:
+        context.setattr(os, "rename", refuse_old)
+        store.save(3)
+    assert store.steps() == [3, 2, 1]
+    store.save(4)
+    assert store.steps() == [4, 3]
 
 
 def test_an_interrupted_save_is_cleared_away(saved):
     path, _ = saved
     (path / ".aside-00000003").mkdir()
     (path / ".aside-00000003" / "variables.index").touch()
-    store = CheckpointStore(path, create_model(), keep=3)
+    store = open_store(path, create_model(), keep=3)
     assert store.restore() == 2
     store.save(4)
     assert not list(path.glob(".aside*"))
 
 
-def test_evaluation_restores_weights_and_touches_nothing(saved):
+def test_evaluation_restores_weights_and_touches_nothing(saved, monkeypatch):
     path, states = saved
     flip_a_bit(path / "step-00000002" / "manifest.json")
     before = sorted(path.rglob("*"))
     model = create_model()
     model.optimizer = None
-    assert restore_weights(model, path.parent) == 1
+    folder = RunFolder(path.parent)
+    monkeypatch.setattr(RunFolder, "identity", {"run_id": "a run"})
+    assert restore_weights(model, folder) == 1
     assert_equal(
         [v.numpy() for v in model.variables], states[1][: len(model.variables)]
     )
@@ -235,7 +286,7 @@ def test_the_manifest_lists_what_is_there(saved):
 
 def test_saving_a_step_twice_writes_once(saved):
     path, _ = saved
-    store = CheckpointStore(path, create_model(), keep=3)
+    store = open_store(path, create_model(), keep=3)
     before = (path / "step-00000002" / "manifest.json").stat().st_mtime_ns
     store.save(2)
     assert (path / "step-00000002" / "manifest.json").stat().st_mtime_ns == before
@@ -245,7 +296,7 @@ def test_mirrored_variables_are_restored_on_every_replica(tmp_path):
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     with strategy.scope():
         model = create_model()
-    store = CheckpointStore(tmp_path, model)
+    store = open_store(tmp_path, model)
     store.save(0)
     expected = model.head.kernel.numpy()
     model.head.kernel.assign(tf.zeros_like(model.head.kernel))
