@@ -29,6 +29,7 @@ test: setup
 
 chaos: setup
 	mkdir -p runs
+	rm -f runs/chaos.jsonl
 	CHAOS_KILLS=200 CHAOS_LOG=runs/chaos.jsonl $(RUN) -m pytest tests/test_chaos.py
 
 lint: setup

@@ -8,23 +8,30 @@ the child's process id:
      "faults": [[POINT, COUNT, ACTION], …], "sabotage": NAME or null}
 
 In the child, ACTION happens the COUNT-th time it comes to POINT. Its output goes to the
-log, and its exit code, unless a signal ends it, into a file beside. TensorFlow starts
-no threads before it is first used, which is in the children only.
+log, and how it ended (its exit code, or the signal as a negative number) into a file
+beside. TensorFlow starts no threads before it is first used, which is in the children
+only.
 """
 
+import contextlib
 import json
 import os
 import resource
 import shutil
 import signal
 import sys
+import time
+from pathlib import Path
 
 import tensorflow as tf
 import tf_keras as keras
+from absl import flags
 
 import train
 from callbacks import RunFolder, record, store
+from callbacks.rows import Rows
 from configs.flags import define, run
+from data.files import Files
 from data.pipeline import Clips
 from model import Evaluator, classifier
 
@@ -32,13 +39,16 @@ from model import Evaluator, classifier
 POINTS = {
     "save begins": (store.CheckpointStore, "save", False),
     "variables written": (store, "_seal", False),
-    "first file synced": (store, "_sync_file", True),
+    "file synced": (store, "sync", True),
     "sealed": (store, "_seal", True),
-    "renamed": (store, "sync_folder", True),
+    "renamed": (os, "rename", True),
     "old one renamed": (shutil, "rmtree", False),
     "save ended": (store.CheckpointStore, "save", True),
     "restoring": (store.CheckpointStore, "_try", False),
+    "rewound": (Rows, "rewind", True),
     "stream opened": (Clips, "train", False),
+    "clip read": (Files, "read", False),
+    "step done": (record.Journal, "after_step", True),
     "epoch written": (record.Record, "add_epoch", True),
     "validation or evaluation": (Evaluator, "__call__", False),
     "reported": (train, "write_report", True),
@@ -51,12 +61,27 @@ def limit_files(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
+def filler():
+    """The file that takes what is left of the disk on which the run's folder lies."""
+    return Path(flags.FLAGS.workdir).parent / "filler"
+
+
+def fill_disk():
+    """Leaves not a page to write to."""
+    with contextlib.suppress(OSError), open(filler(), "wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+
+
 ACTIONS = {
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "terminate": lambda: os.kill(os.getpid(), signal.SIGTERM),
     "interrupt": lambda: os.kill(os.getpid(), signal.SIGINT),
-    "fill disk": lambda: limit_files(10_000),
-    "free disk": lambda: limit_files(resource.RLIM_INFINITY),
+    "fill disk": fill_disk,
+    "free disk": lambda: filler().unlink(),
+    "limit files": lambda: limit_files(10_000),
+    "unlimit files": lambda: limit_files(resource.RLIM_INFINITY),
+    "hang": lambda: time.sleep(10**6),
 }
 
 
@@ -128,7 +153,6 @@ SABOTAGES = {
 
 def child(request):
     """Runs train.py as the request says; never returns."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for descriptor in (1, 2):
         os.dup2(log, descriptor)
@@ -144,21 +168,29 @@ def child(request):
         code = end.code or 0
     except BaseException:
         sys.excepthook(*sys.exc_info())
-    limit_files(resource.RLIM_INFINITY)
-    with open(f"{request['log']}.code", "w") as file:
-        file.write(str(code))
     os._exit(code)
+
+
+def keep(request):
+    """Forks the child, tells its process id and waits for its end; never returns."""
+    process = os.fork()
+    if process == 0:
+        child(request)
+    print(process, flush=True)
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    aside = Path(f"{request['log']}.aside")
+    aside.write_text(str(code))
+    aside.rename(f"{request['log']}.code")
+    os._exit(0)
 
 
 def main():
     define()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel reaps the children.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel reaps the keepers.
     for line in sys.stdin:
-        request = json.loads(line)
-        process = os.fork()
-        if process == 0:
-            child(request)
-        print(process, flush=True)
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            keep(json.loads(line))
 
 
 if __name__ == "__main__":

@@ -7,9 +7,12 @@ the journal and the history, byte for byte, and every variable of the last check
 `make chaos` kills 200 times in place of 20 and keeps the log.
 """
 
+import contextlib
+import functools
 import itertools
 import json
 import os
+import platform
 import random
 import shutil
 import signal
@@ -22,7 +25,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-KILLS = int(os.environ.get("CHAOS_KILLS", "20"))
+KILLS = int(os.environ.get("CHAOS_KILLS", "20"))  # In each variant one half.
 LOG = os.environ.get("CHAOS_LOG")
 SAVE_EVERY = 3
 STEPS = 39
@@ -45,6 +48,14 @@ FLAGS = (
     "--checkpoints.nonfinite_limit=5",
     "--views.clips=1",
 )
+# Updates in parts, a loss scale that falls three times, updates that are skipped.
+VARIANTS = {
+    "float32": {},
+    "float16": {
+        "flags": ("--runtime.precision=mixed_float16", "--runtime.micro_batches=2"),
+        "sabotage": "three NaN",
+    },
+}
 
 
 class Run:
@@ -53,26 +64,23 @@ class Run:
     def __init__(self, process, log):
         self.process = process
         self.log = log
+        self.code = Path(f"{log}.code")
 
     @property
     def alive(self):
-        try:
-            os.kill(self.process, 0)
-        except ProcessLookupError:
-            return False
-        return True
+        return not self.code.exists()
 
     def wait(self, seconds=180):
-        """Waits for the end; returns the exit code, None after a signal."""
+        """Waits for the end; returns the exit code, or minus the signal."""
         end = time.monotonic() + seconds
         while self.alive:
             assert time.monotonic() < end, self.output()[-3000:]
             time.sleep(0.01)
-        code = Path(f"{self.log}.code")
-        return int(code.read_text()) if code.exists() else None
+        return int(self.code.read_text())
 
     def signal(self, number):
-        os.kill(self.process, number)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process, number)
 
     def output(self):
         return Path(self.log).read_text()
@@ -91,6 +99,8 @@ def start(repository, tiny_root, tmp_path_factory):
         text=True,
     )
     logs = tmp_path_factory.mktemp("logs")
+    versions = {"python": platform.python_version(), "tensorflow": tf.__version__}
+    note(kills_wanted=KILLS, cores=len(os.sched_getaffinity(0)), **versions)
     numbers = itertools.count()
 
     def start(workdir, faults=(), sabotage=None, flags=()):
@@ -107,13 +117,24 @@ def start(repository, tiny_root, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(start, tmp_path_factory):
+def reference(start, tmp_path_factory):
+    """Variant -> the folder of a run of it that nothing happened to."""
+
+    @functools.cache
+    def reference(variant):
+        workdir = tmp_path_factory.mktemp(variant)
+        run = start(workdir, **VARIANTS[variant])
+        assert run.wait() == 0, run.output()[-3000:]
+        assert rows(workdir) == STEPS
+        return workdir
+
+    return reference
+
+
+@pytest.fixture(scope="module")
+def undisturbed(reference):
     """The folder of a run that nothing happened to."""
-    workdir = tmp_path_factory.mktemp("undisturbed")
-    run = start(workdir)
-    assert run.wait() == 0, run.output()[-3000:]
-    assert rows(workdir) == STEPS
-    return workdir
+    return reference("float32")
 
 
 def rows(workdir):
@@ -158,35 +179,46 @@ def last_saved(workdir):
     return max(map(int, steps), default=None)
 
 
-def test_killed_at_random_instants(start, undisturbed, tmp_path):
-    """SIGKILL while importing, compiling, stepping, saving, validating, evaluating."""
-    generator = random.Random(0)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_killed_at_random_instants(start, reference, tmp_path, variant):
+    """While importing, compiling, stepping, saving, validating, evaluating.
+
+    By SIGKILL as often as asked for, and now and then by SIGTERM besides.
+    """
+    undisturbed = reference(variant)
+    generator = random.Random(variant)
     kills, finished = 0, 0
-    while kills < KILLS or not finished:
+    while kills < KILLS // len(VARIANTS) or not finished:
         workdir = tmp_path / f"run-{finished}"
         before = rows(workdir)
-        run = start(workdir)
+        run = start(workdir, **VARIANTS[variant])
         if generator.random() < 0.2:
             time.sleep(generator.uniform(0, 6))
         else:
             while run.alive and rows(workdir) <= before:
                 time.sleep(0.005)
             time.sleep(generator.uniform(0, 0.6))
+        number = generator.choices([signal.SIGKILL, signal.SIGTERM], [6, 1])[0]
         if run.alive:
-            run.signal(signal.SIGKILL)
-        if run.wait() == 0:
+            run.signal(number)
+        code = run.wait()
+        if code == 0:
             assert_undisturbed(workdir, undisturbed)
             finished += 1
             continue
-        kills += 1
-        saved = last_saved(workdir)
-        note({"kill": kills, "run": finished, "rows": rows(workdir), "saved": saved})
+        # SIGTERM has its usual effect until train.py has begun.
+        assert code in (-number, 75 if number == signal.SIGTERM else -number)
+        kills += number == signal.SIGKILL
+        now, saved = rows(workdir), last_saved(workdir)
+        note(variant=variant, run=finished, kill=kills, end=code, rows=now, saved=saved)
+        if code == 75:  # Before the rows after a checkpoint were cut off, or after.
+            assert now in (before, saved or 0), "a finished step was lost"
         if saved is not None:
-            assert rows(workdir) - saved <= SAVE_EVERY
-    note({"kills": kills, "runs finished": finished, "divergences": 0})
+            assert now - saved <= SAVE_EVERY
+    note(variant=variant, kills=kills, finished=finished, divergences=0)
 
 
-def note(entry):
+def note(**entry):
     """Adds a line to the log that `make chaos` keeps."""
     if LOG:
         with open(LOG, "a") as file:
@@ -196,11 +228,12 @@ def note(entry):
 AT = (
     ("save begins", 3),
     ("variables written", 3),
-    ("first file synced", 7),
+    ("file synced", 7),
     ("sealed", 3),
-    ("renamed", 6),
+    ("renamed", 2),
     ("old one renamed", 2),
     ("save ended", 3),
+    ("rewound", 2),
     ("epoch written", 2),
     ("validation or evaluation", 3),
     ("reported", 1),
@@ -214,9 +247,9 @@ def test_killed_at_each_point_of_a_save_and_of_the_end(start, undisturbed, tmp_p
     for point, count in AT:
         faults = [[point, count, "kill"]]
         code = start(workdir, faults).wait()
-        assert code in (None, 0), (point, code)
-        note({"killed at": point, "rows": rows(workdir), "saved": last_saved(workdir)})
-    assert start(workdir, [["restoring", 1, "kill"]]).wait() in (None, 0)
+        assert code in (-signal.SIGKILL, 0), (point, code)
+        note(point=point, end=code, rows=rows(workdir), saved=last_saved(workdir))
+    assert start(workdir, [["restoring", 1, "kill"]]).wait() in (-signal.SIGKILL, 0)
     finish(start, workdir)
     assert_undisturbed(workdir, undisturbed)
 
@@ -225,11 +258,12 @@ def test_killed_at_each_point_of_a_save_and_of_the_end(start, undisturbed, tmp_p
     ("point", "count", "action", "code"),
     [
         ("stream opened", 1, "terminate", 75),  # The first step compiles after this.
+        ("step done", 5, "terminate", 75),
         ("variables written", 3, "terminate", 75),
         ("validation or evaluation", 2, "interrupt", 130),
         ("validation or evaluation", 13, "terminate", 75),
     ],
-    ids=["compiling", "saving", "validating", "evaluating"],
+    ids=["compiling", "training", "saving", "validating", "evaluating"],
 )
 def test_signalled_in_every_phase(
     start, undisturbed, tmp_path, point, count, action, code
@@ -242,23 +276,73 @@ def test_signalled_in_every_phase(
     assert_undisturbed(workdir, undisturbed)
 
 
-def test_a_full_disk_delays_saving_only(start, undisturbed, tmp_path):
+def test_a_signal_is_obeyed_while_nothing_else_moves(start, undisturbed, tmp_path):
+    """The main thread waits in TensorFlow for a clip that never comes."""
     workdir = tmp_path / "run"
-    faults = [["save begins", 4, "fill disk"], ["epoch written", 3, "free disk"]]
-    run = start(workdir, faults)
-    assert run.wait() == 0, run.output()[-3000:]
-    assert "Training goes on" in run.output()
+    run = start(workdir, [["clip read", 30, "hang"]])
+    while not (rows(workdir) and rows(workdir) > last_saved(workdir)):
+        time.sleep(0.01)
+    time.sleep(2)  # Until what is decoded already has been trained on.
+    stood_still, saved = rows(workdir), last_saved(workdir)
+    assert stood_still > saved, "choose another clip"
+    run.signal(signal.SIGTERM)
+    while "again to stop at once" not in run.output():
+        time.sleep(0.01)
+    assert run.alive and rows(workdir) == stood_still
+    run.signal(signal.SIGTERM)
+    assert run.wait(5) == 75
+    assert f"the same command goes on after step {saved}" in run.output()
+    finish(start, workdir)
     assert_undisturbed(workdir, undisturbed)
 
 
-def test_a_disk_that_stays_full_has_its_own_exit_code(start, undisturbed, tmp_path):
+def test_a_hang_ends_in_stacks_and_an_exit(start, undisturbed, tmp_path):
     workdir = tmp_path / "run"
-    run = start(workdir, [["save begins", 5, "fill disk"]])
+    patience = ["--checkpoints.stall_minutes=0.5"]
+    run = start(workdir, [["clip read", 30, "hang"]], flags=patience)
+    assert run.wait() == 1
+    assert "Timeout (0:00:30)!" in run.output()
+    assert "_read_one" in run.output() and "in train\n" in run.output()
+    finish(start, workdir)
+    assert_undisturbed(workdir, undisturbed)
+
+
+@pytest.fixture(params=["a small disk", "a file-size limit"])
+def disk(request, tmp_path):
+    """(folder on a disk that can be full, the action that fills it, its opposite)."""
+    if request.param == "a file-size limit":
+        yield tmp_path, "limit files", "unlimit files"
+        return
+    mount = ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("a small disk needs the right to mount one")
+    yield tmp_path, "fill disk", "free disk"
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+def test_a_full_disk_delays_saving_only(start, undisturbed, disk):
+    """Epochs end, with rows of the journal and the history that wait for room."""
+    folder, fill, free = disk
+    workdir = folder / "run"
+    run = start(workdir, [["save begins", 4, fill], ["epoch written", 9, free]])
+    assert run.wait() == 0, run.output()[-3000:]
+    assert "Training goes on" in run.output()
+    if fill == "fill disk":
+        assert "journal.jsonl cannot be written" in run.output()
+    assert_undisturbed(workdir, undisturbed)
+
+
+def test_a_disk_that_stays_full_has_its_own_exit_code(start, undisturbed, disk):
+    folder, fill, _ = disk
+    workdir = folder / "run"
+    run = start(workdir, [["save begins", 5, fill]])
     assert run.wait() == 6, run.output()[-3000:]
-    saved = last_saved(workdir)
-    assert saved and all(
-        p.name.startswith("step-") for p in (workdir / "checkpoints").iterdir()
-    )
+    if fill == "fill disk":
+        again = start(workdir)
+        assert again.wait() == 6, again.output()[-3000:]
+        (folder / "filler").unlink()
+    assert last_saved(workdir)
+    assert all(p.name.startswith("step-") for p in (workdir / "checkpoints").iterdir())
     finish(start, workdir)
     assert_undisturbed(workdir, undisturbed)
 
@@ -326,15 +410,12 @@ def test_the_comparison_would_notice(start, tmp_path, sabotage):
 
 
 def test_other_replica_counts_take_over(start, undisturbed, tmp_path):
-    """1, then 4, then 2 replicas: the same examples, masks and learning rates."""
+    """1, 2, 4, then 1 replica: the same examples, masks and learning rates."""
     workdir = tmp_path / "run"
-    for replicas in (1, 4):
-        start(
-            workdir,
-            [["save ended", 4, "kill"]],
-            flags=[f"--runtime.replicas={replicas}"],
-        ).wait()
-    finish(start, workdir)
+    kill = [["save ended", 4, "kill"]]
+    for replicas, faults in ((1, kill), (2, kill), (4, kill), (1, [])):
+        run = start(workdir, faults, flags=[f"--runtime.replicas={replicas}"])
+        assert run.wait() == (-signal.SIGKILL if faults else 0), run.output()[-3000:]
     ours, theirs = (
         [json.loads(line) for line in (folder / "journal.jsonl").open()]
         for folder in (workdir, undisturbed)
