@@ -25,12 +25,12 @@ test: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder \
-	    tests/test_chaos.py tests/test_train.py tests  # the longest first
+	    tests/test_train.py tests/chaos tests  # the longest first
 
 chaos: setup
 	mkdir -p runs
 	rm -f runs/chaos.jsonl
-	CHAOS_KILLS=200 CHAOS_LOG=runs/chaos.jsonl $(RUN) -m pytest tests/test_chaos.py
+	CHAOS_KILLS=200 CHAOS_LOG=runs/chaos.jsonl $(RUN) -m pytest tests/chaos
 
 lint: setup
 	$(RUN) -m ruff check --fix .

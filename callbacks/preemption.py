@@ -76,8 +76,10 @@ class Preemption(StepCallback):
     def _receive(self, number):
         if number not in ERRORS:
             return
-        again, self.signal = self.signal is not None, number
-        if not again and self._must_save():
+        again = self.signal is not None
+        wait = not again and self._must_save()
+        self.signal = number  # From here on the main thread acts on it, too.
+        if wait:
             logging.warning(
                 "%s: stopping after this step; again to stop at once (process %d).",
                 signal.Signals(number).name,

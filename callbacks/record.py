@@ -41,7 +41,7 @@ class Record:
         self._require(self.journal, "step", range(1, step + 1), step)
         self._require(self.history, "epoch", range(calendar.first_epoch(step)), step)
         files = (self.journal, self.timing, self.history)
-        journal, _, history = (file.rewind(step) for file in files)
+        journal, _, _ = (file.rewind(step) for file in files)
         self.saver = SaveCheckpoints(
             store,
             rows=files,
@@ -50,7 +50,10 @@ class Record:
             save_every=config.save_every,
         )
         self.summaries = Summaries(
-            folder / "tensorboard", step=step, journal=journal, history=history
+            folder / "tensorboard",
+            step=step,
+            journal=self.journal,
+            history=self.history,
         )
         self._journal = Journal(self.journal, step=step, epoch_of=calendar.epoch_of)
         self.callbacks = [

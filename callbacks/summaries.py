@@ -21,40 +21,55 @@ class Summaries(StepCallback):
     Args:
       path: the folder of event files.
       step: updates done so far.
-      journal: the journal's rows up to `step`.
-      history: the rows of epochs up to `step`.
+      journal: the `Rows` of steps, rewound to `step`.
+      history: the `Rows` of epochs, rewound to `step`.
     """
 
     def __init__(self, path, *, step, journal, history):
         super().__init__(step)
-        shutil.rmtree(path, ignore_errors=True)
-        self.writer = tf.summary.create_file_writer(str(path))
-        for row in journal:
-            self.after_step(row["step"], row)
-        for row in history:
-            self.after_epoch(row)
+        self.path = path
+        self.journal = journal
+        self.history = history
+        self._write_anew()
 
     def after_step(self, step, logs):
-        self._write("training", TRAINING, step, logs)
+        if not self.broken:
+            with self._forgiving():
+                self._write("training", TRAINING, step, logs)
 
     def after_epoch(self, row):
-        """Writes a row of history.jsonl."""
-        self._write("validation", VALIDATION, row["step"], row)
+        """Writes a row of history.jsonl, which holds it already."""
+        if self.broken:
+            self._write_anew()
+            return
         with self._forgiving():
+            self._write("validation", VALIDATION, row["step"], row)
+            self.writer.flush()
+
+    def _write_anew(self):
+        self.broken = False
+        with self._forgiving():
+            shutil.rmtree(self.path, ignore_errors=True)
+            self.writer = tf.summary.create_file_writer(str(self.path))
+            for row in self.journal.read():
+                self._write("training", TRAINING, row["step"], row)
+            for row in self.history.read():
+                self._write("validation", VALIDATION, row["step"], row)
             self.writer.flush()
 
     def _write(self, group, names, step, values):
-        with self._forgiving(), self.writer.as_default(step=step):
+        with self.writer.as_default(step=step):
             for name in names:
                 if name in values:
                     tf.summary.scalar(f"{group}/{name}", values[name])
 
     @contextlib.contextmanager
     def _forgiving(self):
-        """A full disk loses curves, which a restart makes again, and nothing more."""
+        """A full disk delays curves and nothing more: an epoch's end begins anew."""
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
+            self.broken = True
             logging.log_every_n_seconds(
                 logging.WARNING, "The event files cannot be written: %s", 60, error
             )

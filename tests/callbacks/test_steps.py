@@ -1,28 +1,21 @@
 """Callbacks that act after steps: journal, numerics, saving, signals, progress."""
 
 import hashlib
-import os
-import queue
-import signal
 import subprocess
 import sys
-import time
 import types
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from callbacks.checkpoint import SaveCheckpoints, best_step
 from callbacks.journal import Journal
 from callbacks.lost import LostClips
 from callbacks.numerics import NonFiniteGuard
-from callbacks.preemption import Interrupted, Preemption
 from callbacks.progress import Progress
 from callbacks.rows import Rows
-from callbacks.summaries import Summaries
 from configs.calendar import Calendar
-from configs.errors import DataError, NumericsError, RetryError, StorageError
+from configs.errors import DataError, NumericsError, StorageError
 
 LOGS = {
     "loss": np.float32(0.1),
@@ -151,92 +144,6 @@ def test_videos_gone_bad_end_the_run_with_a_checkpoint(saver):
     assert saver.store.saved == [(3, None)]
 
 
-class RunStub:
-    """A `Record`: updates done, and what saves them."""
-
-    def __init__(self, saver):
-        self.saver = saver
-        self.step = saver.saved
-
-    @property
-    def unsaved(self):
-        return self.step > self.saver.saved
-
-
-@pytest.fixture
-def exits(monkeypatch):
-    """The exit codes with which the process would have ended, in a queue."""
-    codes = queue.Queue()
-    monkeypatch.setattr(os, "_exit", codes.put)
-    return codes
-
-
-@pytest.fixture
-def preemption(keep_signals, exits, saver):
-    saver.saved = 4
-    preemption = Preemption()
-    preemption.begin(RunStub(saver))
-    return preemption
-
-
-def send(number, preemption):
-    """Sends a signal to this process and waits until it has been noticed."""
-    os.kill(os.getpid(), number)
-    while preemption.signal is None:
-        time.sleep(0.001)
-
-
-CODES = [(signal.SIGTERM, RetryError, 75), (signal.SIGINT, Interrupted, 130)]
-
-
-@pytest.mark.parametrize(("number", "error", "code"), CODES)
-def test_a_signal_saves_the_step_and_ends_with_its_code(
-    preemption, saver, exits, number, error, code
-):
-    preemption.record.step = 5
-    send(number, preemption)
-    with pytest.raises(error, match="goes on after step 5") as caught:
-        preemption.on_train_batch_end(0, LOGS)
-    assert caught.value.exit_code == code
-    assert saver.store.saved == [(5, None)]
-    assert exits.empty()
-
-
-@pytest.mark.parametrize(("number", "error", "code"), CODES)
-def test_a_signal_with_nothing_to_save_ends_at_once(
-    preemption, exits, number, error, code
-):
-    send(number, preemption)
-    assert exits.get(timeout=5) == code
-
-
-def test_a_signal_before_the_first_checkpoint_ends_at_once(keep_signals, exits, caplog):
-    send(signal.SIGTERM, Preemption())
-    assert exits.get(timeout=5) == 75
-    assert "the same command goes on after step 0" in caplog.text
-
-
-def test_a_second_signal_does_not_wait(preemption, exits, caplog):
-    preemption.record.step = 5
-    send(signal.SIGINT, preemption)
-    with pytest.raises(queue.Empty):
-        exits.get(timeout=0.1)
-    assert "again to stop at once" in caplog.text
-    os.kill(os.getpid(), signal.SIGINT)
-    assert exits.get(timeout=5) == 130
-
-
-def test_other_signals_are_not_its_business(preemption, exits):
-    handler = signal.signal(signal.SIGUSR1, lambda *_: None)
-    try:
-        os.kill(os.getpid(), signal.SIGUSR1)
-        with pytest.raises(queue.Empty):
-            exits.get(timeout=0.1)
-    finally:
-        signal.signal(signal.SIGUSR1, handler)
-    assert preemption.signal is None
-
-
 def test_the_watchdog_prints_stacks_and_exits(repository):
     code = (
         "import time\n"
@@ -296,32 +203,3 @@ def test_time_between_two_epochs_is_no_steps(progress):
     progress.on_train_batch_end(0, LOGS)
     progress.on_train_batch_end(0, LOGS)
     assert [row["seconds"] for row in progress.timing.read()] == [1.0]
-
-
-def scalars(path):
-    """(tag, step, value) of every event in a folder."""
-    for file in sorted(path.glob("*")):
-        for record in tf.data.TFRecordDataset(str(file)):
-            event = tf.compat.v1.Event.FromString(record.numpy())
-            for value in event.summary.value:
-                yield value.tag, event.step, tf.make_ndarray(value.tensor).item()
-
-
-def test_event_files_have_each_step_once_after_a_restart(tmp_path):
-    rows = [{"step": step, "loss": float(step)} for step in (1, 2, 3, 4)]
-    history = [{"step": 2, "epoch": 0, "top1": 0.5}]
-    first = Summaries(tmp_path / "tb", step=0, journal=[], history=[])
-    for row in rows:
-        first.on_train_batch_end(0, row)
-    first.after_epoch(history[0])
-    first.writer.flush()
-    again = Summaries(tmp_path / "tb", step=2, journal=rows[:2], history=history)
-    for row in rows[2:]:
-        again.on_train_batch_end(0, row)
-    again.writer.flush()
-    events = list(scalars(tmp_path / "tb"))
-    losses = [(step, value) for tag, step, value in events if tag == "training/loss"]
-    assert losses == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0)]
-    assert [e for e in events if e[0] == "validation/top1"] == [
-        ("validation/top1", 2, 0.5)
-    ]

@@ -1,0 +1,100 @@
+"""A signal loses no finished step, and waits for nothing else."""
+
+import os
+import queue
+import signal
+import time
+
+import pytest
+
+from callbacks.preemption import Interrupted, Preemption
+from configs.errors import RetryError
+
+
+class Run:
+    """A `Record` and its `SaveCheckpoints`: updates done, and saved."""
+
+    def __init__(self, step):
+        self.step = self.saved = step
+        self.saver = self
+
+    @property
+    def unsaved(self):
+        return self.step > self.saved
+
+    def save(self, step, required):
+        assert required
+        self.saved = step
+
+
+@pytest.fixture
+def exits(monkeypatch):
+    """The exit codes with which the process would have ended, in a queue."""
+    codes = queue.Queue()
+    monkeypatch.setattr(os, "_exit", codes.put)
+    return codes
+
+
+@pytest.fixture
+def preemption(keep_signals, exits):
+    preemption = Preemption()
+    preemption.begin(Run(4))
+    return preemption
+
+
+def send(number, preemption):
+    """Sends a signal to this process and waits until it has been noticed."""
+    os.kill(os.getpid(), number)
+    while preemption.signal is None:
+        time.sleep(0.001)
+
+
+CODES = [(signal.SIGTERM, RetryError, 75), (signal.SIGINT, Interrupted, 130)]
+
+
+@pytest.mark.parametrize(("number", "error", "code"), CODES)
+def test_a_signal_saves_the_step_and_ends_with_its_code(
+    preemption, exits, number, error, code
+):
+    preemption.record.step = 5
+    send(number, preemption)
+    with pytest.raises(error, match="goes on after step 5") as caught:
+        preemption.on_train_batch_end(0, {})
+    assert caught.value.exit_code == code
+    assert preemption.record.saved == 5
+    assert exits.empty()
+
+
+@pytest.mark.parametrize(("number", "error", "code"), CODES)
+def test_a_signal_with_nothing_to_save_ends_at_once(
+    preemption, exits, number, error, code
+):
+    send(number, preemption)
+    assert exits.get(timeout=5) == code
+
+
+def test_a_signal_before_the_first_checkpoint_ends_at_once(keep_signals, exits, caplog):
+    send(signal.SIGTERM, Preemption())
+    assert exits.get(timeout=5) == 75
+    assert "the same command goes on after step 0" in caplog.text
+
+
+def test_a_second_signal_does_not_wait(preemption, exits, caplog):
+    preemption.record.step = 5
+    send(signal.SIGINT, preemption)
+    with pytest.raises(queue.Empty):
+        exits.get(timeout=0.1)
+    assert "again to stop at once" in caplog.text
+    os.kill(os.getpid(), signal.SIGINT)
+    assert exits.get(timeout=5) == 130
+
+
+def test_other_signals_are_not_its_business(preemption, exits):
+    handler = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        with pytest.raises(queue.Empty):
+            exits.get(timeout=0.1)
+    finally:
+        signal.signal(signal.SIGUSR1, handler)
+    assert preemption.signal is None

@@ -1,0 +1,134 @@
+"""Runs that things happen to, and what they must not differ in.
+
+Tiny, but with every part that could go wrong: shifted windows, bias tables, drop path,
+dropout, two replicas, real AVI files, validation after each epoch. What is compared is
+the journal and the history, byte for byte, the event files and every variable of the
+last checkpoint.
+"""
+
+import contextlib
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tests.callbacks.events import scalars
+
+LOG = os.environ.get("CHAOS_LOG")
+SAVE_EVERY = 3
+STEPS = 39
+FLAGS = (
+    "--config=demo",
+    "--epochs=12",
+    "--seed=5",
+    "--data.batch_size=4",
+    "--data.frames=4",
+    "--data.size=16",
+    "--data.threads=1",
+    "--model.embed_dim=8",
+    "--model.depths=2",
+    "--model.heads=2",
+    "--model.window=1,2,2",
+    "--model.drop_path=0.3",
+    "--model.dropout=0.5",
+    "--runtime.deterministic=true",
+    f"--checkpoints.save_every={SAVE_EVERY}",
+    "--checkpoints.nonfinite_limit=5",
+    "--views.clips=1",
+)
+# Updates in parts, a loss scale that falls three times, updates that are skipped.
+VARIANTS = {
+    "float32": {},
+    "float16": {
+        "flags": ("--runtime.precision=mixed_float16", "--runtime.micro_batches=2"),
+        "sabotage": "three NaN",
+    },
+}
+
+
+class Run:
+    """A child of the server, alive or ended."""
+
+    def __init__(self, process, log):
+        self.process = process
+        self.log = log
+        self.code = Path(f"{log}.code")
+
+    @property
+    def alive(self):
+        return not self.code.exists()
+
+    def wait(self, seconds=180):
+        """Waits for the end; returns the exit code, or minus the signal."""
+        end = time.monotonic() + seconds
+        while self.alive:
+            assert time.monotonic() < end, self.output()[-3000:]
+            time.sleep(0.01)
+        return int(self.code.read_text())
+
+    def signal(self, number):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process, number)
+
+    def output(self):
+        return Path(self.log).read_text()
+
+
+def rows(workdir):
+    """How many whole rows the journal has."""
+    path = workdir / "journal.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def variables(workdir):
+    folder = max((workdir / "checkpoints").glob("step-????????"))
+    reader = tf.train.load_checkpoint(str(folder / "variables"))
+    names = reader.get_variable_to_shape_map()
+    return {name: np.asarray(reader.get_tensor(name)) for name in names}
+
+
+def events(workdir):
+    """What the event files hold, in one order, with floats that can be compared."""
+    rows = scalars(workdir / "tensorboard")
+    return sorted((tag, step, float(value).hex()) for tag, step, value in rows)
+
+
+def differences(workdir, other):
+    """What two runs differ in: files of rows, then variables of the last checkpoint."""
+    found = [
+        name
+        for name in ("journal.jsonl", "history.jsonl", "evaluation.json")
+        if (workdir / name).read_bytes() != (other / name).read_bytes()
+    ]
+    if events(workdir) != events(other):
+        found.append("tensorboard")
+    mine, theirs = variables(workdir), variables(other)
+    assert mine.keys() == theirs.keys()
+    return found + [k for k in mine if not np.array_equal(mine[k], theirs[k])]
+
+
+def assert_undisturbed(workdir, undisturbed):
+    assert differences(workdir, undisturbed) == []
+    checkpoints = {path.name for path in (workdir / "checkpoints").iterdir()}
+    assert all(name.startswith("step-") for name in checkpoints), "debris"
+
+
+def finish(start, workdir):
+    run = start(workdir)
+    assert run.wait() == 0, run.output()[-3000:]
+    return run
+
+
+def last_saved(workdir):
+    steps = [p.name[5:] for p in (workdir / "checkpoints").glob("step-????????")]
+    return max(map(int, steps), default=None)
+
+
+def note(**entry):
+    """Adds a line to the log that `make chaos` keeps."""
+    if LOG:
+        with open(LOG, "a") as file:
+            file.write(json.dumps(entry) + "\n")

@@ -1,0 +1,181 @@
+"""Signals, hangs, full disks, damage, NaN, other replicas: no finished step is lost."""
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+
+from tests.chaos.runs import (
+    assert_undisturbed,
+    finish,
+    last_saved,
+    rows,
+    variables,
+)
+
+
+@pytest.mark.parametrize(
+    ("point", "count", "action", "code"),
+    [
+        ("stream opened", 1, "terminate", 75),  # The first step compiles after this.
+        ("step done", 5, "terminate", 75),
+        ("variables written", 3, "terminate", 75),
+        ("validation or evaluation", 2, "interrupt", 130),
+        ("validation or evaluation", 13, "terminate", 75),
+    ],
+    ids=["compiling", "training", "saving", "validating", "evaluating"],
+)
+def test_signalled_in_every_phase(
+    start, undisturbed, tmp_path, point, count, action, code
+):
+    workdir = tmp_path / "run"
+    run = start(workdir, [[point, count, action]])
+    assert run.wait() == code, run.output()[-3000:]
+    assert last_saved(workdir) == rows(workdir), "a finished step was lost"
+    finish(start, workdir)
+    assert_undisturbed(workdir, undisturbed)
+
+
+def test_a_signal_is_obeyed_while_nothing_else_moves(start, undisturbed, tmp_path):
+    """The main thread waits in TensorFlow for a clip that never comes."""
+    workdir = tmp_path / "run"
+    run = start(workdir, [["clip read", 30, "hang"]])
+    while not (rows(workdir) and rows(workdir) > last_saved(workdir)):
+        time.sleep(0.01)
+    time.sleep(2)  # Until what is decoded already has been trained on.
+    stood_still, saved = rows(workdir), last_saved(workdir)
+    assert stood_still > saved, "choose another clip"
+    run.signal(signal.SIGTERM)
+    while "again to stop at once" not in run.output():
+        time.sleep(0.01)
+    assert run.alive and rows(workdir) == stood_still
+    run.signal(signal.SIGTERM)
+    assert run.wait(5) == 75
+    assert f"the same command goes on after step {saved}" in run.output()
+    finish(start, workdir)
+    assert_undisturbed(workdir, undisturbed)
+
+
+def test_a_hang_ends_in_stacks_and_an_exit(start, undisturbed, tmp_path):
+    workdir = tmp_path / "run"
+    patience = ["--checkpoints.stall_minutes=0.5"]
+    run = start(workdir, [["clip read", 30, "hang"]], flags=patience)
+    assert run.wait() == 1
+    assert "Timeout (0:00:30)!" in run.output()
+    assert "_read_one" in run.output() and "in train\n" in run.output()
+    finish(start, workdir)
+    assert_undisturbed(workdir, undisturbed)
+
+
+@pytest.fixture(params=["a small disk", "a file-size limit"])
+def disk(request, tmp_path):
+    """(folder on a disk that can be full, the action that fills it, its opposite)."""
+    if request.param == "a file-size limit":
+        yield tmp_path, "limit files", "unlimit files"
+        return
+    mount = ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("a small disk needs the right to mount one")
+    yield tmp_path, "fill disk", "free disk"
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+def test_a_full_disk_delays_saving_only(start, undisturbed, disk):
+    """Epochs end, with rows of the journal and the history that wait for room."""
+    folder, fill, free = disk
+    workdir = folder / "run"
+    run = start(workdir, [["save begins", 4, fill], ["epoch written", 9, free]])
+    assert run.wait() == 0, run.output()[-3000:]
+    assert "Training goes on" in run.output()
+    if fill == "fill disk":
+        assert "journal.jsonl cannot be written" in run.output()
+    assert_undisturbed(workdir, undisturbed)
+
+
+def test_a_disk_that_stays_full_has_its_own_exit_code(start, undisturbed, disk):
+    folder, fill, _ = disk
+    workdir = folder / "run"
+    run = start(workdir, [["save begins", 5, fill]])
+    assert run.wait() == 6, run.output()[-3000:]
+    if fill == "fill disk":
+        again = start(workdir)
+        assert again.wait() == 6, again.output()[-3000:]
+        (folder / "filler").unlink()
+    assert last_saved(workdir)
+    assert all(p.name.startswith("step-") for p in (workdir / "checkpoints").iterdir())
+    finish(start, workdir)
+    assert_undisturbed(workdir, undisturbed)
+
+
+def test_two_starters_at_once(start, undisturbed, tmp_path):
+    workdir = tmp_path / "run"
+    runs = [start(workdir) for _ in range(2)]
+    assert sorted(run.wait() for run in runs) == [0, 7]
+    assert_undisturbed(workdir, undisturbed)
+
+
+def test_damaged_checkpoints_are_passed_over_and_a_run_without_any_stops(
+    start, undisturbed, tmp_path
+):
+    workdir = tmp_path / "run"
+    start(workdir, [["save ended", 5, "kill"]]).wait()
+    newest = max((workdir / "checkpoints").glob("step-*"))
+    with open(newest / "variables.data-00000-of-00001", "r+b") as file:
+        file.truncate(100)
+    copy = tmp_path / "copy"
+    shutil.copytree(workdir, copy)
+    run = finish(start, workdir)
+    assert f"{newest.name} is damaged (variables.data-00000-of-00001 has 100 of" in (
+        run.output()
+    )
+    shutil.rmtree(workdir / "checkpoints" / f"{newest.name}.damaged")
+    assert_undisturbed(workdir, undisturbed)
+
+    for folder in (copy / "checkpoints").iterdir():
+        (folder / "manifest.json").unlink()
+    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*.jsonl")}
+    run = start(copy)
+    assert run.wait() == 4, run.output()[-3000:]
+    assert "begin again in another --workdir" in run.output()
+    assert before == {path: path.stat().st_mtime_ns for path in copy.rglob("*.jsonl")}
+
+
+def test_nan_on_one_replica_skips_updates_or_ends_the_run(start, tmp_path):
+    run = start(tmp_path / "three", sabotage="three NaN")
+    assert run.wait() == 0, run.output()[-3000:]
+    losses = [
+        json.loads(line)["loss"]
+        for line in (tmp_path / "three" / "journal.jsonl").open()
+    ]
+    assert [i for i, loss in enumerate(losses) if not np.isfinite(loss)] == [5, 6, 7]
+    trained = variables(tmp_path / "three").values()
+    assert all(np.isfinite(v).all() for v in trained if v.dtype.kind == "f")
+
+    run = start(tmp_path / "ever", sabotage="NaN for ever")
+    assert run.wait() == 5, run.output()[-3000:]
+    assert "The last good checkpoint is" in run.output()
+    assert last_saved(tmp_path / "ever") == 9
+
+
+def test_other_replica_counts_take_over(start, undisturbed, tmp_path):
+    """1, 2, 4, then 1 replica: the same examples, masks and learning rates."""
+    workdir = tmp_path / "run"
+    kill = [["save ended", 4, "kill"]]
+    for replicas, faults in ((1, kill), (2, kill), (4, kill), (1, [])):
+        run = start(workdir, faults, flags=[f"--runtime.replicas={replicas}"])
+        assert run.wait() == (-signal.SIGKILL if faults else 0), run.output()[-3000:]
+    ours, theirs = (
+        [json.loads(line) for line in (folder / "journal.jsonl").open()]
+        for folder in (workdir, undisturbed)
+    )
+    for name in ("step", "epoch", "examples", "learning_rate"):
+        assert [row[name] for row in ours] == [row[name] for row in theirs]
+    np.testing.assert_allclose(
+        [row["loss"] for row in ours[:26]],
+        [row["loss"] for row in theirs[:26]],
+        rtol=1e-4,
+    )

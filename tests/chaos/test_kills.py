@@ -1,0 +1,109 @@
+"""Killed anywhere, a run ends as if nothing had happened.
+
+`make chaos` kills 200 times in place of 20 and keeps the log.
+"""
+
+import os
+import platform
+import random
+import signal
+import time
+
+import pytest
+import tensorflow as tf
+
+from tests.chaos.runs import (
+    SAVE_EVERY,
+    VARIANTS,
+    assert_undisturbed,
+    differences,
+    finish,
+    last_saved,
+    note,
+    rows,
+)
+
+KILLS = int(os.environ.get("CHAOS_KILLS", "20"))  # In each variant one half.
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_killed_at_random_instants(start, reference, tmp_path, variant):
+    """While importing, compiling, stepping, saving, validating, evaluating.
+
+    By SIGKILL as often as asked for, and now and then by SIGTERM besides.
+    """
+    undisturbed = reference(variant)
+    cores = len(os.sched_getaffinity(0))
+    versions = {"python": platform.python_version(), "tensorflow": tf.__version__}
+    note(variant=variant, wanted=KILLS // len(VARIANTS), cores=cores, **versions)
+    generator = random.Random(variant)
+    kills, finished = 0, 0
+    while kills < KILLS // len(VARIANTS) or not finished:
+        workdir = tmp_path / f"run-{finished}"
+        before = rows(workdir)
+        run = start(workdir, **VARIANTS[variant])
+        if generator.random() < 0.2:
+            time.sleep(generator.uniform(0, 6))
+        else:
+            while run.alive and rows(workdir) <= before:
+                time.sleep(0.005)
+            time.sleep(generator.uniform(0, 0.6))
+        number = generator.choices([signal.SIGKILL, signal.SIGTERM], [6, 1])[0]
+        if run.alive:
+            run.signal(number)
+        code = run.wait()
+        if code == 0:
+            assert_undisturbed(workdir, undisturbed)
+            finished += 1
+            continue
+        # SIGTERM has its usual effect until train.py has begun.
+        assert code in (-number, 75 if number == signal.SIGTERM else -number)
+        kills += number == signal.SIGKILL
+        now, saved = rows(workdir), last_saved(workdir)
+        note(variant=variant, run=finished, kill=kills, end=code, rows=now, saved=saved)
+        if code == 75:  # Before the rows after a checkpoint were cut off, or after.
+            assert now in (before, saved or 0), "a finished step was lost"
+        if saved is not None:
+            assert now - saved <= SAVE_EVERY
+    note(variant=variant, kills=kills, finished=finished, divergences=0)
+
+
+AT = (
+    ("save begins", 3),
+    ("variables written", 3),
+    ("file synced", 7),
+    ("sealed", 3),
+    ("renamed", 2),
+    ("old one renamed", 2),
+    ("save ended", 3),
+    ("rewound", 2),
+    ("epoch written", 2),
+    ("validation or evaluation", 3),
+    ("reported", 1),
+    ("finished", 1),
+)
+
+
+def test_killed_at_each_point_of_a_save_and_of_the_end(start, undisturbed, tmp_path):
+    """One run, killed at each of the points in turn, then while restoring."""
+    workdir = tmp_path / "run"
+    for point, count in AT:
+        faults = [[point, count, "kill"]]
+        code = start(workdir, faults).wait()
+        assert code in (-signal.SIGKILL, 0), (point, code)
+        note(point=point, end=code, rows=rows(workdir), saved=last_saved(workdir))
+    assert start(workdir, [["restoring", 1, "kill"]]).wait() in (-signal.SIGKILL, 0)
+    finish(start, workdir)
+    assert_undisturbed(workdir, undisturbed)
+
+
+@pytest.mark.parametrize(
+    "sabotage", ["stock dropout", "stream not moved on", "iterations not restored"]
+)
+def test_the_comparison_would_notice(start, tmp_path, sabotage):
+    """Negative controls: with a fault planted, interrupting must make a difference."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert start(whole, sabotage=sabotage).wait() == 0
+    start(parts, [["save ended", 4, "kill"]], sabotage).wait()
+    assert start(parts, sabotage=sabotage).wait() == 0
+    assert "journal.jsonl" in differences(parts, whole)
