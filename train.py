@@ -25,7 +25,7 @@ from callbacks import (
     write_report,
 )
 from configs.calendar import Calendar
-from configs.flags import define, load, run, to_json
+from configs.flags import define, from_json, load, run, to_json
 from data import open_clips
 from model import (
     Evaluator,
@@ -44,13 +44,27 @@ FLAGS = flags.FLAGS
 def main(_):
     """Trains or continues the experiment that the flags describe, and reports."""
     config = load(FLAGS.config)
-    config = dataclasses.replace(config, model=resolve_architecture(config.model))
-    check_handle(config.model, frames=config.data.frames, size=config.data.size)
     preemption = Preemption()
     with RunFolder(FLAGS.workdir).locked() as folder:
+        config = resolve(config, folder)
         folder.check_config(dataclasses.asdict(config))
         result = folder.finished or train(config, folder, preemption)
     print(f"{folder.path}: {summary(result)}")
+
+
+def resolve(config, folder):
+    """The config with the architecture that `model.handle` has.
+
+    A run of the native model knows its own and has its weights in a checkpoint: once it
+    has one, the handle need not exist any more.
+    """
+    if folder.has_checkpoint:
+        before = from_json(folder.saved_config()).model
+        if before.embed_dim is not None:
+            return dataclasses.replace(config, model=config.model.completed(before))
+    model = resolve_architecture(config.model)
+    check_handle(model, frames=config.data.frames, size=config.data.size)
+    return dataclasses.replace(config, model=model)
 
 
 def train(config, folder, preemption):
@@ -66,12 +80,19 @@ def train(config, folder, preemption):
     """
     with Watchdog(60 * config.checkpoints.stall_minutes) as watchdog:
         strategy = create_strategy(config.runtime)
+        config.check_replicas(strategy.num_replicas_in_sync)
         clips = open_clips(
             config.data, config.views, seed=config.seed, after_video=watchdog.beat
         )
         folder.begin(to_json(config), identity(config, clips))
         calendar = Calendar(clips.train_size, config.data.batch_size, config.epochs)
-        model = build(config, calendar, strategy, classes=len(clips.class_names))
+        model = build(
+            config,
+            calendar,
+            strategy,
+            classes=len(clips.class_names),
+            pretrained=not folder.has_checkpoint,
+        )
         evaluator = Evaluator(model, strategy)
         store = CheckpointStore(
             folder / "checkpoints",
@@ -119,14 +140,15 @@ def train(config, folder, preemption):
         return result
 
 
-def build(config, calendar, strategy, classes):
-    """The compiled model, with the weights of `model.handle` where one is given."""
+def build(config, calendar, strategy, classes, pretrained):
+    """The compiled model, `pretrained` with the weights of `model.handle`."""
     set_precision(config.runtime.precision)
     keras.utils.set_random_seed(config.seed)
     with strategy.scope():
         model = create_model(
             config.model,
             classes=classes,
+            pretrained=pretrained,
             label_smoothing=config.optimizer.label_smoothing,
             micro_batches=config.runtime.micro_batches,
         )
@@ -149,6 +171,7 @@ def identity(config, clips):
         "graph_fingerprint": graph_fingerprint(config.model),
         "class_names": clips.class_names,
         "train_size": clips.train_size,
+        "left_out": sorted(clips.bad_train_videos),
         "train_fingerprint": clips.train_fingerprint,
         "evaluation_fingerprint": clips.evaluation_fingerprint,
     }

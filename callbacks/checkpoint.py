@@ -46,7 +46,8 @@ class SaveCheckpoints(StepCallback):
         try:
             for rows in self.rows:
                 rows.sync()
-            self.store.save(step, protect=[best_step(self.history.read())])
+            kept = {step, *self.store.steps()}
+            self.store.save(step, protect=[best_step(self.history.read(), kept)])
             self.saved = step
         except StorageError as error:
             if required:
@@ -54,7 +55,7 @@ class SaveCheckpoints(StepCallback):
             logging.error("%s Training goes on; the next save tries again.", error)
 
 
-def best_step(history):
+def best_step(history, kept):
     """The step of the epoch with the highest top-1 on held-out groups.
 
     Epochs validated on the test split do not count: choosing among them would be
@@ -62,9 +63,14 @@ def best_step(history):
 
     Args:
       history: rows of history.jsonl.
+      kept: steps that have a checkpoint; a full disk may have cost an epoch its own.
 
     Returns:
       The step, the earliest of equals, or None.
     """
-    rows = [row for row in history if row.get("validation") == "groups"]
+    rows = [
+        row
+        for row in history
+        if row.get("validation") == "groups" and row["step"] in kept
+    ]
     return max(rows, key=lambda row: row["top1"])["step"] if rows else None

@@ -113,6 +113,11 @@ class RunFolder:
             ) from None
 
     @property
+    def has_checkpoint(self):
+        """Whether the run has come as far as its first checkpoint."""
+        return any((self / "checkpoints").glob("step-*"))
+
+    @property
     def finished(self):
         """finished.json as a dict; empty until the run has ended."""
         return read_json(self / "finished.json")
@@ -174,7 +179,9 @@ class RunFolder:
             write_atomically(
                 self / "run.json", json.dumps(identity, indent=2, ensure_ascii=False)
             )
-        write_atomically(self / "config.json", config_json)
+        path = self / "config.json"
+        if not path.exists() or path.read_text() != config_json:
+            write_atomically(path, config_json)
 
 
 def flatten(config, prefix=""):

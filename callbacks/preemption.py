@@ -80,14 +80,13 @@ class Preemption(StepCallback):
         wait = not again and self._must_save()
         self.signal = number  # From here on the main thread acts on it, too.
         if wait:
-            logging.warning(
-                "%s: stopping after this step; again to stop at once (process %d).",
-                signal.Signals(number).name,
-                os.getpid(),
+            _say(
+                f"{signal.Signals(number).name}: stopping after this step; again to "
+                f"stop at once (process {os.getpid()})."
             )
             return
         error = self._error(number)
-        logging.warning("%s", error)
+        _say(str(error))
         # A step may have ended meanwhile: then the main thread saves it and stops.
         if again or not self._must_save():
             os._exit(error.exit_code)
@@ -96,8 +95,14 @@ class Preemption(StepCallback):
         return self.record is not None and self.record.unsaved
 
     def _error(self, number):
-        step = self.record.saver.saved if self.record is not None else 0
-        return ERRORS[number](
-            f"Stopped by {signal.Signals(number).name}; the same command goes on after "
-            f"step {step}."
-        )
+        message = f"Stopped by {signal.Signals(number).name}; the same command goes on"
+        if self.record is not None:
+            message += f" after step {self.record.saver.saved}"
+        return ERRORS[number](f"{message}.")
+
+
+def _say(text):
+    """Logs a line, but does not wait for a log that nobody takes lines from."""
+    thread = threading.Thread(target=logging.warning, args=["%s", text], daemon=True)
+    thread.start()
+    thread.join(1)

@@ -23,7 +23,7 @@ class Record:
       check_clips: raises DataError when too many videos have gone bad, a function.
 
     Raises:
-      CheckpointError: no checkpoint can be used, or rows up to it are lost.
+      CheckpointError: no checkpoint can be used, or none whose rows are all there.
 
     Attributes:
       callbacks: for `fit`, in the order in which they must act.
@@ -35,11 +35,10 @@ class Record:
         self.journal = Rows(folder / "journal.jsonl")
         self.timing = Rows(folder / "timing.jsonl")
         self.history = Rows(folder / "history.jsonl")
-        step = store.restore()
+        # Rows and weights go on together: from the newest step that both reach.
+        step = store.restore(objection=self._lost_rows)
         if step is None:
             step = self._begin()
-        self._require(self.journal, "step", range(1, step + 1), step)
-        self._require(self.history, "epoch", range(calendar.first_epoch(step)), step)
         files = (self.journal, self.timing, self.history)
         journal, _, _ = (file.rewind(step) for file in files)
         self.saver = SaveCheckpoints(
@@ -78,24 +77,20 @@ class Record:
         self.store.save(0)
         return 0
 
-    def _require(self, rows, name, wanted, step):
-        """Refuses to go on, and to rewrite the file, where rows in it are lost.
-
-        Args:
-          rows: the `Rows`.
-          name: the entry that counts them.
-          wanted: a range of the counts that must be there.
-          step: updates that the restored checkpoint has seen.
-        """
-        found = [row[name] for row in rows.upto(step)]
-        end = wanted.start + max(len(found), len(wanted))
-        lost = set(range(wanted.start, end)) - set(found)
-        if lost:
-            raise CheckpointError(
-                f"{rows.path} must hold every {name} up to the checkpoint of step "
-                f"{step}; the row of {name} {min(lost)} is not there or damaged. Put a "
-                "good copy back, or begin again in another --workdir."
-            )
+    def _lost_rows(self, step):
+        """Which row is missing that a run continued from `step` must have, or None."""
+        epochs = range(self.calendar.first_epoch(step))
+        for rows, name, wanted in (
+            (self.journal, "step", range(1, step + 1)),
+            (self.history, "epoch", epochs),
+        ):
+            found = [row[name] for row in rows.upto(step)]
+            # A row may stand behind those that must be there, but not a gap.
+            end = wanted.start + max(len(found), len(wanted))
+            lost = set(range(wanted.start, end)) - set(found)
+            if lost:
+                return f"{rows.path.name} holds no row of {name} {min(lost)}"
+        return None
 
     @property
     def step(self):
@@ -119,7 +114,8 @@ class Record:
           validation: more entries of the row.
         """
         end = self.calendar.end(epoch)
-        begin = self.calendar.end(epoch - 1) if epoch else 0
+        # An epoch shorter than a batch may end with the same step as the one before.
+        begin = min(self.calendar.end(epoch - 1), end - 1) if epoch else 0
         steps = [row for row in self.journal.upto(end) if row["step"] > begin]
         row = {
             "epoch": epoch,

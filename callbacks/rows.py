@@ -60,23 +60,24 @@ class Rows:
             self._write()
             if self.path.exists():
                 sync(self.path)
+                sync(self.path.parent)
         except OSError as error:
             raise StorageError(f"{self.path} could not be written: {error}.") from error
 
     def _written(self):
-        """The file's whole rows; what follows a torn row is not there."""
+        """The file's whole rows; what follows a torn or damaged row is not there."""
         rows = []
         try:
             lines = self.path.read_bytes().splitlines(keepends=True)
         except FileNotFoundError:
             return rows
+        except OSError as error:
+            raise StorageError(f"{self.path} could not be read: {error}.") from error
         for line in lines:
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                return rows
-            if not line.endswith(b"\n"):
-                return rows[:-1]
+            row = _decode(line)
+            if row is None:
+                break
+            rows.append(row)
         return rows
 
     def _write(self):
@@ -95,3 +96,13 @@ class Rows:
 
 def _encode(row):
     return json.dumps(row).encode() + b"\n"
+
+
+def _decode(line):
+    """The row in a line, or None where there is no whole one."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    whole = line.endswith(b"\n") and isinstance(row, dict)
+    return row if whole and isinstance(row.get("step"), int) else None

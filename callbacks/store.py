@@ -69,9 +69,12 @@ class CheckpointStore:
           StorageError: it could not be written; earlier ones are untouched, and
             nothing of the attempt is left.
         """
-        if step in self.steps():
-            return
-        self._require_finite(step)
+        if step not in self.steps():
+            self._require_finite(step)
+            self._write(step)
+        self._prune(protect)
+
+    def _write(self, step):
         aside = self.path / f"{ASIDE}{step:08d}"
         try:
             self._clear_aside()
@@ -91,29 +94,32 @@ class CheckpointStore:
                 f"The checkpoint of step {step} could not be written to {self.path}: "
                 f"{error}"
             ) from error
-        self._prune(protect)
 
-    def restore(self, step=None):
+    def restore(self, step=None, objection=lambda step: None):
         """Restores the newest checkpoint that verifies, or a given one.
 
-        A store whose model is trained sets damaged checkpoints newer than the one
+        A store whose model is trained sets unusable checkpoints newer than the one
         restored aside, under another name. Where none is usable nothing is changed.
 
         Args:
           step: restores this one only.
+          objection: why a step's checkpoint cannot be used for another reason than its
+            own state, or None; a function.
 
         Returns:
           The step restored, or None if there has never been a checkpoint.
 
         Raises:
           CheckpointError: checkpoints exist but none can be used.
+          StorageError: an unusable one could not be set aside.
         """
         damaged = {}
         for candidate in self.steps() if step is None else [step]:
-            reason = self._try(candidate)
+            reason = objection(candidate) or self._try(candidate)
             if reason is None:
                 if self.optimizer is not None:
                     self._set_aside(damaged)
+                    self._clear_aside()
                 return candidate
             damaged[candidate] = reason
         if not damaged and not list(self.path.glob(f"*{DAMAGED}*")):
@@ -165,13 +171,18 @@ class CheckpointStore:
             target = folder.with_name(folder.name + DAMAGED)
             while target.exists():
                 target = target.with_name(target.name + "x")
+            try:
+                os.rename(folder, target)
+            except OSError as error:
+                raise StorageError(
+                    f"{folder} must be set aside ({reason}): {error}."
+                ) from error
             logging.warning(
-                "Checkpoint %s is damaged (%s); set aside as %s.",
+                "Checkpoint %s cannot be used (%s); set aside as %s.",
                 folder,
                 reason,
                 target.name,
             )
-            os.rename(folder, target)
 
     def _prune(self, protect):
         for step in self.steps()[self.keep :]:

@@ -49,7 +49,8 @@ class Summaries(StepCallback):
     def _write_anew(self):
         self.broken = False
         with self._forgiving():
-            shutil.rmtree(self.path, ignore_errors=True)
+            if self.path.exists():
+                shutil.rmtree(self.path)
             self.writer = tf.summary.create_file_writer(str(self.path))
             for row in self.journal.read():
                 self._write("training", TRAINING, row["step"], row)

@@ -2,7 +2,7 @@
 
 `define()` derives the flags; `load()` takes the experiment that `--config` names and
 replaces the fields given on the command line; `run()` starts an entry point with
-one-line errors and the exit codes of `configs.errors`.
+one-line errors, ends the process and gives it the exit codes of `configs.errors`.
 """
 
 import contextlib
@@ -10,7 +10,9 @@ import dataclasses
 import importlib.util
 import json
 import logging
+import os
 import sys
+import traceback
 import typing
 from pathlib import Path
 
@@ -143,7 +145,10 @@ def from_json(text):
 
 
 def run(main):
-    """Parses the flags and calls `main(arguments)`; errors end in one line."""
+    """Parses the flags, calls `main(arguments)` and ends the process.
+
+    Errors end in one line. Nothing that hangs in a thread keeps the process.
+    """
     flags.FLAGS.set_default("verbosity", absl_logging.INFO)
     handler = absl_logging.get_absl_handler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -159,13 +164,27 @@ def _is_worth_reading(record):
 
 
 def _guarded(main, arguments):
+    # Each ends before it lets go of the error, which holds iterators: to free one is to
+    # wait for its decoders.
     try:
         main(arguments)
     except RunError as error:
         # Standard error may be a file on the very disk that is full.
         with contextlib.suppress(OSError):
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _end(error.exit_code)
+    except Exception:
+        traceback.print_exc()
+        _end(1)
+    _end(0)
+
+
+def _end(code):
+    """Ends the process; Python would wait for threads, and one may hang for ever."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 def _parse_flags(arguments):

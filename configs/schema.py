@@ -161,6 +161,13 @@ class Model(Section):
             value = getattr(self, name)
             require(0 <= value < 1, f"model.{name}", "be in [0, 1)", value)
 
+    def completed(self, other):
+        """This with the architecture of `other` where it names none itself."""
+        missing = [name for name in ARCHITECTURE if getattr(self, name) is None]
+        return dataclasses.replace(
+            self, **{name: getattr(other, name) for name in missing}
+        )
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Optimizer(Section):
@@ -318,7 +325,10 @@ class Experiment(Section):
             f"be below epochs={self.epochs}",
             self.optimizer.warmup_epochs,
         )
-        replicas = self.runtime.replicas or 1
+        self.check_replicas(self.runtime.replicas or 1)
+
+    def check_replicas(self, replicas):
+        """Raises ConfigError unless so many replicas can share each batch evenly."""
         require(
             self.data.batch_size % (replicas * self.runtime.micro_batches) == 0,
             "data.batch_size",

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from data.reading import thread_count
 from data.source import Video
-from data.worker import Worker
+from data.worker import CRASH, SLOW, Worker
 
 # Time a file may take: far more than any good one needs, even over a network.
 SECONDS, SECONDS_PER_MEGABYTE = 30.0, 3.0
@@ -22,7 +22,8 @@ def inspect_videos(paths, *, manifest, workers=0, after_video=lambda: None):
 
     Args:
         paths: of the files.
-        manifest: `Manifest`, brought up to date and saved.
+        manifest: `Manifest`, brought up to date and saved. A file that crashed or hung
+            the decoder is not remembered but tried again the next time.
         workers: processes; 0 takes one for each core.
         after_video: called after each that was decoded.
 
@@ -84,7 +85,8 @@ def _decode(paths, manifest, workers, after_video):
         for task in tqdm(tasks, "scan", len(paths), unit="video", disable=None):
             path, video = task.result()
             found[path] = video
-            manifest.put(path, video)
+            if not video.reason.startswith((SLOW, CRASH)):
+                manifest.put(path, video)
             after_video()
             if time.monotonic() - saved > SAVE_EVERY:
                 manifest.save()

@@ -10,6 +10,8 @@ import sys
 from data import decode
 
 MEMORY = 4 << 30  # bytes of address space
+# Reasons that a busy machine may give a good file.
+SLOW, CRASH = "takes the decoder more than", "crashes the decoder"
 
 
 class Worker:
@@ -45,7 +47,7 @@ class Worker:
             reply = self._ask(path, seconds)
             if reply is not None or self._closed:
                 break
-        return reply or {"reason": "crashes the decoder"}
+        return reply or {"reason": CRASH}
 
     def close(self):
         """Ends the process for good, whatever it is doing."""
@@ -69,7 +71,7 @@ class Worker:
         poll.register(process.stdout, select.POLLIN)
         if not poll.poll(1000 * seconds):
             self._kill()
-            return {"reason": f"takes the decoder more than {seconds:.0f} seconds"}
+            return {"reason": f"{SLOW} {seconds:.0f} seconds"}
         reply = process.stdout.readline()
         if not reply:
             self._kill()

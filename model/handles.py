@@ -179,7 +179,9 @@ def create_backbone(config):
     config = resolve_architecture(config)
     if config.embed_dim is None:
         logging.info(
-            "model.handle runs as it is, a graph of its own: %s.", config.handle
+            "model.handle runs as it is, a graph of its own: %s. What is random in it "
+            "is drawn anew after a restart.",
+            config.handle,
         )
         return HubBackbone(config.handle, name="backbone")
     backbone = VideoSwin(

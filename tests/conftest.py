@@ -87,6 +87,37 @@ def tiny_frames(number, label):
     return frames
 
 
+@pytest.fixture(scope="session")
+def converted(tmp_path_factory):
+    """A SavedModel from a random state dict whose head prefers the class Rise."""
+    from model.architecture import official_shapes
+    from model.convert import convert
+
+    architecture = {
+        "embed_dim": 8,
+        "depths": (2,),
+        "heads": (2,),
+        "window": (2, 2, 2),
+        "patch": (2, 4, 4),
+    }
+    folder = tmp_path_factory.mktemp("converted")
+    generator = np.random.default_rng(0)
+    state = {
+        name: generator.normal(size=shape, scale=0.02).astype(np.float32)
+        for name, shape in official_shapes(architecture, 3).items()
+    }
+    state["cls_head.fc_cls.bias"] = np.array([0, 50, 0], np.float32)
+    np.savez(folder / "state.npz", **state)
+    convert(
+        folder / "state.npz",
+        folder / "out",
+        clip=(4, 16, 16),
+        class_names=CLASSES,
+        window=architecture["window"],
+    )
+    return folder / "out"
+
+
 @pytest.fixture
 def tiny(tiny_root):
     """An experiment with every part of a real one, small enough for seconds.

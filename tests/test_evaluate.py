@@ -4,7 +4,6 @@ import dataclasses
 import json
 import shutil
 
-import numpy as np
 import pytest
 
 import evaluate
@@ -12,38 +11,6 @@ from configs import flags
 from configs.errors import ConfigError
 from configs.schema import Experiment, Model, Runtime, Views
 from model import load_handle
-from model.architecture import official_shapes
-from model.convert import convert
-
-ARCHITECTURE = {
-    "embed_dim": 8,
-    "depths": (2,),
-    "heads": (2,),
-    "window": (2, 2, 2),
-    "patch": (2, 4, 4),
-}
-NAMES = ("Fall", "Rise", "Slide")
-
-
-@pytest.fixture(scope="module")
-def converted(tmp_path_factory):
-    """A SavedModel from a random state dict that prefers the class Rise."""
-    folder = tmp_path_factory.mktemp("converted")
-    generator = np.random.default_rng(0)
-    state = {
-        name: generator.normal(size=shape, scale=0.02).astype(np.float32)
-        for name, shape in official_shapes(ARCHITECTURE, 3).items()
-    }
-    state["cls_head.fc_cls.bias"] = np.array([0, 50, 0], np.float32)
-    np.savez(folder / "state.npz", **state)
-    convert(
-        folder / "state.npz",
-        folder / "out",
-        clip=(4, 16, 16),
-        class_names=NAMES,
-        window=ARCHITECTURE["window"],
-    )
-    return folder / "out"
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -217,6 +218,42 @@ def test_another_seed_is_another_run_and_cannot_go_on(tiny, finished):
     other = dataclasses.replace(tiny, seed=4)
     with pytest.raises(ConfigError, match=r"seed \(was 3, received 4\)"):
         run(other, finished(tiny))
+
+
+def test_a_run_that_has_begun_needs_its_handle_no_more(tiny, converted, tmp_path):
+    handle = tmp_path / "handle"
+    shutil.copytree(converted, handle)
+    data = dataclasses.replace(tiny.data, frames=4, size=16)
+    given = dataclasses.replace(
+        tiny, data=data, model=Model(handle=str(handle)), epochs=2
+    )
+    for name in ("whole", "parts"):
+        folder = RunFolder(tmp_path / name)
+        config = train.resolve(given, folder)
+        assert config.model.embed_dim == 8
+        if name == "whole":
+            run(config, folder.path)
+    with pytest.raises(Killed):
+        run(config, folder.path, KillAfter(3))
+    shutil.rmtree(handle)
+    with pytest.raises(ConfigError, match="model.handle must be a"):
+        train.resolve(given, RunFolder(tmp_path / "another"))
+    run(train.resolve(given, folder), folder.path)
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+
+
+def test_replicas_that_cannot_share_a_batch_end_before_anything_is_written(
+    tiny, monkeypatch, tmp_path
+):
+    """As with runtime.replicas=0 on a machine of three GPUs."""
+    strategy = tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1", "CPU:2"],
+        cross_device_ops=tf.distribute.ReductionToOneDevice(),
+    )
+    monkeypatch.setattr(train, "create_strategy", lambda _: strategy)
+    with pytest.raises(ConfigError, match="3 x 1.*replica counts.*1, 2, 4"):
+        run(tiny, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 @keras.saving.register_keras_serializable("tests")

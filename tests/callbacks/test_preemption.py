@@ -6,6 +6,7 @@ import signal
 import time
 
 import pytest
+from absl import logging
 
 from callbacks.preemption import Interrupted, Preemption
 from configs.errors import RetryError
@@ -76,7 +77,17 @@ def test_a_signal_with_nothing_to_save_ends_at_once(
 def test_a_signal_before_the_first_checkpoint_ends_at_once(keep_signals, exits, caplog):
     send(signal.SIGTERM, Preemption())
     assert exits.get(timeout=5) == 75
-    assert "the same command goes on after step 0" in caplog.text
+    assert "the same command goes on." in caplog.text
+
+
+def test_a_log_that_nobody_reads_does_not_keep_the_process(
+    preemption, exits, monkeypatch
+):
+    monkeypatch.setattr(logging, "warning", lambda *_: time.sleep(60))
+    preemption.record.step = 5
+    send(signal.SIGTERM, preemption)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert exits.get(timeout=10) == 75
 
 
 def test_a_second_signal_does_not_wait(preemption, exits, caplog):

@@ -82,6 +82,9 @@ class Store:
     def __init__(self):
         self.saved, self.full = [], False
 
+    def steps(self):
+        return [step for step, *_ in self.saved]
+
     def save(self, step, protect=()):
         if self.full:
             raise StorageError("no space")
@@ -124,11 +127,12 @@ def test_the_best_epoch_is_protected(saver):
 
 def test_the_best_is_never_chosen_on_the_test_split():
     row = {"step": 4, "top1": 0.9}
-    assert best_step([{**row, "validation": "test"}, {"step": 8}]) is None
+    assert best_step([{**row, "validation": "test"}, {"step": 8}], {4, 8}) is None
     groups = [
         {"step": s, "validation": "groups", "top1": t} for s, t in ((1, 0.5), (2, 0.5))
     ]
-    assert best_step(groups) == 1
+    assert best_step(groups, {1, 2}) == 1
+    assert best_step(groups, {2}) == 2  # The disk was full when the first ended.
 
 
 def test_videos_gone_bad_end_the_run_with_a_checkpoint(saver):

@@ -284,6 +284,29 @@ def test_the_manifest_lists_what_is_there(saved):
     assert set(manifest) == set(FILES) - {"manifest.json"}
 
 
+def test_what_a_kill_while_pruning_left_is_cleared_away(saved):
+    path, _ = saved
+    (path / "step-00000001").rename(path / ".aside-00000001")
+    store = open_store(path, create_model(), keep=1)
+    store.restore()
+    assert [p.name for p in path.iterdir()] == ["step-00000002"]
+
+
+def test_saving_a_step_again_still_removes_what_is_not_kept(saved):
+    path, _ = saved
+    open_store(path, create_model(), keep=1).save(2)
+    assert [p.name for p in path.iterdir()] == ["step-00000002"]
+
+
+def test_a_checkpoint_may_be_passed_over_for_another_reason(saved, caplog):
+    path, states = saved
+    model = create_model()
+    store = open_store(path, model, keep=3)
+    assert store.restore(objection=lambda step: "too new" if step > 1 else None) == 1
+    assert_equal(values(model), states[1])
+    assert "step-00000002 cannot be used (too new)" in caplog.text
+
+
 def test_saving_a_step_twice_writes_once(saved):
     path, _ = saved
     store = open_store(path, create_model(), keep=3)
