@@ -1,6 +1,7 @@
 """The progress line, and timing.jsonl: how long steps took and waited for clips."""
 
 import collections
+import os
 import sys
 import time
 
@@ -34,20 +35,17 @@ class Progress(StepCallback):
         self.bar = tqdm(
             total=calendar.steps,
             initial=step,
-            disable=not sys.stderr.isatty(),
+            disable=not _has_lines(sys.stderr),
             unit="step",
             dynamic_ncols=True,
             bar_format="{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} "
             "[{elapsed}<{remaining}]  {desc}",
         )
+        logging.get_absl_handler().addFilter(self._make_room)
 
     def on_train_begin(self, logs=None):
         # What lies between two calls of fit (a validation, a new stream) is no step.
         self.last = None
-
-    def on_train_end(self, logs=None):
-        # What is logged between two calls of fit begins on a line of its own.
-        self.bar.clear()
 
     def after_step(self, step, logs):
         now, wait = self.clock(), float(logs["data_wait"])
@@ -70,6 +68,11 @@ class Progress(StepCallback):
         self._advise()
         if step == self.calendar.steps:
             self.bar.close()
+
+    def _make_room(self, record):
+        """Takes the bar away, so that what is logged has a line of its own."""
+        self.bar.clear()
+        return True
 
     def _line(self, step, logs):
         parts = [
@@ -98,6 +101,11 @@ class Progress(StepCallback):
                 "disk; python -m benchmarks.input measures what a core decodes.",
                 100 * waits / seconds,
             )
+
+
+def _has_lines(stream):
+    """Whether a stream is a terminal that shows anything; some have no size."""
+    return stream.isatty() and os.get_terminal_size(stream.fileno()).lines > 0
 
 
 def _clock(seconds):

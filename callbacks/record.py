@@ -84,7 +84,7 @@ class Record:
             (self.journal, "step", range(1, step + 1)),
             (self.history, "epoch", epochs),
         ):
-            found = [row[name] for row in rows.upto(step)]
+            found = [row.get(name) for row in rows.upto(step)]
             # A row may stand behind those that must be there, but not a gap.
             end = wanted.start + max(len(found), len(wanted))
             lost = set(range(wanted.start, end)) - set(found)

@@ -169,9 +169,7 @@ def _guarded(main, arguments):
     try:
         main(arguments)
     except RunError as error:
-        # Standard error may be a file on the very disk that is full.
-        with contextlib.suppress(OSError):
-            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        absl_logging.error("%s: %s", type(error).__name__, error)
         _end(error.exit_code)
     except Exception:
         traceback.print_exc()

@@ -1,12 +1,15 @@
 """Callbacks that act after steps: journal, numerics, saving, signals, progress."""
 
 import hashlib
+import io
+import os
 import subprocess
 import sys
 import types
 
 import numpy as np
 import pytest
+from absl import logging
 
 from callbacks.checkpoint import SaveCheckpoints, best_step
 from callbacks.journal import Journal
@@ -190,6 +193,33 @@ def test_the_line_says_where_the_run_is_and_when_it_ends(progress):
     assert "epoch 2/20" in line and "loss 0.1000" in line and "rate 1.00e-03" in line
     assert "4.0 clips/s" in line and "data wait 50%" in line
     assert "ETA 3:09" in line
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+    def fileno(self):
+        return 2
+
+
+@pytest.mark.parametrize("lines", [0, 24])
+def test_a_bar_is_drawn_where_it_shows_and_gives_way_to_the_log(
+    tmp_path, monkeypatch, lines
+):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    size = os.terminal_size((80 if lines else 0, lines))
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: size)
+    calendar = Calendar(clips=40, batch_size=4, epochs=20)
+    progress = Progress(step=0, calendar=calendar, timing=Rows(tmp_path / "timing"))
+    progress.on_train_batch_end(0, LOGS)
+    assert progress.bar.disable == (not lines)
+    progress.bar.refresh()
+    assert ("1/200" in terminal.getvalue()) == bool(lines)
+    assert progress._make_room in logging.get_absl_handler().filters
+    progress._make_room(None)
+    assert terminal.getvalue().endswith(" \r" if lines else "")
 
 
 def test_waiting_for_clips_is_written_and_advised_upon_once(progress, caplog):

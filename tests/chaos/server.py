@@ -82,6 +82,7 @@ ACTIONS = {
     "limit files": lambda: limit_files(10_000),
     "unlimit files": lambda: limit_files(resource.RLIM_INFINITY),
     "hang": lambda: time.sleep(10**6),
+    "hang in TensorFlow": lambda: tf.queue.FIFOQueue(1, tf.int32).dequeue(),
 }
 
 
