@@ -82,7 +82,11 @@ def train(config, folder, preemption):
         strategy = create_strategy(config.runtime)
         config.check_replicas(strategy.num_replicas_in_sync)
         clips = open_clips(
-            config.data, config.views, seed=config.seed, after_video=watchdog.beat
+            config.data,
+            config.views,
+            seed=config.seed,
+            leave_out=folder.identity.get("left_out", ()),
+            after_video=watchdog.beat,
         )
         folder.begin(to_json(config), identity(config, clips))
         calendar = Calendar(clips.train_size, config.data.batch_size, config.epochs)
@@ -171,7 +175,7 @@ def identity(config, clips):
         "graph_fingerprint": graph_fingerprint(config.model),
         "class_names": clips.class_names,
         "train_size": clips.train_size,
-        "left_out": sorted(clips.bad_train_videos),
+        "left_out": clips.left_out,
         "train_fingerprint": clips.train_fingerprint,
         "evaluation_fingerprint": clips.evaluation_fingerprint,
     }

@@ -16,13 +16,15 @@ from data.worker import Worker
 __all__ = ["Clips", "DecodeError", "open_clips", "video_views"]
 
 
-def open_clips(data, views, *, seed, after_video=lambda: None):
+def open_clips(data, views, *, seed, leave_out=(), after_video=lambda: None):
     """Lists, scans and checks a data set.
 
     Args:
         data: `configs.schema.Data`.
         views: `configs.schema.Views`.
         seed: int in [0, 2^31), of the order of clips and of every augmentation.
+        leave_out: names of training videos not to train on, though they can be read:
+            what a run that is continued could not read when it began.
         after_video: called after each video that had to be scanned.
 
     Returns:
@@ -31,9 +33,12 @@ def open_clips(data, views, *, seed, after_video=lambda: None):
     Raises:
         DataError: the data set is incomplete, inconsistent or too damaged.
     """
-    clips = Clips(_open_source(data, after_video), data, views, seed=seed)
+    source = _open_source(data, after_video)
+    clips = Clips(source, data, views, seed=seed, leave_out=leave_out)
     for name, reason in clips.bad_train_videos.items():
         logging.warning("Left out of training: %s %s.", name, reason)
+    for name in sorted(set(leave_out) - clips.bad_train_videos.keys()):
+        logging.warning("Left out of training: %s was bad when the run began.", name)
     for name, reason in clips.bad_test_videos.items():
         logging.warning("Counts as wrong in the evaluation: %s %s.", name, reason)
     return clips

@@ -30,7 +30,8 @@ class Clips:
         test_videos: names of every listed test video, readable or not.
         test_labels: int32 [test videos].
         validation_labels: int32 [validation videos].
-        bad_train_videos: name -> reason, training videos that are left out.
+        bad_train_videos: name -> reason, training videos that cannot be read.
+        left_out: names of the training videos that are not trained on, sorted.
         bad_test_videos: name -> reason, test videos that cannot be read: they come
             with weight 0 and count as wrong in an evaluation.
         train_size, validation_size, test_size: numbers of videos.
@@ -39,11 +40,11 @@ class Clips:
         evaluation_fingerprint: hash of the validation and test lists.
     """
 
-    def __init__(self, source, data, views, *, seed):
-        """Args: `Source`, `configs.schema.Data`, `configs.schema.Views`, int."""
+    def __init__(self, source, data, views, *, seed, leave_out=()):
+        """Args: as `open_clips`, with the `Source` that it opened."""
         self._source, self._data, self._views, self._seed = source, data, views, seed
         listing = source.listing
-        self._train, self._validation, self._test = divide(source, data)
+        self._train, self._validation, self._test = divide(source, data, leave_out)
         self.class_names = listing.class_names
         self.train_videos = tuple(listing.names[i] for i in self._train)
         self._train_names = frozenset(self.train_videos)
@@ -51,6 +52,7 @@ class Clips:
         self.test_labels = listing.labels[self._test]
         self.validation_labels = listing.labels[self._validation]
         self.bad_train_videos = bad_videos(source, range(listing.train_size))
+        self.left_out = tuple(sorted({*self.bad_train_videos, *leave_out}))
         self.bad_test_videos = bad_videos(source, self._test)
         self.train_size = len(self._train)
         self.validation_size = len(self._validation)

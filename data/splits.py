@@ -8,12 +8,13 @@ import numpy as np
 from configs.errors import DataError
 
 
-def divide(source, data):
+def divide(source, data, leave_out=()):
     """Divides the listing; bad training videos are left out, bad test videos are not.
 
     Args:
         source: `Source`.
         data: `configs.schema.Data`.
+        leave_out: names of training videos that are left out though they can be read.
 
     Returns:
         (train, validation, test): int arrays of indices into the listing, in its order.
@@ -35,7 +36,8 @@ def divide(source, data):
             f"{reason}. Repair them (python -m data.scan lists all) or raise "
             "data.bad_share."
         )
-    good = np.array([i for i in listed if not source.videos[i].reason], np.int64)
+    left_out = {*bad, *leave_out}
+    good = np.array([i for i in listed if listing.names[i] not in left_out], np.int64)
     train, held = good, good[:0]
     if data.validation == "groups":
         train, held = _hold_out(listing, good, data.validation_groups)

@@ -242,6 +242,28 @@ def test_a_run_that_has_begun_needs_its_handle_no_more(tiny, converted, tmp_path
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
 
 
+def test_a_run_keeps_to_the_videos_it_began_with(tiny, tiny_root, tmp_path):
+    root = tmp_path / "root"
+    shutil.copytree(tiny_root, root)
+    videos = sorted((root / "UCF-101").rglob("*_g01_*.avi"))
+    videos[0].write_bytes(b"no video")
+    data = dataclasses.replace(tiny.data, root=str(root), bad_share=0.2)
+    config = dataclasses.replace(tiny, data=data, epochs=2)
+    run(config, tmp_path / "whole")
+    with pytest.raises(Killed):
+        run(config, tmp_path / "parts", KillAfter(3))
+
+    videos[1].write_bytes(b"no video")
+    names = [str(video.relative_to(root / "UCF-101")) for video in videos[:2]]
+    with pytest.raises(ConfigError, match=f"left_out .was .*received.*{names[1]}"):
+        run(config, tmp_path / "parts")
+
+    for name in names:  # Both are well again; the first still stays out.
+        shutil.copyfile(tiny_root / "UCF-101" / name, root / "UCF-101" / name)
+    run(config, tmp_path / "parts")
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+
+
 def test_replicas_that_cannot_share_a_batch_end_before_anything_is_written(
     tiny, monkeypatch, tmp_path
 ):

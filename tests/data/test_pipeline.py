@@ -446,6 +446,17 @@ def test_run_with_bad_files_equals_the_run_on_the_good_list(
     assert_same(train(clips, 5), train(clean, 5))
 
 
+def test_what_was_bad_when_a_run_began_can_stay_out(damaged, counting_set):
+    clips = open_set(damaged, bad_share=0.2)
+    data = dataclasses.replace(SETTINGS, root=str(counting_set))
+    healed = open_clips(data, VIEWS, seed=5, leave_out=clips.left_out)
+
+    assert clips.left_out == healed.left_out == BAD_TRAIN
+    assert not healed.bad_train_videos
+    assert healed.train_fingerprint == clips.train_fingerprint
+    assert_same(train(clips, 5), train(healed, 5))
+
+
 def test_bad_test_video_keeps_its_place_in_the_denominator(damaged, counting_set):
     clips = open_set(damaged, bad_share=0.2)
     whole = open_set(counting_set)
