@@ -58,6 +58,7 @@ def resolve(config, folder):
     A run of the native model knows its own and has its weights in a checkpoint: once it
     has one, the handle need not exist any more.
     """
+    folder.check_files()
     if folder.has_checkpoint:
         before = from_json(folder.saved_config()).model
         if before.embed_dim is not None:
@@ -128,11 +129,12 @@ def train(config, folder, preemption):
                 )
                 step = end
                 record.saver.save(step)
+                alive()
             if not record.has_epoch(epoch):
                 validation = validate(config, evaluator, clips, strategy, alive)
                 log_epoch(config, record.add_epoch(epoch, validation))
         record.saver.save(step, required=True)
-
+        alive()
         probabilities = evaluator(
             clips.views(strategy),
             videos=clips.test_size,

@@ -1,7 +1,7 @@
 """A run's folder: one writer, an identity that cannot change, files that are whole.
 
 config.json      the experiment, as the run's last start had it
-run.json         the run's id, class names and training list, fixed at first start
+run.json         the run's id, class names and lists of videos, fixed at first start
 journal.jsonl    one row a step           history.jsonl  one row an epoch
 timing.jsonl     how long steps took      tensorboard/   the same as event files
 checkpoints/     see callbacks.store      evaluation.json, predictions.csv, …
@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import socket
 import uuid
 from pathlib import Path
@@ -34,6 +35,7 @@ MAY_CHANGE = (
 )
 
 
+CHECKPOINT = re.compile(r"step-(\d{8,})")
 RESTORE = "must be as the run wrote it (put a good copy back)"
 
 
@@ -115,7 +117,7 @@ class RunFolder:
     @property
     def has_checkpoint(self):
         """Whether the run has come as far as its first checkpoint."""
-        return any((self / "checkpoints").glob("step-*"))
+        return bool(checkpoint_steps(self / "checkpoints"))
 
     @property
     def finished(self):
@@ -130,15 +132,26 @@ class RunFolder:
         """The text of config.json.
 
         Raises:
-          ConfigError: the folder holds no run.
+          ConfigError: the folder holds no run, or the file is damaged.
         """
-        try:
-            return (self / "config.json").read_text()
-        except FileNotFoundError:
+        path = self / "config.json"
+        if not read_json(path):  # Which names the file where it is damaged.
             raise ConfigError(
                 f"--workdir must be the folder of a run; {self.path} holds no "
                 "config.json."
-            ) from None
+            )
+        return path.read_text()
+
+    def check_files(self):
+        """Refuses a run that has lost the files that say which run it is.
+
+        Raises:
+          ConfigError: names the file.
+        """
+        if (self / "journal.jsonl").exists() or (self / "checkpoints").exists():
+            for name in ("config.json", "run.json"):
+                if not (self / name).exists():
+                    raise ConfigError(f"{self / name} {RESTORE}; it is not there.")
 
     def check_config(self, config):
         """Refuses a config with which this run cannot go on.
@@ -147,13 +160,9 @@ class RunFolder:
           config: the experiment as nested dicts.
 
         Raises:
-          ConfigError: names every field that differs and must not, or a file without
-            which nobody can tell.
+          ConfigError: names every field that differs and must not.
         """
-        if (self / "journal.jsonl").exists() or (self / "checkpoints").exists():
-            for name in ("config.json", "run.json"):
-                if not (self / name).exists():
-                    raise ConfigError(f"{self / name} {RESTORE}; it is not there.")
+        self.check_files()
         before = read_json(self / "config.json")
         if before:
             _refuse_changes(self.path, flatten(before), flatten(config))
@@ -182,6 +191,12 @@ class RunFolder:
         path = self / "config.json"
         if not path.exists() or path.read_text() != config_json:
             write_atomically(path, config_json)
+
+
+def checkpoint_steps(path):
+    """The steps of all complete checkpoints in a folder, newest first."""
+    matches = (CHECKPOINT.fullmatch(entry.name) for entry in path.glob("step-*"))
+    return sorted((int(match[1]) for match in matches if match), reverse=True)
 
 
 def flatten(config, prefix=""):

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 
 from absl import logging
 
@@ -16,6 +17,9 @@ class Interrupted(RetryError):
     exit_code = 130
 
 
+# Seconds in which a signal is an echo of the first: some supervisors send theirs to the
+# process and then to its group.
+ECHO = 1.0
 ERRORS = {signal.SIGTERM: RetryError, signal.SIGINT: Interrupted}
 
 
@@ -23,7 +27,8 @@ class Preemption(StepCallback):
     """Turns SIGTERM and SIGINT into an orderly end.
 
     While a step has been done that is in no checkpoint, a signal waits for the step in
-    flight, which is then saved; a second one does not wait. At any other time (scanning
+    flight, which is then saved; a second one, a second later or more, does not wait. At
+    any other time (scanning
     videos, restoring, compiling, validating, evaluating) there is nothing to lose and
     the process ends at once: preempted machines are gone within seconds.
 
@@ -36,6 +41,7 @@ class Preemption(StepCallback):
         super().__init__(0)
         self.record = None
         self.signal = None
+        self.heard = 0.0
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -77,6 +83,8 @@ class Preemption(StepCallback):
         if number not in ERRORS:
             return
         again = self.signal is not None
+        if again and time.monotonic() - self.heard < ECHO:
+            return
         wait = not again and self._must_save()
         self.signal = number  # From here on the main thread acts on it, too.
         if wait:
@@ -84,6 +92,7 @@ class Preemption(StepCallback):
                 f"{signal.Signals(number).name}: stopping after this step; again to "
                 f"stop at once (process {os.getpid()})."
             )
+            self.heard = time.monotonic()
             return
         error = self._error(number)
         _say(str(error))

@@ -24,6 +24,7 @@ class Record:
 
     Raises:
       CheckpointError: no checkpoint can be used, or none whose rows are all there.
+      StorageError: the folder could not be read or written.
 
     Attributes:
       callbacks: for `fit`, in the order in which they must act.

@@ -9,16 +9,14 @@ Removal renames first, too, so that a name `step-…` always means a complete ch
 import hashlib
 import json
 import os
-import re
 import shutil
 
 import tensorflow as tf
 from absl import logging
 
-from callbacks.folder import sync
+from callbacks.folder import checkpoint_steps, sync
 from configs.errors import CheckpointError, NumericsError, StorageError
 
-NAME = re.compile(r"step-(\d{8,})")
 ASIDE = ".aside-"
 DAMAGED = ".damaged"
 MANIFEST = "manifest.json"
@@ -48,17 +46,14 @@ class CheckpointStore:
 
     def steps(self):
         """The steps of all complete checkpoints, newest first."""
-        matches = (NAME.fullmatch(path.name) for path in self.path.glob("step-*"))
-        return sorted((int(match[1]) for match in matches if match), reverse=True)
+        return checkpoint_steps(self.path)
 
     def folder(self, step):
         """The folder of a step's checkpoint."""
         return self.path / f"step-{step:08d}"
 
     def save(self, step, protect=()):
-        """Commits a checkpoint, then removes those no longer kept.
-
-        Does nothing where the step is already saved.
+        """Commits a checkpoint unless there is one, then removes those no longer kept.
 
         Args:
           step: updates done so far.
@@ -140,11 +135,11 @@ class CheckpointStore:
             if not variable.dtype.is_floating:
                 continue
             if not tf.reduce_all(tf.math.is_finite(variable)):
-                good = [str(self.folder(step)) for step in self.steps()[:1]]
+                good = [self.folder(saved) for saved in self.steps()]
                 raise NumericsError(
                     f"The checkpoint of step {step} must hold finite values; "
                     f"{variable.name} does not. Nothing was written; the last good "
-                    f"checkpoint is {''.join(good) or 'none'}."
+                    f"checkpoint is {good[0] if good else 'none'}."
                 )
 
     def _try(self, step):

@@ -38,5 +38,9 @@ class Calendar:
         return round(epochs * self.clips / self.batch_size)
 
     def first_epoch(self, step):
-        """The first epoch that does not end before `step` updates are done."""
-        return next(e for e in range(self.epochs) if self.end(e) >= step)
+        """The first epoch that does not end before `step` updates are done.
+
+        Beyond the run's last step, the number of epochs.
+        """
+        ends = (epoch for epoch in range(self.epochs) if self.end(epoch) >= step)
+        return next(ends, self.epochs)

@@ -26,13 +26,13 @@ class CheckpointError(RunError):
 
 
 class NumericsError(RunError):
-    """Too many updates in a row were not finite."""
+    """Too many updates in a row, or a weight, were not finite."""
 
     exit_code = 5
 
 
 class StorageError(RunError):
-    """The run's folder could not be written."""
+    """The run's folder could not be written, read or locked."""
 
     exit_code = 6
 

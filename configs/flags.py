@@ -171,8 +171,11 @@ def _guarded(main, arguments):
     except RunError as error:
         absl_logging.error("%s: %s", type(error).__name__, error)
         _end(error.exit_code)
+    except KeyboardInterrupt:
+        _end(130)
     except Exception:
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # Standard error may be on a full disk.
+            traceback.print_exc()
         _end(1)
     _end(0)
 

@@ -329,13 +329,14 @@ class Experiment(Section):
 
     def check_replicas(self, replicas):
         """Raises ConfigError unless so many replicas can share each batch evenly."""
+        batch, parts = self.data.batch_size, self.runtime.micro_batches
+        legal = [count for count in divisors(batch) if batch % (count * parts) == 0]
         require(
-            self.data.batch_size % (replicas * self.runtime.micro_batches) == 0,
+            replicas in legal,
             "data.batch_size",
             f"be divisible by runtime.replicas x runtime.micro_batches = "
-            f"{replicas} x {self.runtime.micro_batches} "
-            f"(replica counts that divide it: {divisors(self.data.batch_size)})",
-            self.data.batch_size,
+            f"{replicas} x {parts} (replica counts that divide it: {legal})",
+            batch,
         )
 
 

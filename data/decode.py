@@ -6,6 +6,7 @@ It imports nothing of ours, so that `data.scan` can also run it as a process of 
 import json
 import os
 import resource
+import signal
 import sys
 import zlib
 
@@ -241,7 +242,10 @@ def write_video(path, frames, *, rate=25.0, codec="MJPG"):
 
 
 def serve(memory):
-    """Answers paths from standard input, one JSON line each, with facts or a reason.
+    """Answers [path, seconds] from standard input, one JSON line each, with facts.
+
+    Or with a reason why the file is bad. A file that takes longer than the seconds ends
+    the process, also where nobody waits for the answer any more.
 
     Args:
         memory: bytes of address space after which a file is given up.
@@ -250,12 +254,15 @@ def serve(memory):
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries may print
     for line in sys.stdin:
+        path, seconds = json.loads(line)
+        signal.setitimer(signal.ITIMER_REAL, seconds + 1)
         try:
-            reply = inspect_video(json.loads(line))
+            reply = inspect_video(path)
         except DecodeError as error:
             reply = {"reason": str(error)}
         except (MemoryError, cv2.error) as error:
             reply = {"reason": f"cannot be decoded: {error}".strip()}
+        signal.setitimer(signal.ITIMER_REAL, 0)
         replies.write(json.dumps(reply) + "\n")
 
 

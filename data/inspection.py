@@ -65,7 +65,7 @@ def unusable(path):
 
 
 def _decode(paths, manifest, workers, after_video):
-    """Path -> `Video`, with a progress bar; what was found survives an interruption."""
+    """Path -> `Video`, with a progress bar; all but the last half minute is kept."""
     idle = queue.SimpleQueue()
     pool = [Worker() for _ in range(workers)]
     for worker in pool:

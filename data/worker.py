@@ -65,7 +65,7 @@ class Worker:
         """The reply of the process; None if it died."""
         process = self._process = self._process or self._start()
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(path) + "\n")
+            process.stdin.write(json.dumps([path, seconds]) + "\n")
             process.stdin.flush()
         poll = select.poll()
         poll.register(process.stdout, select.POLLIN)

@@ -186,7 +186,8 @@ def test_a_signal_saves_the_step_in_flight(tiny, tmp_path):
         def after_step(self, step, logs):
             if step == 3:
                 os.kill(os.getpid(), signal.SIGTERM)
-                while self.signal is None:
+                end = time.monotonic() + 10
+                while self.signal is None and time.monotonic() < end:
                     time.sleep(0.001)
             super().after_step(step, logs)
 
@@ -264,6 +265,29 @@ def test_a_run_keeps_to_the_videos_it_began_with(tiny, tiny_root, tmp_path):
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
 
 
+def test_another_test_list_cannot_go_on(tiny, finished, tiny_root, tmp_path):
+    workdir = finished(tiny)
+    root = tmp_path / "root"
+    shutil.copytree(tiny_root, root)
+    path = root / "ucfTrainTestlist" / "testlist01.txt"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    config = dataclasses.replace(
+        tiny, data=dataclasses.replace(tiny.data, root=str(root))
+    )
+    with pytest.raises(ConfigError, match="these differ: evaluation_fingerprint"):
+        run(config, workdir)
+
+
+@pytest.mark.parametrize("content", [None, b"{", b"[]", b"\xff"])
+def test_a_run_that_lost_its_config_says_so(tiny, tmp_path, content):
+    (tmp_path / "checkpoints" / "step-00000000").mkdir(parents=True)
+    if content is not None:
+        (tmp_path / "config.json").write_bytes(content)
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(ConfigError, match="config.json must be as the run wrote it"):
+        train.resolve(tiny, RunFolder(tmp_path))
+
+
 def test_replicas_that_cannot_share_a_batch_end_before_anything_is_written(
     tiny, monkeypatch, tmp_path
 ):
@@ -320,17 +344,33 @@ def test_a_hub_backbone_trains_past_the_first_epoch(
         epochs=3,
         model=Model(handle=published, dropout=0.2),
     )
-    result = run(config, tmp_path)
+    result = run(config, tmp_path / "run")
     assert result["videos"] == 7
-    assert [row["epoch"] for row in rows(tmp_path, "history")] == [0, 1, 2]
-    assert all("top1" in row for row in rows(tmp_path, "history"))
-    first, last = rows(tmp_path)[0], rows(tmp_path)[-1]
+    assert [row["epoch"] for row in rows(tmp_path / "run", "history")] == [0, 1, 2]
+    assert all("top1" in row for row in rows(tmp_path / "run", "history"))
+    first, last = rows(tmp_path / "run")[0], rows(tmp_path / "run")[-1]
     assert (first["step"], last["step"]) == (1, 10)
     before = tf.train.load_checkpoint(f"{published}/variables/variables")
-    trained = newest_variables(tmp_path)
+    trained = newest_variables(tmp_path / "run")
     for name in before.get_variable_to_shape_map():
         if not name.endswith("kernel/.ATTRIBUTES/VARIABLE_VALUE"):
             continue
         value = before.get_tensor(name)
         matches = [v for v in trained.values() if np.shape(v) == value.shape]
         assert matches and all(np.any(v != value) for v in matches)
+
+
+def test_another_graph_with_the_same_variables_cannot_go_on(tiny, published, tmp_path):
+    data = dataclasses.replace(tiny.data, validation="none")
+    config = dataclasses.replace(
+        tiny, data=data, epochs=2, model=Model(handle=published)
+    )
+    with pytest.raises(Killed):
+        run(config, tmp_path / "run", KillAfter(1))
+    other = tmp_path / "other"
+    shutil.copytree(published, other)
+    with open(other / "saved_model.pb", "ab") as file:
+        file.write(b"\xca\x3e\x00")  # An unknown field, which nobody reads.
+    config = dataclasses.replace(config, model=Model(handle=str(other)))
+    with pytest.raises(ConfigError, match="these differ: graph_fingerprint"):
+        run(config, tmp_path / "run")

@@ -8,7 +8,7 @@ import time
 import pytest
 from absl import logging
 
-from callbacks.preemption import Interrupted, Preemption
+from callbacks.preemption import ECHO, Interrupted, Preemption
 from configs.errors import RetryError
 
 
@@ -46,7 +46,9 @@ def preemption(keep_signals, exits):
 def send(number, preemption):
     """Sends a signal to this process and waits until it has been noticed."""
     os.kill(os.getpid(), number)
+    end = time.monotonic() + 10
     while preemption.signal is None:
+        assert time.monotonic() < end
         time.sleep(0.001)
 
 
@@ -86,6 +88,7 @@ def test_a_log_that_nobody_reads_does_not_keep_the_process(
     monkeypatch.setattr(logging, "warning", lambda *_: time.sleep(60))
     preemption.record.step = 5
     send(signal.SIGTERM, preemption)
+    time.sleep(2 + ECHO)
     os.kill(os.getpid(), signal.SIGTERM)
     assert exits.get(timeout=10) == 75
 
@@ -96,8 +99,20 @@ def test_a_second_signal_does_not_wait(preemption, exits, caplog):
     with pytest.raises(queue.Empty):
         exits.get(timeout=0.1)
     assert "again to stop at once" in caplog.text
+    time.sleep(ECHO)
     os.kill(os.getpid(), signal.SIGINT)
     assert exits.get(timeout=5) == 130
+
+
+def test_a_signal_that_is_delivered_twice_is_one(preemption, exits):
+    preemption.record.step = 5
+    send(signal.SIGTERM, preemption)
+    os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(queue.Empty):
+        exits.get(timeout=0.2)
+    with pytest.raises(RetryError):
+        preemption.on_train_batch_end(0, {})
+    assert preemption.record.saved == 5
 
 
 def test_other_signals_are_not_its_business(preemption, exits):

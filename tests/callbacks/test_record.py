@@ -109,6 +109,10 @@ def test_the_newest_checkpoint_that_the_rows_reach_is_taken(folder):
     assert [row["epoch"] for row in record.history.read()] == [0, 1]
 
 
+def test_a_checkpoint_of_a_longer_run_is_passed_over(folder):
+    assert open_record(folder, 99, STEP).step == STEP
+
+
 @pytest.mark.parametrize("damaged", [b'"step: 3', b'"ste0": 3', b'"step": "3"'])
 def test_a_damaged_row_does_not_take_those_behind_it_along(folder, damaged):
     path = folder / "journal.jsonl"

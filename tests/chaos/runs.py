@@ -2,8 +2,8 @@
 
 Tiny, but with every part that could go wrong: shifted windows, bias tables, drop path,
 dropout, two replicas, real AVI files, validation after each epoch. What is compared is
-the journal and the history, byte for byte, the event files and every variable of the
-last checkpoint.
+the journal, the history and the result, byte for byte, the event files and every
+variable of the last checkpoint.
 """
 
 import contextlib
@@ -69,6 +69,13 @@ class Run:
             time.sleep(0.01)
         return int(self.code.read_text())
 
+    def wait_until(self, condition, seconds=120):
+        """Waits for a condition, which must come true before the run ends."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert self.alive and time.monotonic() < end, self.output()[-3000:]
+            time.sleep(0.01)
+
     def signal(self, number):
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.process, number)
@@ -97,7 +104,7 @@ def events(workdir):
 
 
 def differences(workdir, other):
-    """What two runs differ in: files of rows, then variables of the last checkpoint."""
+    """What two runs differ in: files, curves, variables of the last checkpoint."""
     found = [
         name
         for name in ("journal.jsonl", "history.jsonl", "evaluation.json")

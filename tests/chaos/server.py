@@ -20,6 +20,7 @@ import resource
 import shutil
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -61,6 +62,20 @@ def limit_files(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
+HANGS = threading.Event()
+
+
+def hang():
+    """Waits for ever, and lets others know."""
+    HANGS.set()
+    time.sleep(10**6)
+
+
+def terminate():
+    """Sends the process the signal of a scheduler."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def filler():
     """The file that takes what is left of the disk on which the run's folder lies."""
     return Path(flags.FLAGS.workdir).parent / "filler"
@@ -75,13 +90,14 @@ def fill_disk():
 
 ACTIONS = {
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
-    "terminate": lambda: os.kill(os.getpid(), signal.SIGTERM),
+    "terminate": terminate,
     "interrupt": lambda: os.kill(os.getpid(), signal.SIGINT),
     "fill disk": fill_disk,
     "free disk": lambda: filler().unlink(),
     "limit files": lambda: limit_files(10_000),
     "unlimit files": lambda: limit_files(resource.RLIM_INFINITY),
-    "hang": lambda: time.sleep(10**6),
+    "hang": hang,
+    "terminate once it hangs": lambda: HANGS.wait() and terminate(),
     "hang in TensorFlow": lambda: tf.queue.FIFOQueue(1, tf.int32).dequeue(),
 }
 
@@ -122,8 +138,8 @@ def iterations_not_restored():
     """The schedule and Adam's corrections begin anew."""
     original = store.CheckpointStore.restore
 
-    def restore(self, step=None):
-        step = original(self, step)
+    def restore(self, **options):
+        step = original(self, **options)
         self.optimizer.iterations.assign(0)
         return step
 

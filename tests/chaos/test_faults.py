@@ -44,12 +44,10 @@ def test_a_signal_is_obeyed_while_nothing_else_moves(start, undisturbed, tmp_pat
     """The main thread waits in TensorFlow for what never comes, a step unsaved."""
     workdir = tmp_path / "run"
     run = start(workdir, [["step done", 5, "hang in TensorFlow"]])
-    while run.alive and rows(workdir) < 5:
-        time.sleep(0.01)
+    run.wait_until(lambda: rows(workdir) == 5)
     run.signal(signal.SIGTERM)
-    while run.alive and "again to stop at once" not in run.output():
-        time.sleep(0.01)
-    time.sleep(0.5)
+    run.wait_until(lambda: "again to stop at once" in run.output())
+    time.sleep(1.5)
     assert run.alive and (rows(workdir), last_saved(workdir)) == (5, 4)
     run.signal(signal.SIGTERM)
     assert run.wait(5) == 75
@@ -61,7 +59,8 @@ def test_a_signal_is_obeyed_while_nothing_else_moves(start, undisturbed, tmp_pat
 def test_a_run_that_ends_does_not_wait_for_what_hangs(start, undisturbed, tmp_path):
     """A decoder hangs on a clip of a later step when a signal ends the run."""
     workdir = tmp_path / "run"
-    run = start(workdir, [["clip read", 20, "hang"], ["step done", 2, "terminate"]])
+    faults = [["clip read", 20, "hang"], ["step done", 2, "terminate once it hangs"]]
+    run = start(workdir, faults)
     assert run.wait(60) == 75
     assert last_saved(workdir) == rows(workdir)
     finish(start, workdir)

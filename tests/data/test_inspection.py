@@ -11,7 +11,7 @@ import pytest
 from data.decode import DecodeError, read_clip
 from data.inspection import inspect_videos
 from data.manifest import Manifest
-from data.worker import Worker
+from data.worker import CRASH, SLOW, Worker
 from tests.data.containers import avi, counting_pictures, jpeg
 
 GOOD = avi(counting_pictures(40))
@@ -164,6 +164,20 @@ def test_unchanged_files_are_not_decoded_again(tmp_path, monkeypatch):
     second = inspect_videos(paths, manifest=Manifest(tmp_path))
     assert inspected == paths[1:]
     assert second[0] == first[0] and second[1].frames == 7
+
+
+@pytest.mark.parametrize("reason", [CRASH, f"{SLOW} 30 seconds"])
+def test_what_a_busy_machine_may_have_caused_is_not_remembered(
+    tmp_path, monkeypatch, reason
+):
+    path = tmp_path / "good.avi"
+    path.write_bytes(GOOD)
+    with monkeypatch.context() as context:
+        context.setattr(Worker, "inspect", lambda *_, **__: {"reason": reason})
+        [video] = inspect_videos([str(path)], manifest=Manifest(tmp_path))
+    assert video.reason == reason
+    [video] = inspect_videos([str(path)], manifest=Manifest(tmp_path))
+    assert video.frames == 40
 
 
 def test_interrupted_scan_keeps_what_it_found(tmp_path, monkeypatch):

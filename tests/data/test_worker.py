@@ -1,8 +1,14 @@
+import json
+import os
+import signal
+import subprocess
+import sys
 import time
 import types
 
 import pytest
 
+from data import decode
 from data.worker import Worker
 from tests.data.containers import avi, counting_pictures
 
@@ -61,6 +67,18 @@ def test_hanging_decoder_is_given_up(worker, monkeypatch, tmp_path):
     assert reply == {"reason": "takes the decoder more than 1 seconds"}
     assert time.monotonic() - start < 20
     assert worker.inspect("good", seconds=30) == {"frames": 1}
+
+
+def test_hanging_decoder_ends_though_nobody_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe.avi")
+    process = subprocess.Popen(
+        [sys.executable, decode.__file__, str(4 << 30)],
+        stdin=subprocess.PIPE,
+        text=True,
+    )
+    process.stdin.write(json.dumps([str(tmp_path / "pipe.avi"), 0.5]) + "\n")
+    process.stdin.close()
+    assert process.wait(30) == -signal.SIGALRM
 
 
 def test_file_that_needs_too_much_memory_is_named(tmp_path):
