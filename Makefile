@@ -1,7 +1,7 @@
 # make setup   installs everything into .venv
 # make demo    fine-tunes on synthetic clips, on two CPU replicas, and reports top-1
 # make test    runs the tests, installing what they need
-# make chaos   kills runs 200 times at random instants and keeps the log in runs/
+# make chaos   kills runs 200 times at random instants; its log is runs/chaos.jsonl
 # make lint    formats the code and mends what can be mended
 PYTHON ?= python3
 VENV := .venv
