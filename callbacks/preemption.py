@@ -28,9 +28,9 @@ class Preemption(StepCallback):
 
     While a step has been done that is in no checkpoint, a signal waits for the step in
     flight, which is then saved; a second one, a second later or more, does not wait. At
-    any other time (scanning
-    videos, restoring, compiling, validating, evaluating) there is nothing to lose and
-    the process ends at once: preempted machines are gone within seconds.
+    any other time (scanning videos, restoring, compiling, validating, evaluating) there
+    is nothing to lose and the process ends at once: preempted machines are gone within
+    seconds.
 
     Python runs signal handlers between two of its own instructions only, which can be
     minutes away while TensorFlow compiles, and for ever where it hangs. So a thread

@@ -1,4 +1,4 @@
-"""Whole runs: on 1, 2 and 4 replicas, interrupted and resumed, with a Hub backbone."""
+"""Whole runs: on 1, 2 and 4 replicas, interrupted and resumed."""
 
 import dataclasses
 import json
@@ -10,68 +10,22 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras as keras
 
 import train
 from callbacks import Preemption, RunFolder
 from configs import flags
 from configs.errors import ConfigError, RetryError
 from configs.schema import Model
+from tests.whole_runs import (
+    KillAfter,
+    Killed,
+    assert_same_run,
+    replace_runtime,
+    rows,
+    run,
+)
 
 pytestmark = pytest.mark.usefixtures("keep_signals")
-
-
-class Killed(BaseException):
-    """Stands for a SIGKILL: nothing of the run may handle it."""
-
-
-class KillAfter(Preemption):
-    """Ends the run after a step without saving it."""
-
-    def __init__(self, killed):
-        super().__init__()
-        self.killed = killed
-
-    def after_step(self, step, logs):
-        if step == self.killed:
-            raise Killed
-
-
-def run(config, workdir, preemption=None):
-    """Trains in this process; returns what evaluation.json holds."""
-    with RunFolder(workdir).locked() as folder:
-        return train.train(config, folder, preemption or Preemption())
-
-
-def rows(workdir, name="journal"):
-    return [json.loads(line) for line in (workdir / f"{name}.jsonl").open()]
-
-
-def newest_variables(workdir):
-    folder = max((workdir / "checkpoints").glob("step-*"))
-    reader = tf.train.load_checkpoint(str(folder / "variables"))
-    names = reader.get_variable_to_shape_map()
-    return {name: reader.get_tensor(name) for name in names}
-
-
-def assert_same_run(workdir, other):
-    """Journals byte for byte, histories, and every variable of the last checkpoint."""
-    for name in ("journal", "history"):
-        path = f"{name}.jsonl"
-        assert (workdir / path).read_bytes() == (other / path).read_bytes()
-    mine, theirs = newest_variables(workdir), newest_variables(other)
-    assert mine.keys() == theirs.keys()
-    for name, value in mine.items():
-        np.testing.assert_array_equal(value, theirs[name], err_msg=name)
-
-
-@pytest.fixture(scope="module")
-def replace_runtime():
-    def replace(config, **changes):
-        runtime = dataclasses.replace(config.runtime, **changes)
-        return dataclasses.replace(config, runtime=runtime)
-
-    return replace
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +82,7 @@ def test_the_learning_rate_of_each_update_is_the_schedules(tiny, finished):
     [{"replicas": 1}, {"replicas": 4}, {"replicas": 1, "micro_batches": 2}],
     ids=["1 replica", "4 replicas", "2 micro-batches"],
 )
-def test_a_run_is_the_same_on_any_number_of_replicas(
-    tiny, finished, replace_runtime, tmp_path, runtime
-):
+def test_a_run_is_the_same_on_any_number_of_replicas(tiny, finished, tmp_path, runtime):
     run(replace_runtime(tiny, **runtime), tmp_path)
     ours, theirs = rows(tmp_path), rows(finished(tiny))
     for name in ("examples", "learning_rate", "weight", "epoch"):
@@ -152,7 +104,7 @@ def test_interrupted_anywhere_it_ends_as_if_it_had_not_been(tiny, finished, tmp_
     assert_same_run(tmp_path, finished(tiny))
 
 
-def test_interrupted_with_loss_scaling_it_goes_on(tiny, replace_runtime, tmp_path):
+def test_interrupted_with_loss_scaling_it_goes_on(tiny, tmp_path):
     config = replace_runtime(tiny, precision="mixed_float16")
     config = dataclasses.replace(config, epochs=2)
     run(config, tmp_path / "whole")
@@ -300,77 +252,3 @@ def test_replicas_that_cannot_share_a_batch_end_before_anything_is_written(
     with pytest.raises(ConfigError, match="3 x 1.*replica counts.*1, 2, 4"):
         run(tiny, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
-
-
-@keras.saving.register_keras_serializable("tests")
-class PublishedBackbone(keras.Model):
-    """A backbone with the published interface, a dropout and a gathered bias table."""
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.patches = keras.layers.Conv3D(12, (2, 8, 8), (2, 8, 8), name="patches")
-        self.dropout = keras.layers.Dropout(0.3)
-        self.norm = keras.layers.LayerNormalization(name="norm")
-
-    def build(self, _):
-        self.table = self.add_weight(
-            "relative_position_bias_table", [7, 12], initializer="random_normal"
-        )
-
-    def call(self, clip, training=False):
-        x = self.patches(tf.transpose(clip, [0, 2, 3, 4, 1]))
-        x += tf.gather(self.table, tf.range(4) + 2)[:, None, None]
-        x = self.norm(self.dropout(x, training=training))
-        return tf.transpose(x, [0, 4, 1, 2, 3])
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory):
-    """[n, 3, T, H, W] -> [n, C, T', H', W'], saved as the published backbones are."""
-    path = str(tmp_path_factory.mktemp("hub") / "backbone")
-    model = PublishedBackbone()
-    model(tf.zeros([1, 3, 8, 32, 32]))
-    model.save(path, save_format="tf")
-    return path
-
-
-@pytest.mark.parametrize("replicas", [2, 4])
-def test_a_hub_backbone_trains_past_the_first_epoch(
-    tiny, published, replace_runtime, tmp_path, replicas
-):
-    """The predecessor's training failed there. Nothing divides 13 and 7."""
-    config = dataclasses.replace(
-        replace_runtime(tiny, replicas=replicas),
-        epochs=3,
-        model=Model(handle=published, dropout=0.2),
-    )
-    result = run(config, tmp_path / "run")
-    assert result["videos"] == 7
-    assert [row["epoch"] for row in rows(tmp_path / "run", "history")] == [0, 1, 2]
-    assert all("top1" in row for row in rows(tmp_path / "run", "history"))
-    first, last = rows(tmp_path / "run")[0], rows(tmp_path / "run")[-1]
-    assert (first["step"], last["step"]) == (1, 10)
-    before = tf.train.load_checkpoint(f"{published}/variables/variables")
-    trained = newest_variables(tmp_path / "run")
-    for name in before.get_variable_to_shape_map():
-        if not name.endswith("kernel/.ATTRIBUTES/VARIABLE_VALUE"):
-            continue
-        value = before.get_tensor(name)
-        matches = [v for v in trained.values() if np.shape(v) == value.shape]
-        assert matches and all(np.any(v != value) for v in matches)
-
-
-def test_another_graph_with_the_same_variables_cannot_go_on(tiny, published, tmp_path):
-    data = dataclasses.replace(tiny.data, validation="none")
-    config = dataclasses.replace(
-        tiny, data=data, epochs=2, model=Model(handle=published)
-    )
-    with pytest.raises(Killed):
-        run(config, tmp_path / "run", KillAfter(1))
-    other = tmp_path / "other"
-    shutil.copytree(published, other)
-    with open(other / "saved_model.pb", "ab") as file:
-        file.write(b"\xca\x3e\x00")  # An unknown field, which nobody reads.
-    config = dataclasses.replace(config, model=Model(handle=str(other)))
-    with pytest.raises(ConfigError, match="these differ: graph_fingerprint"):
-        run(config, tmp_path / "run")

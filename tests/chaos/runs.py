@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from tests.callbacks.events import scalars
+from tests.whole_runs import newest_variables
 
 LOG = os.environ.get("CHAOS_LOG")
 SAVE_EVERY = 3
@@ -90,13 +90,6 @@ def rows(workdir):
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def variables(workdir):
-    folder = max((workdir / "checkpoints").glob("step-????????"))
-    reader = tf.train.load_checkpoint(str(folder / "variables"))
-    names = reader.get_variable_to_shape_map()
-    return {name: np.asarray(reader.get_tensor(name)) for name in names}
-
-
 def events(workdir):
     """What the event files hold, in one order, with floats that can be compared."""
     rows = scalars(workdir / "tensorboard")
@@ -112,7 +105,7 @@ def differences(workdir, other):
     ]
     if events(workdir) != events(other):
         found.append("tensorboard")
-    mine, theirs = variables(workdir), variables(other)
+    mine, theirs = newest_variables(workdir), newest_variables(other)
     assert mine.keys() == theirs.keys()
     return found + [k for k in mine if not np.array_equal(mine[k], theirs[k])]
 
