@@ -6,61 +6,62 @@
 Averages the test views of each video. --views.clips=1 --views.crops=1 is the quickest.
 """
 
-import numpy as np
-import tensorflow as tf
+import contextlib
+
 from absl import flags
 
-from callbacks import RunFolder, restore_weights
-from configs.errors import ConfigError, DataError
-from configs.flags import define, from_handle, from_json, override, run
+from configs.command.errors import ConfigError, DataError
+from configs.command.flags import define, override
+from configs.command.launch import parse, run
+
+if __name__ == "__main__":
+    define()
+    flags.DEFINE_integer("step", None, "Step of the checkpoint; empty: the newest.")
+    flags.DEFINE_integer("top", 5, "How many classes are printed for each video.")
+    parse()  # Here: --help and mistakes need not wait for TensorFlow's import.
+
+import numpy as np
+import tensorflow as tf
+
 from data import DecodeError, video_views
-from model import create_model, load_classifier, load_handle
+from model import open_trained
 from strategy import set_precision
 
 FLAGS = flags.FLAGS
-flags.DEFINE_integer("top", 5, "How many classes are printed for each video.")
 
 
 def main(videos):
     """Prints the most likely classes of each video."""
     if not videos:
         raise ConfigError("predict.py needs at least one video file; received none.")
-    config, model, class_names = open_model()
+    trained = open_trained(
+        FLAGS.workdir,
+        FLAGS["model.handle"].value,
+        step=FLAGS.step,
+        override=override,
+        prepare=prepare,
+    )
     probabilities = tf.function(
-        lambda views: tf.nn.softmax(model(views)), autograph=False
+        lambda views: tf.nn.softmax(trained.model(views)), autograph=False
     )
     for video in videos:
         try:
-            views = video_views(video, data=config.data, views=config.views)
+            views = video_views(
+                video, data=trained.config.data, views=trained.config.views
+            )
         except DecodeError as error:
             raise DataError(f"{video} cannot be read: {error}") from error
         mean = np.mean([probabilities(view[None])[0] for view in views], axis=0)
         print(video)
-        for place in np.argsort(-mean)[: FLAGS.top]:
-            print(f"  {mean[place]:6.3f}  {class_names[place]}")
+        for label in np.argsort(-mean)[: FLAGS.top]:
+            print(f"  {mean[label]:6.3f}  {trained.class_names[label]}")
 
 
-def open_model():
-    """(config, classifier, class names) of --workdir or --model.handle."""
-    if FLAGS.workdir:
-        folder = RunFolder(FLAGS.workdir)
-        config = override(from_json(folder.saved_config()))
-        set_precision(config.runtime.precision)
-        class_names = folder.class_names
-        model = create_model(config.model, classes=len(class_names), pretrained=False)
-        restore_weights(model, folder)
-    elif FLAGS["model.handle"].value:
-        config = from_handle(load_handle(FLAGS["model.handle"].value))
-        set_precision(config.runtime.precision)
-        model, class_names, _ = load_classifier(config.model.handle)
-    else:
-        raise ConfigError(
-            "--workdir must name a run, or --model.handle a converted checkpoint; "
-            "received neither."
-        )
-    return config, model, class_names
+def prepare(config):
+    """Chooses the precision; the model takes TensorFlow's default device."""
+    set_precision(config.runtime.precision)
+    return contextlib.nullcontext()
 
 
 if __name__ == "__main__":
-    define()
     run(main)

@@ -26,7 +26,7 @@ import tensorflow as tf
 
 from configs.schema import Data, Views
 from data import open_clips
-from data.plan import train_plan
+from data.sampling.plan import train_plan
 
 MEAN = np.float32([123.675, 116.28, 103.53])
 DEVIATION = np.float32([58.395, 57.12, 57.375])
@@ -170,14 +170,14 @@ def contenders(root, number):
     """Name -> what reads the first `number` clips of the training stream."""
     data, clips = open_set(root, 1)
     found = {"pipeline": Pipeline(clips)}
-    places = [
+    indices = [
         int(video)
         for features, *_ in found["pipeline"].dataset.take(number // BATCH_SIZE)
         for video in features["video"]
     ]
     requests = []
-    for position, place in enumerate(places):
-        path, video = clips.train_file(place)
+    for position, index in enumerate(indices):
+        path, video = clips.train_file(index)
         requests.append((path, train_plan(video, data, seed=0, position=position)))
     found["bare loop"] = Loop(bare_loop, requests, data.size)
     for name, (recipe, modules) in RECIPES.items():

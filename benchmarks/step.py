@@ -4,10 +4,10 @@
 
 Updates of one clip on one device, random weights; medians, in one process. Prints a
 table and, last, a line of JSON: `recompute` is the time of a step with recomputed
-blocks as a multiple of one without, `saving` the share of the time that the loop stands
-still at the default cadence of checkpoints, every so many steps and at the end of each
-epoch of UCF101 (durations as measured, so both on the same disk and device; a step of
-one clip is the shortest there is).
+blocks as a multiple of one without, `saving` the fraction of the time that the loop
+stands still at the default cadence of checkpoints, every so many steps and at the end
+of each epoch of UCF101 (durations as measured, so both on the same disk and device; a
+step of one clip is the shortest there is).
 """
 
 import dataclasses
@@ -21,11 +21,10 @@ import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
-from callbacks import CheckpointStore
-from configs.calendar import Calendar
-from configs.schema import Checkpoints, Optimizer
+from configs.schema import Calendar, Checkpoints, Optimizer
 from configs.ucf101_swin_tiny import config as swin_tiny
 from model import create_model, create_optimizer
+from storage.checkpoints import CheckpointStore
 
 TRAINING_VIDEOS = 9537  # of UCF101's first split
 
@@ -56,9 +55,8 @@ def main(_):
 def create(recompute):
     """A compiled Swin-T with 101 classes."""
     model_config = dataclasses.replace(swin_tiny().model, recompute=recompute)
-    model = create_model(model_config, classes=101)
+    model = create_model(model_config, num_classes=101)
     model.compile(create_optimizer(Optimizer(), model, steps=1000, warmup_steps=10))
-    model.optimizer.build(model.trainable_variables)
     return model
 
 

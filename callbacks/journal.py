@@ -11,18 +11,18 @@ import hashlib
 
 import numpy as np
 
-from callbacks.steps import StepCallback
+from callbacks.base import RunCallback
 
 FLOATS = ("loss", "accuracy", "learning_rate", "gradient_norm", "loss_scale", "weight")
 
 
-class Journal(StepCallback):
+class Journal(RunCallback):
     """Writes a row of the journal after each step.
 
     Args:
-      rows: a `callbacks.rows.Rows`, rewound to `step`.
-      step: updates done so far.
-      epoch_of: the epoch of the first clip of update number n, a function.
+        rows: a `storage.rows.Rows`, rewound to `step`.
+        step: updates done so far.
+        epoch_of: the epoch of the first clip of update number n, a function.
     """
 
     def __init__(self, rows, *, step, epoch_of):
@@ -31,6 +31,7 @@ class Journal(StepCallback):
         self.epoch_of = epoch_of
 
     def after_step(self, step, logs):
+        """Writes the row of the step."""
         video = np.asarray(logs["video"], dtype="<i8")
         self.rows.append(
             {

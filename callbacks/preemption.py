@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: lose no finished step, then exit with a code that says so."""
+"""SIGTERM and Ctrl-C end a run without losing a finished step."""
 
 import os
 import signal
@@ -7,8 +7,8 @@ import time
 
 from absl import logging
 
-from callbacks.steps import StepCallback
-from configs.errors import RetryError
+from callbacks.base import RunCallback
+from configs.command.errors import RetryError
 
 
 class Interrupted(RetryError):
@@ -23,7 +23,7 @@ ECHO = 1.0
 ERRORS = {signal.SIGTERM: RetryError, signal.SIGINT: Interrupted}
 
 
-class Preemption(StepCallback):
+class Preemption(RunCallback):
     """Turns SIGTERM and SIGINT into an orderly end.
 
     While a step has been done that is in no checkpoint, a signal waits for the step in
@@ -51,23 +51,24 @@ class Preemption(StepCallback):
             signal.signal(number, lambda *_: None)
 
     def begin(self, record):
-        """From now on there are steps that a checkpoint may have to hold.
+        """Tells that from now on there may be steps that must be saved before the end.
 
         Args:
-          record: the run's `Record`.
+            record: the run's `Record`.
         """
         self.step = record.step
         self.record = record
 
     def after_step(self, step, logs):
+        """Ends the run if a signal has come."""
         self.poll()
 
     def poll(self):
-        """Ends the run if a signal has come, with a checkpoint.
+        """Ends the run if a signal has come; steps that are in no checkpoint are saved.
 
         Raises:
-          RetryError: after SIGTERM; Interrupted: after Ctrl-C.
-          StorageError: the checkpoint could not be written.
+            RetryError: after SIGTERM; Interrupted: after Ctrl-C.
+            StorageError: the checkpoint could not be written.
         """
         if self.signal is None:
             return
@@ -111,7 +112,7 @@ class Preemption(StepCallback):
 
 
 def _say(text):
-    """Logs a line, but does not wait for a log that nobody takes lines from."""
+    """Logs a line, but waits no longer than a second for whoever reads the log."""
     thread = threading.Thread(target=logging.warning, args=["%s", text], daemon=True)
     thread.start()
     thread.join(1)

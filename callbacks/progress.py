@@ -8,20 +8,20 @@ import time
 from absl import logging
 from tqdm import tqdm
 
-from callbacks.steps import StepCallback
+from callbacks.base import RunCallback
 
 WINDOW = 50  # Steps that the shown rates are means over.
-BOTTLENECK = 0.2  # Share of the time waiting for clips that is worth advice.
+BOTTLENECK = 0.2  # Fraction of the time waiting for clips that is worth advice.
 
 
-class Progress(StepCallback):
-    """One live line on a terminal; elsewhere a line of the log every half minute.
+class Progress(RunCallback):
+    """Shows one live line on a terminal, or logs a line every half minute elsewhere.
 
     Args:
-      step: updates done so far.
-      calendar: the run's `Calendar`.
-      timing: `Rows` that take each step's seconds and seconds of waiting for data.
-      clock: seconds since some moment, a function.
+        step: updates done so far.
+        calendar: the run's `Calendar`.
+        timing: `Rows` that take each step's seconds and seconds of waiting for data.
+        clock: seconds since some moment, a function.
     """
 
     def __init__(self, *, step, calendar, timing, clock=time.monotonic):
@@ -44,10 +44,11 @@ class Progress(StepCallback):
         logging.get_absl_handler().addFilter(self._make_room)
 
     def on_train_begin(self, logs=None):
-        # What lies between two calls of fit (a validation, a new stream) is no step.
+        """Starts measuring: what lies between two calls of `fit` belongs to no step."""
         self.last = None
 
     def after_step(self, step, logs):
+        """Shows the step and writes its row of timing.jsonl."""
         now, wait = self.clock(), float(logs["data_wait"])
         if self.last is not None:
             seconds = now - self.last
@@ -69,8 +70,17 @@ class Progress(StepCallback):
         if step == self.calendar.steps:
             self.bar.close()
 
+    def after_epoch(self, row):
+        """Logs one line for the epoch."""
+        line = f"epoch {row['epoch'] + 1}/{self.calendar.epochs}: "
+        line += f"loss {row['loss']:.4f}, accuracy {row['accuracy']:.4f}"
+        if "top1" in row:
+            line += f"; {row['validation']}: top-1 {row['top1']:.4f}"
+            line += f", top-5 {row['top5']:.4f}"
+        logging.info("%s", line)
+
     def _make_room(self, record):
-        """Takes the bar away, so that what is logged has a line of its own."""
+        """Clears the bar, so that what is logged has a line of its own."""
         self.bar.clear()
         return True
 
@@ -104,7 +114,7 @@ class Progress(StepCallback):
 
 
 def _has_lines(stream):
-    """Whether a stream is a terminal that shows anything; some have no size."""
+    """Whether a stream is a terminal that can show a line; some have no size."""
     return stream.isatty() and os.get_terminal_size(stream.fileno()).lines > 0
 
 

@@ -2,69 +2,89 @@
 
 import numpy as np
 
-from callbacks.checkpoint import SaveCheckpoints
 from callbacks.journal import Journal
-from callbacks.lost import LostClips
-from callbacks.numerics import NonFiniteGuard
+from callbacks.lost_clips import LostClips
+from callbacks.nonfinite_guard import NonFiniteGuard
 from callbacks.progress import Progress
-from callbacks.rows import Rows
+from callbacks.save_checkpoints import SaveCheckpoints
 from callbacks.summaries import Summaries
-from configs.errors import CheckpointError
+from configs.command.errors import CheckpointError
+from storage.checkpoints import CheckpointStore
+from storage.rows import Rows
 
 
 class Record:
-    """The files of rows, the event files and the checkpoints of a run, kept in step.
+    """The rows, event files and checkpoints of a run, which always tell the same story.
+
+    Creating it resumes at the newest step for which the checkpoint and all log rows
+    exist: the checkpoint is restored into the model, later rows are removed. A new run
+    commits its first checkpoint.
 
     Args:
-      config: `configs.schema.Checkpoints`.
-      folder: the `RunFolder`.
-      store: the run's `CheckpointStore`.
-      calendar: the run's `Calendar`.
-      check_clips: raises DataError when too many videos have gone bad, a function.
+        config: `configs.schema.Checkpoints`.
+        folder: the `RunFolder`, whose run has begun.
+        model: the compiled `Classifier`.
+        calendar: the run's `Calendar`.
+        check_clips: a function that raises DataError when too many videos have gone
+            bad.
+        watchdog: the running `Watchdog`.
+        preemption: the installed `Preemption`.
 
     Raises:
-      CheckpointError: no checkpoint can be used, or none whose rows are all there.
-      StorageError: the folder could not be read or written.
+        CheckpointError: no checkpoint can be used, or none whose rows all exist.
+        StorageError: the folder could not be read or written.
 
     Attributes:
-      callbacks: for `fit`, in the order in which they must act.
+        callbacks: for `fit`, in the order in which they must act.
     """
 
-    def __init__(self, config, folder, store, calendar, check_clips):
-        self.store = store
+    def __init__(
+        self, config, folder, model, calendar, *, check_clips, watchdog, preemption
+    ):
         self.calendar = calendar
-        self.journal = Rows(folder / "journal.jsonl")
-        self.timing = Rows(folder / "timing.jsonl")
-        self.history = Rows(folder / "history.jsonl")
-        # Rows and weights go on together: from the newest step that both reach.
-        step = store.restore(objection=self._lost_rows)
+        self.watchdog = watchdog
+        self.preemption = preemption
+        run_id = folder.identity["run_id"]
+        self.store = CheckpointStore(
+            folder / "checkpoints", model, run_id=run_id, keep=config.keep
+        )
+        self.files = [
+            Rows(folder / f"{name}.jsonl") for name in ("journal", "timing", "history")
+        ]
+        self.journal, self.timing, self.history = self.files
+        step = self.store.restore(objection=self._lost_rows)
         if step is None:
             step = self._begin()
-        files = (self.journal, self.timing, self.history)
-        journal, _, _ = (file.rewind(step) for file in files)
+        rows = [file.rewind(step) for file in self.files]
+        self._journal = Journal(self.journal, step=step, epoch_of=calendar.epoch_of)
         self.saver = SaveCheckpoints(
-            store,
-            rows=files,
+            self.store,
+            rows=self.files,
             history=self.history,
             step=step,
             save_every=config.save_every,
         )
-        self.summaries = Summaries(
-            folder / "tensorboard",
-            step=step,
-            journal=self.journal,
-            history=self.history,
-        )
-        self._journal = Journal(self.journal, step=step, epoch_of=calendar.epoch_of)
         self.callbacks = [
-            self._journal,
-            self.summaries,
-            Progress(step=step, calendar=calendar, timing=self.timing),
+            *self._writers(folder / "tensorboard"),
             NonFiniteGuard(
-                limit=config.nonfinite_limit, rows=journal, step=step, store=store
+                limit=config.nonfinite_limit, rows=rows[0], step=step, store=self.store
             ),
             self.saver,
             LostClips(check_clips, saver=self.saver, step=step),
+            # Last: a step is in the journal, and saved if due, before a run may end.
+            watchdog,
+            preemption,
+        ]
+        preemption.begin(self)
+        self.alive()
+
+    def _writers(self, event_files):
+        """The callbacks that write what each step and epoch was like."""
+        step, rows = self.step, {"journal": self.journal, "history": self.history}
+        return [
+            self._journal,
+            Summaries(event_files, step=step, **rows),
+            Progress(step=step, calendar=self.calendar, timing=self.timing),
         ]
 
     def _begin(self):
@@ -103,28 +123,42 @@ class Record:
         """Whether updates have been done that are in no checkpoint."""
         return self.step > self.saver.saved
 
-    def has_epoch(self, epoch):
-        """Whether the epoch's row is in history.jsonl."""
-        return any(row["epoch"] == epoch for row in self.history.read())
+    def alive(self):
+        """Tells the watchdog that the run moves, and ends it if a signal has come."""
+        self.watchdog.beat()
+        self.preemption.poll()
 
-    def add_epoch(self, epoch, validation):
-        """Writes an epoch's row: means over its steps, and its validation.
+    def end_epoch(self, epoch, validate):
+        """Saves, and writes the epoch's row unless an earlier start has written it.
 
         Args:
-          epoch: counted from 0.
-          validation: more entries of the row.
+            epoch: counted from 0.
+            validate: a function that validates the model and returns what it found, as
+                entries of the row.
         """
+        self.saver.save(self.step)
+        self.alive()
+        if any(row["epoch"] == epoch for row in self.history.read()):
+            return
+        row = self._means(epoch) | validate()
+        self.history.append(row)
+        for callback in self.callbacks:
+            callback.after_epoch(row)
+
+    def end(self):
+        """Saves the last step; here a full disk ends the run."""
+        self.saver.save(self.step, required=True)
+        self.alive()
+
+    def _means(self, epoch):
+        """The row of an epoch before its validation: means over the epoch's steps."""
         end = self.calendar.end(epoch)
         # An epoch shorter than a batch may end with the same step as the one before.
         begin = min(self.calendar.end(epoch - 1), end - 1) if epoch else 0
         steps = [row for row in self.journal.upto(end) if row["step"] > begin]
-        row = {
+        return {
             "epoch": epoch,
             "step": end,
             "loss": float(np.mean([row["loss"] for row in steps])),
             "accuracy": float(np.mean([row["accuracy"] for row in steps])),
-            **validation,
         }
-        self.history.append(row)
-        self.summaries.after_epoch(row)
-        return row

@@ -6,23 +6,23 @@ import shutil
 import tensorflow as tf
 from absl import logging
 
-from callbacks.steps import StepCallback
+from callbacks.base import RunCallback
 
 TRAINING = ("loss", "accuracy", "learning_rate", "gradient_norm", "loss_scale")
 VALIDATION = ("top1", "top5", "validation_loss")
 
 
-class Summaries(StepCallback):
-    """Writes scalars by step; at a restart it writes those of the journal anew.
+class Summaries(RunCallback):
+    """Writes scalars by step; a restart first writes those of the journal again.
 
     Event files can only grow: going on in an old one would show the steps after the
     checkpoint twice.
 
     Args:
-      path: the folder of event files.
-      step: updates done so far.
-      journal: the `Rows` of steps, rewound to `step`.
-      history: the `Rows` of epochs, rewound to `step`.
+        path: the folder of event files.
+        step: updates done so far.
+        journal: the `Rows` of steps, rewound to `step`.
+        history: the `Rows` of epochs, rewound to `step`.
     """
 
     def __init__(self, path, *, step, journal, history):
@@ -33,12 +33,13 @@ class Summaries(StepCallback):
         self._write_anew()
 
     def after_step(self, step, logs):
+        """Writes the scalars of the step."""
         if not self.broken:
             with self._forgiving():
                 self._write("training", TRAINING, step, logs)
 
     def after_epoch(self, row):
-        """Writes a row of history.jsonl, which holds it already."""
+        """Writes the scalars of a validation, or all again where some were lost."""
         if self.broken:
             self._write_anew()
             return
@@ -66,7 +67,7 @@ class Summaries(StepCallback):
 
     @contextlib.contextmanager
     def _forgiving(self):
-        """A full disk delays curves and nothing more: an epoch's end begins anew."""
+        """Notes that writing failed, for the end of the epoch to write all again."""
         try:
             yield
         except (OSError, tf.errors.OpError) as error:

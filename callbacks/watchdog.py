@@ -2,19 +2,19 @@
 
 import faulthandler
 
-from callbacks.steps import StepCallback
+from callbacks.base import RunCallback
 
 
-class Watchdog(StepCallback):
-    """Expects a sign of progress every so often; without one the process exits.
+class Watchdog(RunCallback):
+    """Ends the process unless it shows a sign of progress every so often.
 
     The clock runs in a thread of the C library, which needs neither the interpreter nor
     its lock: a hang in a collective, a decoder or a file system is seen as well. The
     stacks go to standard error, the exit code is 1.
 
     Args:
-      seconds: the longest wait for a sign; 0 waits for ever. The first step, which
-        traces and compiles the model, has to fit in as well.
+        seconds: the longest wait for a sign; 0 waits for ever. The first step, which
+            traces and compiles the model, has to fit in as well.
     """
 
     def __init__(self, seconds):
@@ -22,7 +22,7 @@ class Watchdog(StepCallback):
         self.seconds = seconds
 
     def beat(self):
-        """A sign of progress."""
+        """Tells that the run has made progress: the clock starts again."""
         if self.seconds:
             faulthandler.dump_traceback_later(self.seconds, exit=True)
 
@@ -34,4 +34,5 @@ class Watchdog(StepCallback):
         faulthandler.cancel_dump_traceback_later()
 
     def after_step(self, step, logs):
+        """A step is progress."""
         self.beat()

@@ -1,1 +1,1 @@
-"""Experiments, the schema they fill in, and the flags derived from it."""
+"""Experiments; the schema that they fill in, and the command line made from it."""

@@ -16,6 +16,7 @@ from configs.schema import (
 
 
 def config():
+    """The experiment; what it does not say is the schema's default."""
     return Experiment(
         epochs=18,
         data=Data(
@@ -31,15 +32,15 @@ def config():
         model=Model(
             embed_dim=24,
             depths=(2, 2),
-            heads=(2, 4),
-            window=(4, 4, 4),
-            patch=(2, 4, 4),
-            drop_path=0.0,
+            num_heads=(2, 4),
+            window_size=(4, 4, 4),
+            patch_size=(2, 4, 4),
+            drop_path_rate=0.0,
             dropout=0.0,
         ),
         optimizer=Optimizer(
             learning_rate=2e-3,
-            backbone_multiplier=1.0,
+            backbone_lr_multiplier=1.0,
             warmup_epochs=2.0,
         ),
         runtime=Runtime(replicas=2),

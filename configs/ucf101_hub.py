@@ -11,18 +11,14 @@ from configs.schema import Data, Experiment, Model, Optimizer
 
 
 def config():
+    """The experiment; what it does not say is the schema's default."""
     return Experiment(
         epochs=30,
         data=Data(batch_size=64, frames=32, frame_interval=2, size=224),
         model=Model(
+            backbone="hub",
             handle="https://tfhub.dev/shoaib6174/"
             "swin_tiny_patch244_window877_kinetics400_1k/1",
-            dropout=0.5,
         ),
-        optimizer=Optimizer(
-            learning_rate=1e-3,
-            backbone_multiplier=0.1,
-            weight_decay=0.02,
-            warmup_epochs=2.5,
-        ),
+        optimizer=Optimizer(learning_rate=1e-3, weight_decay=0.02),
     )

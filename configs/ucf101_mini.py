@@ -10,6 +10,7 @@ from configs.schema import Checkpoints, Data, Experiment, Model, Optimizer, View
 
 
 def config():
+    """The experiment; what it does not say is the schema's default."""
     return Experiment(
         epochs=60,
         data=Data(
@@ -23,14 +24,14 @@ def config():
         model=Model(
             embed_dim=16,
             depths=(2, 2, 2),
-            heads=(2, 4, 8),
-            window=(8, 4, 4),
-            patch=(2, 4, 4),
-            drop_path=0.2,
+            num_heads=(2, 4, 8),
+            window_size=(8, 4, 4),
+            patch_size=(2, 4, 4),
+            drop_path_rate=0.2,
             dropout=0.5,
         ),
         optimizer=Optimizer(
-            learning_rate=1e-3, backbone_multiplier=1.0, weight_decay=0.05
+            learning_rate=1e-3, backbone_lr_multiplier=1.0, weight_decay=0.05
         ),
         checkpoints=Checkpoints(save_every=50),
         views=Views(clips=4, crops=3, batch_size_per_replica=12),

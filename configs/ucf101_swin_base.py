@@ -3,6 +3,8 @@
 88 M parameters. Not yet trained to the end: no accuracy is claimed. Values: the
 official swin_base_patch244_window877_kinetics400_22k config, with its effective
 batch of 64, flipping (no UCF101 class depends on left and right) and 4 x 3 views.
+As `ucf101_swin_small`, a third wider, pretrained on ImageNet-22K, with more
+stochastic depth, a lower learning rate and more decay.
 
     python train.py --config=ucf101_swin_base --data.root=UCF101 \\
         --workdir=runs/swin_base \\
@@ -11,26 +13,14 @@ batch of 64, flipping (no UCF101 class depends on left and right) and 4 x 3 view
 Without --model.handle it trains from random weights, which UCF101 is too small for.
 """
 
-from configs.schema import Data, Experiment, Model, Optimizer
+from configs.schema import Data, Experiment, Optimizer, video_swin
 
 
 def config():
+    """The experiment; what it does not say is the schema's default."""
     return Experiment(
         epochs=30,
         data=Data(batch_size=64, frames=32, frame_interval=2, size=224),
-        model=Model(
-            embed_dim=128,
-            depths=(2, 2, 18, 2),
-            heads=(4, 8, 16, 32),
-            window=(8, 7, 7),
-            patch=(2, 4, 4),
-            drop_path=0.2,
-            dropout=0.5,
-        ),
-        optimizer=Optimizer(
-            learning_rate=3e-4,
-            backbone_multiplier=0.1,
-            weight_decay=0.05,
-            warmup_epochs=2.5,
-        ),
+        model=video_swin("base", drop_path_rate=0.2),
+        optimizer=Optimizer(learning_rate=3e-4, weight_decay=0.05),
     )

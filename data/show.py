@@ -2,18 +2,26 @@
 
     python -m data.show --config=ucf101_swin_tiny --data.root=UCF101 --workdir=runs/x
 
-gives sheets/train.png, the first training clips as augmented, one a row, and
-sheets/test_1.png …, all views of a few test videos.
+writes sheets/train.png, which shows the first training clips after augmentation, one in
+each row, and sheets/test_1.png, …, which show all views of a few test videos.
 """
 
 from pathlib import Path
 
+from absl import flags, logging
+
+from configs.command.flags import define, load
+from configs.command.launch import parse, run
+
+if __name__ == "__main__":
+    define()
+    flags.mark_flags_as_required(["config", "workdir"])
+    parse()  # Here: --help and mistakes need not wait for TensorFlow's import.
+
 import numpy as np
 import tensorflow as tf
-from absl import flags, logging
 from matplotlib.figure import Figure
 
-from configs.flags import define, load, run
 from data import open_clips
 
 FLAGS = flags.FLAGS
@@ -26,8 +34,8 @@ def write_sheets(clips, folder):
     """Writes the sheets of a data set.
 
     Args:
-        clips: `data.pipeline.Clips`.
-        folder: where to, made if needed.
+        clips: a `data.clips.Clips`.
+        folder: where they are written; it is made if needed.
 
     Returns:
         list of the paths written.
@@ -44,10 +52,10 @@ def write_sheets(clips, folder):
 
 
 def contact_sheet(titles, rows):
-    """A figure with one clip a row.
+    """A figure with one clip in each row.
 
     Args:
-        titles: text above each row.
+        titles: the text above each row.
         rows: uint8 [T, 3, size, size] of each clip.
 
     Returns:
@@ -102,6 +110,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    define()
-    flags.mark_flags_as_required(["config", "workdir"])
     run(main)

@@ -1,19 +1,19 @@
-"""Which videos of a source train, validate and test."""
+"""Decides which videos of a source are trained on, validated on and tested on."""
 
 import hashlib
 import json
 
 import numpy as np
 
-from configs.errors import DataError
+from configs.command.errors import DataError
 
 
 def divide(source, data, leave_out=()):
     """Divides the listing; bad training videos are left out, bad test videos are not.
 
     Args:
-        source: `Source`.
-        data: `configs.schema.Data`.
+        source: a `data.sources.base.Source`.
+        data: a `configs.schema.Data`.
         leave_out: names of training videos that are left out though they can be read.
 
     Returns:
@@ -27,26 +27,29 @@ def divide(source, data, leave_out=()):
     listed = np.arange(listing.train_size)
     test = np.arange(listing.train_size, len(listing.names))
     bad = bad_videos(source, listed)
-    allowed = int(data.bad_share * len(listed))
+    allowed = int(data.max_bad_fraction * len(listed))
     if len(bad) > allowed:
         name, reason = next(iter(bad.items()))
         raise DataError(
             f"{len(bad)} of {len(listed)} training videos cannot be read, "
-            f"data.bad_share={data.bad_share} allows {allowed}; the first is {name}: "
-            f"{reason}. Repair them (python -m data.scan lists all) or raise "
-            "data.bad_share."
+            f"data.max_bad_fraction={data.max_bad_fraction} allows {allowed}; the "
+            f"first is {name}: {reason}. Repair them (python -m data.scan lists all) "
+            "or raise data.max_bad_fraction."
         )
     left_out = {*bad, *leave_out}
     good = np.array([i for i in listed if listing.names[i] not in left_out], np.int64)
-    train, held = good, good[:0]
+    train, validation = good, good[:0]
     if data.validation == "groups":
-        train, held = _hold_out(listing, good, data.validation_groups)
+        train, validation = _divide_groups(listing, good, data.validation_groups)
+    elif data.validation == "test":
+        validation = test
     if not len(train):
         raise DataError("No training video is left that can be read.")
-    return train, test if data.validation == "test" else held, test
+    return train, validation, test
 
 
-def _hold_out(listing, videos, groups):
+def _divide_groups(listing, videos, groups):
+    """Training and validation videos, the latter those of the given groups."""
     nameless = videos[listing.groups[videos] < 0]
     if len(nameless):
         raise DataError(
@@ -63,7 +66,15 @@ def _hold_out(listing, videos, groups):
 
 
 def bad_videos(source, indices):
-    """Name -> reason of those videos that cannot be read."""
+    """The videos that cannot be read, among those of the given indices.
+
+    Args:
+        source: a `data.sources.base.Source`.
+        indices: into its listing.
+
+    Returns:
+        dict of name -> reason.
+    """
     return {
         source.listing.names[i]: source.videos[i].reason
         for i in indices
@@ -72,13 +83,29 @@ def bad_videos(source, indices):
 
 
 def list_fingerprint(source, videos):
-    """sha256 of class names and of names and labels, in order."""
+    """SHA-256 of the class names and of the videos' names and labels, in order.
+
+    Args:
+        source: a `data.sources.base.Source`.
+        videos: indices into its listing.
+
+    Returns:
+        str of hexadecimal digits.
+    """
     listing = source.listing
     return _digest(source, [(listing.names[i], int(listing.labels[i])) for i in videos])
 
 
 def fingerprint(source, videos):
-    """sha256 of class names and of names, labels, frame counts and sizes, in order."""
+    """The same with the videos' frame counts, heights and widths.
+
+    Args:
+        source: a `data.sources.base.Source`.
+        videos: indices into its listing.
+
+    Returns:
+        str of hexadecimal digits.
+    """
     rows = [
         (
             source.listing.names[i],

@@ -2,13 +2,14 @@
 
     python -m data.synthetic DIRECTORY
 
-A random texture on a torus moves two pixels a frame, from a random place on, in one of
-eight directions. Every class has the same textures and every place is as likely as any
-other, so no single frame tells the class, nor does a set of frames in no order tell one
-direction from its opposite. Train and test have different groups, and so textures.
-Frames are coded one by one (MJPEG), so that compression cannot tell either.
+A random texture that wraps around at the frame's edges moves two pixels a frame, from
+a random position on, in one of eight directions. Every class has the same textures, and
+every position is as likely as any other. So no single frame tells the class, and frames
+in a random order cannot tell a direction from its opposite. Train and test videos have
+different groups and therefore different textures. Frames are coded one by one (MJPEG),
+so that the compression does not tell the direction either.
 
-Left and right are classes: train on them with data.flip=False.
+Left and right are classes, so train on these videos with data.flip=False.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.decode import write_video
+from data.decoding.write import write_video
 
 # Class -> (rows, columns) moved from one frame to the next, in steps.
 MOTIONS = {
@@ -37,7 +38,10 @@ VIDEOS = 2  # of each class and group
 
 
 def texture(generator):
-    """Smooth coloured noise that repeats at the frame's edges.
+    """Smooth coloured noise that wraps around at the frame's edges.
+
+    Args:
+        generator: NumPy's random generator.
 
     Returns:
         uint8 [SIZE, SIZE, 3].
@@ -52,11 +56,11 @@ def texture(generator):
 
 
 def video_frames(motion, generator):
-    """A texture moving in one way.
+    """The frames of a video in which a texture moves in one direction.
 
     Args:
-        motion: (rows, columns) of the class.
-        generator: decides the texture, the length and the first place, in this order.
+        motion: (rows, columns) of the class, in steps.
+        generator: NumPy's, decides texture, length and first position, in this order.
 
     Returns:
         uint8 [24–40 frames, SIZE, SIZE, 3].

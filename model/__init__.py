@@ -1,28 +1,27 @@
-"""The model: backbones, optimizer and schedule, and the formats they are stored in."""
+"""The model: backbones and head, optimizer, evaluation, and weights in and out."""
 
-from model.classifier import create_model
-from model.evaluation import Evaluator
-from model.handles import (
-    check_handle,
-    create_backbone,
-    graph_fingerprint,
-    load_handle,
-    resolve_architecture,
-)
+from model.create import create_model, graph_fingerprint, resolve_model
+from model.evaluation.evaluator import Evaluator
+from model.evaluation.metrics import scores
+from model.evaluation.report import summary, write_report
 from model.optimizer import create_optimizer, describe_groups
-from model.pretrained import load_classifier
-from model.schedule import WarmUpCosine
+from model.trained import open_trained, state_dict
+from model.weights.formats import STATE_DICTS, write_state_dict
+from model.weights.saved_model import write_classifier
 
 __all__ = [
+    "STATE_DICTS",
     "Evaluator",
-    "WarmUpCosine",
-    "check_handle",
-    "create_backbone",
     "create_model",
     "create_optimizer",
     "describe_groups",
     "graph_fingerprint",
-    "load_classifier",
-    "load_handle",
-    "resolve_architecture",
+    "open_trained",
+    "resolve_model",
+    "scores",
+    "state_dict",
+    "summary",
+    "write_classifier",
+    "write_report",
+    "write_state_dict",
 ]

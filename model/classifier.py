@@ -4,13 +4,10 @@ Normalisation is part of the model, so that training, evaluation, prediction and
 exported SavedModel cannot disagree about it.
 """
 
-import dataclasses
 import time
 
 import tensorflow as tf
 import tf_keras as keras
-
-from model.handles import create_backbone
 
 # Of RGB values in 0..255; official file configs/recognition/swin/*.py, img_norm_cfg.
 MEAN = (123.675, 116.28, 103.53)
@@ -22,7 +19,14 @@ HEAD_SALT = 1
 
 
 def normalise(clip):
-    """uint8 [b, T, 3, H, W] in 0..255, RGB -> float of the compute precision."""
+    """Normalises RGB clips.
+
+    Args:
+        clip: uint8 [b, T, 3, H, W] in 0..255.
+
+    Returns:
+        The same shape in the compute precision of the global policy.
+    """
     shape = (1, 1, 3, 1, 1)
     clip = (tf.cast(clip, tf.float32) - tf.reshape(MEAN, shape)) / tf.reshape(
         STANDARD_DEVIATION, shape
@@ -31,15 +35,15 @@ def normalise(clip):
 
 
 def per_example_dropout(features, rate, seed):
-    """Dropout whose mask is a pure function of each example's seed.
+    """Applies dropout with a mask that is a pure function of each example's seed.
 
     Keras's own layer keeps its random state outside checkpoints; this one has none, so
     that a resumed run, and any number of replicas, draws the same masks.
 
     Args:
-      features: float [b, C].
-      rate: share dropped, in [0, 1); the rest is scaled by 1 / (1 - rate).
-      seed: int32 [b, 2].
+        features: float [b, C].
+        rate: fraction dropped, in [0, 1); the rest is scaled by 1 / (1 - rate).
+        seed: int32 [b, 2].
     """
     if rate == 0:
         return features
@@ -64,33 +68,31 @@ class Classifier(keras.Model):
     standard deviation 0.01).
 
     Attributes:
-      backbone: normalised float [b, T, 3, H, W] -> features [b, T', H', W', C]; says C
-        as `features`.
-      head: the dense layer, float32 whatever the precision of the backbone.
+        backbone: a `model.backbones.Backbone`, normalised float [b, T, 3, H, W] ->
+            features [b, T', H', W', C].
+        head: the dense layer, float32 whatever the precision of the backbone.
     """
 
-    def __init__(
-        self,
-        backbone,
-        classes,
-        *,
-        dropout=0.0,
-        label_smoothing=0.0,
-        micro_batches=1,
-    ):
+    def __init__(self, backbone, num_classes, *, dropout=0.0):
+        """Creates the head; the backbone comes with its variables.
+
+        Args:
+            backbone: a `model.backbones.Backbone`.
+            num_classes: how many classes the head tells apart.
+            dropout: fraction of the features dropped in training, in [0, 1).
+        """
         super().__init__(name="classifier")
         self.backbone = backbone
         self.dropout = dropout
-        self.label_smoothing = label_smoothing
-        self.micro_batches = micro_batches
         self.head = keras.layers.Dense(
-            classes,
+            num_classes,
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
             dtype="float32",
             name="head",
         )
 
     def call(self, inputs, training=False):
+        """Computes logits; see the class."""
         if not isinstance(inputs, dict):
             inputs = {"clip": inputs}
         seed = inputs["seed"] if training else None
@@ -102,37 +104,47 @@ class Classifier(keras.Model):
             features = per_example_dropout(features, self.dropout, seed)
         return self.head(features)
 
-    def compile(self, optimizer):
-        """Wraps the optimizer so that an update that is not finite is skipped.
+    def compile(self, optimizer, *, label_smoothing=0.0, accumulation_steps=1):
+        """Takes what only training needs, and creates the optimizer's variables.
 
+        The optimizer is wrapped so that an update that is not finite is skipped:
         Keras's loss-scale optimizer skips such an update on every replica and counts
         the step all the same. Under mixed_float16 it also scales the loss; otherwise
         its scale stays at 1, which changes no bit.
+
+        Args:
+            optimizer: a `model.optimizer.AdamW` for the variables of this model.
+            label_smoothing: fraction of the target that is spread over all classes.
+            accumulation_steps: parts in which a replica's batch is computed, one after
+                the other, for one update (gradient accumulation).
         """
+        self.label_smoothing = label_smoothing
+        self.accumulation_steps = accumulation_steps
         scaled = keras.mixed_precision.global_policy().name == "mixed_float16"
         scale = {} if scaled else dict(initial_scale=1, dynamic_growth_steps=2**31 - 1)
         super().compile(
             optimizer=keras.mixed_precision.LossScaleOptimizer(optimizer, **scale)
         )
+        self.optimizer.build(self.trainable_variables)
 
     def losses_per_example(self, labels, logits):
         """Cross-entropy with label smoothing: int [b], [b, classes] -> float32 [b]."""
-        classes = logits.shape[-1]
-        targets = tf.one_hot(labels, classes) * (1 - self.label_smoothing)
-        targets += self.label_smoothing / classes
+        num_classes = logits.shape[-1]
+        targets = tf.one_hot(labels, num_classes) * (1 - self.label_smoothing)
+        targets += self.label_smoothing / num_classes
         return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
 
     def train_step(self, data):
-        """One update from one replica's share of the global batch.
+        """One update from one replica's part of the global batch.
 
         Args:
-          data: ({"clip", "seed", "video"}, labels int [b], weights float [b]). Examples
-            of weight 0 count for nothing; the loss is the mean over the others of all
-            replicas.
+            data: ({"clip", "seed", "video"}, labels int [b], weights float [b]).
+                Examples of weight 0 count for nothing; the loss is the mean over the
+                others of all replicas.
 
         Returns:
-          Dict of scalars that are the same on every replica (loss, accuracy,
-          gradient_norm, learning_rate, loss_scale, weight) and "video" int [b].
+            Dict of scalars that are the same on every replica (loss, accuracy,
+            gradient_norm, learning_rate, loss_scale, weight) and "video" int [b].
         """
         inputs, labels, weights = data
         replica = tf.distribute.get_replica_context()
@@ -198,14 +210,18 @@ class Classifier(keras.Model):
         video = tf.concat(results.pop("video"), axis=0)
         return {**{name: values[0] for name, values in results.items()}, "video": video}
 
-    def _sums_and_gradients(self, inputs, labels, shares):
-        """Weighted sums over a replica's examples, in `micro_batches` parts.
+    def _sums_and_gradients(self, inputs, labels, example_weights):
+        """Weighted sums over a replica's examples, in `accumulation_steps` parts.
 
         Returns:
-          ({"loss", "accuracy"}: float32 scalars, gradients of the scaled loss).
+            ({"loss", "accuracy"}: float32 scalars, gradients of the scaled loss).
         """
-        batch = ({"clip": inputs["clip"], "seed": inputs["seed"]}, labels, shares)
-        if self.micro_batches == 1:
+        batch = (
+            {"clip": inputs["clip"], "seed": inputs["seed"]},
+            labels,
+            example_weights,
+        )
+        if self.accumulation_steps == 1:
             return self._part(*batch)
         parts = tf.nest.map_structure(self._split, batch)
         totals = (
@@ -214,7 +230,7 @@ class Classifier(keras.Model):
         )
         # A loop, not copies side by side: the parts must not be in memory together.
         _, totals = tf.while_loop(
-            lambda index, _: index < self.micro_batches,
+            lambda index, _: index < self.accumulation_steps,
             lambda index, totals: (
                 index + 1,
                 tf.nest.map_structure(
@@ -229,15 +245,18 @@ class Classifier(keras.Model):
         return totals
 
     def _split(self, tensor):
-        size = tf.shape(tensor)[0] // self.micro_batches
+        size = tf.shape(tensor)[0] // self.accumulation_steps
         return tf.reshape(
-            tensor, tf.concat([[self.micro_batches, size], tf.shape(tensor)[1:]], 0)
+            tensor,
+            tf.concat([[self.accumulation_steps, size], tf.shape(tensor)[1:]], 0),
         )
 
-    def _part(self, inputs, labels, shares):
+    def _part(self, inputs, labels, example_weights):
         with tf.GradientTape() as tape:
             logits = self(inputs, training=True)
-            loss = tf.reduce_sum(shares * self.losses_per_example(labels, logits))
+            loss = tf.reduce_sum(
+                example_weights * self.losses_per_example(labels, logits)
+            )
             scaled = self.optimizer.get_scaled_loss(loss)
         gradients = tape.gradient(
             scaled,
@@ -247,39 +266,6 @@ class Classifier(keras.Model):
         correct = tf.equal(tf.argmax(logits, axis=1, output_type=labels.dtype), labels)
         sums = {
             "loss": loss,
-            "accuracy": tf.reduce_sum(shares * tf.cast(correct, tf.float32)),
+            "accuracy": tf.reduce_sum(example_weights * tf.cast(correct, tf.float32)),
         }
         return sums, [tf.convert_to_tensor(gradient) for gradient in gradients]
-
-
-def create_model(
-    config,
-    *,
-    classes,
-    pretrained=True,
-    label_smoothing=0.0,
-    micro_batches=1,
-):
-    """The classifier of a run, with its variables created.
-
-    Call it under the strategy's scope.
-
-    Args:
-      config: a `configs.schema.Model`, its architecture resolved.
-      classes: how many classes the head tells apart.
-      pretrained: whether the native backbone takes the weights of `config.handle`. Not
-        where a checkpoint's follow: the handle need not exist any more.
-      label_smoothing: share of the target spread over all classes.
-      micro_batches: parts a replica's batch is computed in.
-    """
-    if not pretrained and config.embed_dim is not None:
-        config = dataclasses.replace(config, handle="")
-    model = Classifier(
-        create_backbone(config),
-        classes,
-        dropout=config.dropout,
-        label_smoothing=label_smoothing,
-        micro_batches=micro_batches,
-    )
-    model.head.build([None, model.backbone.features])
-    return model

@@ -13,27 +13,19 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from configs.errors import ConfigError
-from configs.flags import run
+from configs.command.errors import ConfigError
+from configs.command.launch import run
 from configs.schema import Model
-from model.architecture import (
-    infer_architecture,
-    infer_classes,
-    to_native,
-    to_state_dict,
-)
-from model.checkpoints import read_checkpoint, write_state_dict
-from model.classifier import create_model
-from model.handles import create_backbone, load_weights
-from model.inflation import inflate, is_2d
-from model.names import HEAD
-from model.saved_model import write_backbone, write_classifier
-from model.storage import written_aside
-from model.variants import LICENCE, ORIGIN, RELEASED, check_variant
+from model.create import create_backbone, create_model
+from model.weights.architecture import infer_architecture, to_native, to_state_dict
+from model.weights.formats import STATE_DICTS, read_checkpoint, write_state_dict
+from model.weights.inflation import inflate, is_2d
+from model.weights.names import HEAD_NAMES
+from model.weights.released import LICENCE, ORIGIN, RELEASED, check_variant
+from model.weights.saved_model import write_backbone, write_classifier
 
 FLAGS = flags.FLAGS
-STATE_DICTS = (".pth", ".npz")
-DROP_PATH = 0.1  # of the official T and S; what an unnamed model trains with
+DROP_PATH_RATE = 0.1  # of the official T and S; what an unnamed model trains with
 
 
 def define():
@@ -72,7 +64,7 @@ def main(arguments):
         variant=FLAGS.variant,
         head=FLAGS.head,
         class_names=FLAGS.class_names and read_class_names(FLAGS.class_names),
-        window=FLAGS.window and sizes(FLAGS.window, "--window"),
+        window_size=FLAGS.window and sizes(FLAGS.window, "--window"),
     )
 
 
@@ -84,7 +76,7 @@ def convert(
     variant=None,
     head=False,
     class_names=None,
-    window=None,
+    window_size=None,
 ):
     """Converts a checkpoint; writes `output` whole or not at all.
 
@@ -95,7 +87,7 @@ def convert(
         variant: name of a released model to check against.
         head: whether to export the whole classifier.
         class_names: of the head; None takes those of the checkpoint.
-        window: (t, h, w) of an inflated 2D model, or to check against.
+        window_size: (t, h, w) of an inflated 2D model, or to check against.
 
     Raises:
         ConfigError: the checkpoint cannot be read, does not fit, or is not what its
@@ -103,35 +95,18 @@ def convert(
     """
     output = Path(output)
     source = read_checkpoint(checkpoint)
-    tensors = source.tensors
-    if is_2d(tensors):
-        logging.info("A 2D model: inflated; its head knows images and is left out.")
-        tensors = inflate(tensors, window)
-    architecture = infer_architecture(tensors)
-    if window not in (None, architecture["window"]):
-        raise ConfigError(
-            f"--window must be {architecture['window']}, as the checkpoint has it; "
-            f"received {window}."
-        )
-    weights = to_native(tensors, architecture)
-    classes = infer_classes(tensors)
+    weights, architecture = as_native(source.tensors, window_size)
+    num_classes = len(weights["head/bias"]) if "head/bias" in weights else None
     variant = variant or source.variant
     if variant:
-        check_variant(variant, architecture, classes)
+        check_variant(variant, architecture, num_classes)
     class_names = class_names or source.class_names
-    check_classes(classes, class_names, head)
-    logging.info("%s, %s classes.", architecture, classes)
+    check_classes(num_classes, class_names, head)
+    logging.info("%s, %s classes.", architecture, num_classes)
     if output.suffix in STATE_DICTS:
-        with written_aside(output) as path:
-            write_state_dict(path, to_state_dict(weights, architecture), class_names)
+        write_state_dict(output, to_state_dict(weights, architecture), class_names)
         return
-    origin = provenance(variant) | {
-        "source": source.source,
-        "source_sha256": source.sha256,
-    }
-    # A SavedModel of ours says itself where it came from.
-    origin = {key: source.description.get(key, value) for key, value in origin.items()}
-    description = origin | {
+    description = provenance(source, variant) | {
         "name": variant or output.name,
         "architecture": architecture,
         "class_names": class_names,
@@ -141,47 +116,89 @@ def convert(
     write(output, weights, description)
 
 
+def as_native(tensors, window_size):
+    """Official tensors as our weights by path, and their architecture.
+
+    Args:
+        tensors: by official name, of a video model or of a 2D one.
+        window_size: as `convert` takes it.
+    """
+    if is_2d(tensors):
+        logging.info("A 2D model: inflated; its head knows images and is left out.")
+        tensors = inflate(tensors, window_size)
+    architecture = infer_architecture(tensors)
+    found = architecture["window_size"]
+    if window_size not in (None, found):
+        raise ConfigError(
+            f"--window must be {found}, as the checkpoint has it; "
+            f"received {window_size}."
+        )
+    return to_native(tensors, architecture), architecture
+
+
 def write_features(output, weights, description):
     """Writes the backbone, with the head's weights beside it where there are any."""
     backbone = create_backbone(native_config(description))
-    load_weights(backbone, weights)
-    head = {path[5:]: weights[path] for path in HEAD if path in weights}
+    backbone.assign_weights(weights)
+    head = {
+        path.removeprefix("head/"): weights[path]
+        for path in HEAD_NAMES
+        if path in weights
+    }
     write_backbone(output, backbone, description, head)
 
 
 def write_whole(output, weights, description):
     """Writes backbone and head as one classifier."""
-    classes = len(weights["head/bias"])
-    model = create_model(native_config(description), classes=classes)
-    load_weights(model.backbone, weights)
+    num_classes = len(weights["head/bias"])
+    model = create_model(native_config(description), num_classes=num_classes)
+    model.backbone.assign_weights(weights)
     model.head.set_weights([weights["head/kernel"], weights["head/bias"]])
     write_classifier(output, model, description)
 
 
 def native_config(description):
     """The `configs.schema.Model` of a description."""
-    return Model(**description["architecture"], drop_path=description["drop_path"])
+    return Model(
+        **description["architecture"], drop_path_rate=description["drop_path_rate"]
+    )
 
 
-def provenance(variant):
-    """Licence, origin and stochastic depth of a released model, or of any other."""
-    if variant is None:
-        unknown = "not stated"
-        return {"licence": unknown, "origin": unknown, "drop_path": DROP_PATH}
-    return {
-        "licence": LICENCE,
-        "origin": ORIGIN,
-        "drop_path": RELEASED[variant].drop_path,
+def provenance(source, variant):
+    """What a description says about where a model comes from.
+
+    A SavedModel of ours says it itself.
+
+    Args:
+        source: the `Checkpoint` that is converted.
+        variant: name of the released model that it is, or None.
+    """
+    facts = {
+        "licence": "not stated",
+        "origin": "not stated",
+        "training": None,
+        "drop_path_rate": DROP_PATH_RATE,
+        "source": source.source,
+        "source_sha256": source.sha256,
     }
+    if variant:
+        released = RELEASED[variant]
+        facts |= {
+            "licence": LICENCE,
+            "origin": ORIGIN,
+            "training": released.training,
+            "drop_path_rate": released.drop_path_rate,
+        }
+    return {name: source.description.get(name, fact) for name, fact in facts.items()}
 
 
-def check_classes(classes, class_names, head):
+def check_classes(num_classes, class_names, head):
     """Refuses class names that do not fit the head, and a head that is not there."""
-    if head and classes is None:
+    if head and num_classes is None:
         raise ConfigError("--head needs a checkpoint with a classification head.")
-    if class_names and len(class_names) != classes:
+    if class_names and len(class_names) != num_classes:
         raise ConfigError(
-            f"The class names must be as many as the head's classes, {classes}; "
+            f"The class names must be as many as the head's classes, {num_classes}; "
             f"received {len(class_names)}."
         )
 

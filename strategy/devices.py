@@ -5,22 +5,22 @@ import os
 import tensorflow as tf
 from absl import logging
 
-from configs.errors import ConfigError
+from configs.command.errors import ConfigError
 
 
 def create_strategy(runtime):
-    """The strategy a run trains and evaluates under; logs in one line what was chosen.
+    """Creates the strategy for training and evaluation, and logs what was chosen.
 
     Every replica count takes the same path, one replica included, so that a run moved
     from one device to several differs in nothing but the devices. Call it before
     anything else touches a device: TensorFlow fixes its devices at first use.
 
     Args:
-      runtime: a `configs.schema.Runtime`.
+        runtime: a `configs.schema.Runtime`.
 
     Raises:
-      ConfigError: there are fewer GPUs than `runtime.replicas`, devices were fixed
-        before, or TF_CONFIG describes a cluster.
+        ConfigError: there are fewer GPUs than `runtime.replicas`, devices were fixed
+            before, or TF_CONFIG describes a cluster.
     """
     if "cluster" in os.environ.get("TF_CONFIG", ""):
         raise ConfigError(

@@ -10,6 +10,6 @@ def set_precision(precision):
     float32's range and needs no scaling.
 
     Args:
-      precision: float32, mixed_bfloat16 or mixed_float16.
+        precision: float32, mixed_bfloat16 or mixed_float16.
     """
     keras.mixed_precision.set_global_policy(precision)

@@ -48,7 +48,7 @@ def tiny_root(tmp_path_factory):
 
     No batch size divides these numbers, and no replica count but 1.
     """
-    from data.decode import write_video
+    from data.decoding.write import write_video
 
     root = tmp_path_factory.mktemp("tiny")
     lists = root / "ucfTrainTestlist"
@@ -78,10 +78,10 @@ def tiny_frames(number, label):
     generator = np.random.default_rng(number)
     frames = generator.integers(0, 90, [9 + number % 7, 40, 48, 3], dtype=np.uint8)
     for time, frame in enumerate(frames):
-        place = (2 * time + 3 * number) % 36
-        rows = {0: slice(place, place + 4), 1: slice(36 - place, 40 - place)}
+        start = (2 * time + 3 * number) % 36
+        rows = {0: slice(start, start + 4), 1: slice(36 - start, 40 - start)}
         if label == 2:
-            frame[:, place : place + 4] += 150
+            frame[:, start : start + 4] += 150
         else:
             frame[rows[label]] += 150
     return frames
@@ -90,15 +90,15 @@ def tiny_frames(number, label):
 @pytest.fixture(scope="session")
 def converted(tmp_path_factory):
     """A SavedModel from a random state dict whose head prefers the class Rise."""
-    from model.architecture import official_shapes
     from model.convert import convert
+    from model.weights.architecture import official_shapes
 
     architecture = {
         "embed_dim": 8,
         "depths": (2,),
-        "heads": (2,),
-        "window": (2, 2, 2),
-        "patch": (2, 4, 4),
+        "num_heads": (2,),
+        "window_size": (2, 2, 2),
+        "patch_size": (2, 4, 4),
     }
     folder = tmp_path_factory.mktemp("converted")
     generator = np.random.default_rng(0)
@@ -113,7 +113,7 @@ def converted(tmp_path_factory):
         folder / "out",
         clip=(4, 16, 16),
         class_names=CLASSES,
-        window=architecture["window"],
+        window_size=architecture["window_size"],
     )
     return folder / "out"
 
@@ -136,12 +136,13 @@ def tiny(tiny_root):
             crop_area=(0.3, 1.0),
         ),
         model=Model(
+            backbone="video_swin",
             embed_dim=8,
             depths=(2, 2),
-            heads=(1, 2),
-            window=(2, 4, 4),
-            patch=(2, 4, 4),
-            drop_path=0.2,
+            num_heads=(1, 2),
+            window_size=(2, 4, 4),
+            patch_size=(2, 4, 4),
+            drop_path_rate=0.2,
             dropout=0.5,
         ),
         optimizer=Optimizer(learning_rate=3e-3, warmup_epochs=1.5),

@@ -6,9 +6,11 @@ import pytest
 
 import evaluate
 import train
-from callbacks import Preemption, RunFolder
+from callbacks import Preemption
 from configs import demo
 from data.synthetic import write_dataset
+from model import open_trained
+from storage.run_folder import RunFolder
 
 
 @pytest.mark.usefixtures("keep_signals")
@@ -19,12 +21,15 @@ def test_the_demo_learns_motion_and_nothing_else(tmp_path):
         config, data=dataclasses.replace(config.data, root=str(tmp_path / "videos"))
     )
     with RunFolder(tmp_path / "run").locked() as folder:
+        config = train.resolve(config, folder)
         ordered = train.train(config, folder, Preemption())
     assert len(ordered["class_accuracies"]) >= 6
     assert ordered["top1"] >= 0.9
 
-    data = dataclasses.replace(config.data, shuffle_frames=True)
-    shuffled = evaluate.evaluate(
-        dataclasses.replace(config, data=data), folder, tmp_path / "shuffled"
-    )
+    def shuffle(config):
+        data = dataclasses.replace(config.data, shuffle_frames=True)
+        return dataclasses.replace(config, data=data)
+
+    trained = open_trained(folder.path, override=shuffle, prepare=evaluate.prepare)
+    shuffled = evaluate.evaluate(trained, tmp_path / "shuffled")
     assert shuffled["top1"] < ordered["top1"] / 2

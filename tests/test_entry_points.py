@@ -15,7 +15,7 @@ TINY = (
     "--epochs=2",
     "--optimizer.warmup_epochs=0.5",
     "--model.embed_dim=8",
-    "--model.heads=1,2",
+    "--model.num_heads=1,2",
     "--views.crops=3",
     "--views.batch_size_per_replica=3",
 )
@@ -66,7 +66,9 @@ def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_pat
     assert json.loads((workdir / "evaluation.json").read_text())["views"] == 6
 
     video = next((tiny_root / "UCF-101" / "Rise").glob("*.avi"))
-    result = command("predict.py", f"--workdir={workdir}", video, "--top=2")
+    newest = json.loads((workdir / "evaluation.json").read_text())["step"]
+    step = f"--step={newest}"
+    result = command("predict.py", f"--workdir={workdir}", step, video, "--top=2")
     lines = result.stdout.splitlines()
     assert lines[0] == str(video) and len(lines) == 3
     assert {line.split()[1] for line in lines[1:]} <= {"Fall", "Rise", "Slide"}
@@ -79,6 +81,31 @@ def test_help_lists_every_field(command, entry_point):
     for name in ("--config", "--workdir", "--data.batch_size", "--model.handle"):
         assert name in text
     assert "an integer" in text
+
+
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [
+        ("train.py", 1),
+        ("evaluate.py", 1),
+        ("predict.py", 1),
+        ("export.py", 1),
+        ("-m data.show", 1),
+        ("-m data.scan", 0),
+        ("-m data.synthetic", 0),
+    ],
+)
+def test_help_does_not_wait_for_tensorflow(command, program, code):
+    """Whose import takes seconds; -X importtime names all that is imported."""
+    result = command("-X", "importtime", *program.split(), "--help", code=code)
+    imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
+    assert "numpy" in imported or "absl" in imported
+    assert not imported & {"tensorflow", "tf_keras", "tensorflow_datasets"}
+
+
+def test_a_mistake_in_a_flag_does_not_wait_for_tensorflow(command):
+    result = command("-X", "importtime", "train.py", "--epoch=3", code=2)
+    assert "Did you mean" in result.stderr and "| tensorflow\n" not in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -7,48 +7,33 @@ import shutil
 import pytest
 
 import evaluate
-from configs import flags
-from configs.errors import ConfigError
-from configs.schema import Experiment, Model, Runtime, Views
-from model import load_handle
+from configs.command.errors import ConfigError
+from configs.schema import Runtime, Views
+from model import open_trained
 
 
 @pytest.fixture
-def config(converted, tiny):
-    data = dataclasses.replace(tiny.data, frames=4, size=16)
-    return Experiment(
-        data=data,
-        model=Model(handle=str(converted)),
-        runtime=Runtime(replicas=2),
-        views=Views(clips=2, crops=1),
-    )
+def open_converted(converted, tiny_root):
+    """Opens the converted checkpoint to be evaluated on the videos of a directory."""
+
+    def open_converted(root=tiny_root):
+        def override(config):
+            return dataclasses.replace(
+                config,
+                data=dataclasses.replace(config.data, root=str(root)),
+                runtime=Runtime(replicas=2),
+                views=Views(clips=2, crops=1),
+            )
+
+        return open_trained(
+            None, converted, override=override, prepare=evaluate.prepare
+        )
+
+    return open_converted
 
 
-def test_the_clip_is_the_one_it_was_written_for(converted):
-    values = _Values({"model.handle": str(converted)})
-    config = flags.from_handle(load_handle(str(converted)), values)
-    assert (config.data.frames, config.data.size) == (4, 16)
-
-
-class _Values(dict):
-    """Flag values of which none but the given were on the command line."""
-
-    def __missing__(self, name):
-        return _Flag(None, False)
-
-    def __getitem__(self, name):
-        found = super().__getitem__(name)
-        return found if isinstance(found, _Flag) else _Flag(found, True)
-
-
-@dataclasses.dataclass
-class _Flag:
-    value: object
-    present: bool
-
-
-def test_its_own_head_decides(config, tmp_path):
-    result = evaluate.evaluate(config, None, tmp_path)
+def test_its_own_head_decides(open_converted, tmp_path):
+    result = evaluate.evaluate(open_converted(), tmp_path)
     # Two or three of the seven test videos rise.
     labels = [line.split(",")[1] for line in (tmp_path / "predictions.csv").open()][1:]
     assert result["top1"] == labels.count("Rise") / 7
@@ -56,7 +41,7 @@ def test_its_own_head_decides(config, tmp_path):
     assert json.loads((tmp_path / "evaluation.json").read_text())["views"] == 2
 
 
-def test_videos_of_other_classes_are_refused(config, tiny_root, tmp_path):
+def test_videos_of_other_classes_are_refused(open_converted, tiny_root, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(tiny_root, other)
     for path in (other / "ucfTrainTestlist").iterdir():
@@ -64,9 +49,8 @@ def test_videos_of_other_classes_are_refused(config, tiny_root, tmp_path):
     (other / "UCF-101" / "Slide").rename(other / "UCF-101" / "Glide")
     for path in (other / "UCF-101" / "Glide").iterdir():
         path.rename(path.with_name(path.name.replace("Slide", "Glide")))
-    data = dataclasses.replace(config.data, root=str(other))
     with pytest.raises(ConfigError, match="Fall, Rise, Slide.*holds Fall, Rise, Glide"):
-        evaluate.evaluate(dataclasses.replace(config, data=data), None, tmp_path)
+        evaluate.evaluate(open_converted(other), tmp_path)
 
 
 def test_classes_without_names_are_compared_by_number():

@@ -12,10 +12,11 @@ import pytest
 import tensorflow as tf
 
 import train
-from callbacks import Preemption, RunFolder
-from configs import flags
-from configs.errors import ConfigError, RetryError
+from callbacks import Preemption
+from configs.command.errors import ConfigError, RetryError
 from configs.schema import Model
+from configs.schema.serialization import from_json
+from storage.run_folder import RunFolder
 from tests.whole_runs import (
     KillAfter,
     Killed,
@@ -57,7 +58,7 @@ def test_a_run_leaves_what_the_readme_says(tiny, finished):
         "tensorboard",
         "timing.jsonl",
     }
-    assert flags.from_json((workdir / "config.json").read_text()) == tiny
+    assert from_json((workdir / "config.json").read_text()) == tiny
     result = json.loads((workdir / "evaluation.json").read_text())
     assert (result["videos"], result["views"], result["step"]) == (7, 6, 23)
     assert [row["step"] for row in rows(workdir)] == list(range(1, 24))
@@ -79,8 +80,8 @@ def test_the_learning_rate_of_each_update_is_the_schedules(tiny, finished):
 
 @pytest.mark.parametrize(
     "runtime",
-    [{"replicas": 1}, {"replicas": 4}, {"replicas": 1, "micro_batches": 2}],
-    ids=["1 replica", "4 replicas", "2 micro-batches"],
+    [{"replicas": 1}, {"replicas": 4}, {"replicas": 1, "accumulation_steps": 2}],
+    ids=["1 replica", "4 replicas", "2 accumulation steps"],
 )
 def test_a_run_is_the_same_on_any_number_of_replicas(tiny, finished, tmp_path, runtime):
     run(replace_runtime(tiny, **runtime), tmp_path)
@@ -200,7 +201,7 @@ def test_a_run_keeps_to_the_videos_it_began_with(tiny, tiny_root, tmp_path):
     shutil.copytree(tiny_root, root)
     videos = sorted((root / "UCF-101").rglob("*_g01_*.avi"))
     videos[0].write_bytes(b"no video")
-    data = dataclasses.replace(tiny.data, root=str(root), bad_share=0.2)
+    data = dataclasses.replace(tiny.data, root=str(root), max_bad_fraction=0.2)
     config = dataclasses.replace(tiny, data=data, epochs=2)
     run(config, tmp_path / "whole")
     with pytest.raises(Killed):

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from configs.errors import ConfigError
+from configs.command.errors import ConfigError
 from configs.schema import Model
 from tests.whole_runs import (
     KillAfter,

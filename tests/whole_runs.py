@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 import train
-from callbacks import Preemption, RunFolder
+from callbacks import Preemption
+from storage.run_folder import RunFolder
 
 
 class Killed(BaseException):
@@ -29,6 +30,7 @@ class KillAfter(Preemption):
 def run(config, workdir, preemption=None):
     """Trains in this process; returns what evaluation.json holds."""
     with RunFolder(workdir).locked() as folder:
+        config = train.resolve(config, folder)
         return train.train(config, folder, preemption or Preemption())
 
 

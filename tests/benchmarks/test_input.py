@@ -3,7 +3,7 @@ import json
 import numpy as np
 
 from benchmarks.input import bare_loop, contenders, customary, report
-from data.plan import Plan
+from data.sampling.plan import Plan
 
 
 def test_bare_loop_reads_the_same_clips_as_the_pipeline(shared):

@@ -9,7 +9,7 @@ import pytest
 from absl import logging
 
 from callbacks.preemption import ECHO, Interrupted, Preemption
-from configs.errors import RetryError
+from configs.command.errors import RetryError
 
 
 class Run:

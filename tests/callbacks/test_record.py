@@ -4,12 +4,16 @@ import json
 
 import pytest
 
-from callbacks.record import Record
-from configs.calendar import Calendar
-from configs.errors import CheckpointError
-from configs.schema import Checkpoints
+from callbacks import Preemption, Record, Watchdog
+from callbacks import record as record_module
+from configs.command.errors import CheckpointError
+from configs.schema import Calendar, Checkpoints
+from storage.run_folder import RunFolder
+
+pytestmark = pytest.mark.usefixtures("keep_signals")
 
 STEP = 6
+VALIDATION = {"validation": "test", "top1": 0.25, "top5": 1.0}
 CALENDAR = Calendar(clips=8, batch_size=4, epochs=5)  # Epochs of two steps.
 
 
@@ -32,12 +36,36 @@ class Store:
             raise CheckpointError("; ".join(reasons))
         return None
 
+    def steps(self):
+        return [*self.available, *self.saved]
+
     def save(self, step, protect=()):
         self.saved.append(step)
 
 
-def open_record(folder, *steps):
-    return Record(Checkpoints(), folder, Store(steps), CALENDAR, lambda: None)
+@pytest.fixture
+def open_record(monkeypatch):
+    """Opens the record of a folder whose checkpoints are those of some steps."""
+
+    def open_record(folder, *steps, calendar=CALENDAR):
+        store = Store(steps)
+        monkeypatch.setattr(record_module, "CheckpointStore", lambda *_, **__: store)
+        monkeypatch.setattr(RunFolder, "identity", {"run_id": "a run"})
+        return Record(
+            Checkpoints(),
+            RunFolder(folder),
+            None,
+            calendar,
+            check_clips=lambda: None,
+            watchdog=Watchdog(0),
+            preemption=Preemption(),
+        )
+
+    return open_record
+
+
+def validated_epochs(record):
+    return [row["epoch"] for row in record.history.read()]
 
 
 def rewrite(path, change):
@@ -60,24 +88,33 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_it_goes_on_where_the_checkpoint_is(folder):
+def test_it_goes_on_where_the_checkpoint_is(folder, open_record):
     record = open_record(folder, STEP)
     assert (record.step, record.unsaved, record.saver.saved) == (6, False, 6)
     assert [row["step"] for row in record.journal.read()] == [1, 2, 3, 4, 5, 6]
-    assert record.has_epoch(2) and not record.has_epoch(3)
+    assert validated_epochs(record) == [0, 1, 2]
 
 
-def test_an_epoch_that_was_not_validated_is_validated_again(folder):
+def test_an_epoch_that_was_not_validated_is_validated_again(folder, open_record):
     rewrite(folder / "history.jsonl", lambda rows: rows[:2])
-    assert not open_record(folder, STEP).has_epoch(2)
+    record = open_record(folder, STEP)
+    assert validated_epochs(record) == [0, 1]
+    record.end_epoch(2, lambda: VALIDATION)
+    assert record.history.read()[-1]["top1"] == 0.25
 
 
-def test_a_new_run_commits_its_first_weights(tmp_path):
+def test_an_epoch_that_was_validated_is_not_validated_again(folder, open_record):
+    record = open_record(folder, STEP)
+    record.end_epoch(2, lambda: pytest.fail("validated twice"))
+    assert validated_epochs(record) == [0, 1, 2]
+
+
+def test_a_new_run_commits_its_first_weights(tmp_path, open_record):
     record = open_record(tmp_path)
     assert (record.step, record.store.saved) == (0, [0])
 
 
-def test_a_journal_without_a_checkpoint_is_no_new_run(folder):
+def test_a_journal_without_a_checkpoint_is_no_new_run(folder, open_record):
     with pytest.raises(CheckpointError, match="has trained, but checkpoints holds no"):
         open_record(folder)
 
@@ -93,7 +130,9 @@ def test_a_journal_without_a_checkpoint_is_no_new_run(folder):
         ("history.jsonl", lambda rows: rows[1:], "epoch 0"),
     ],
 )
-def test_lost_rows_end_the_run_and_change_nothing(folder, name, change, lost):
+def test_lost_rows_end_the_run_and_change_nothing(
+    folder, open_record, name, change, lost
+):
     rewrite(folder / name, change)
     before = {path: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(CheckpointError, match=f"{name} holds no row of {lost}"):
@@ -101,7 +140,7 @@ def test_lost_rows_end_the_run_and_change_nothing(folder, name, change, lost):
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_the_newest_checkpoint_that_the_rows_reach_is_taken(folder):
+def test_the_newest_checkpoint_that_the_rows_reach_is_taken(folder, open_record):
     rewrite(folder / "journal.jsonl", lambda rows: rows[:5])
     record = open_record(folder, 6, 4, 2)
     assert record.step == 4
@@ -109,12 +148,14 @@ def test_the_newest_checkpoint_that_the_rows_reach_is_taken(folder):
     assert [row["epoch"] for row in record.history.read()] == [0, 1]
 
 
-def test_a_checkpoint_of_a_longer_run_is_passed_over(folder):
+def test_a_checkpoint_of_a_longer_run_is_passed_over(folder, open_record):
     assert open_record(folder, 99, STEP).step == STEP
 
 
 @pytest.mark.parametrize("damaged", [b'"step: 3', b'"ste0": 3', b'"step": "3"'])
-def test_a_damaged_row_does_not_take_those_behind_it_along(folder, damaged):
+def test_a_damaged_row_does_not_take_those_behind_it_along(
+    folder, open_record, damaged
+):
     path = folder / "journal.jsonl"
     content = path.read_bytes().replace(b'"step": 3', damaged)
     path.write_bytes(content)
@@ -123,20 +164,47 @@ def test_a_damaged_row_does_not_take_those_behind_it_along(folder, damaged):
     assert path.read_bytes() == content
 
 
-def test_an_epochs_row_is_the_mean_of_its_steps(folder):
+def test_an_epochs_row_is_the_mean_of_its_steps(folder, open_record):
     rewrite(
         folder / "journal.jsonl",
         lambda rows: [{**row, "loss": row["step"]} for row in rows],
     )
     record = open_record(folder, 8)
-    row = record.add_epoch(3, {"top1": 0.25})
-    assert row == {"epoch": 3, "step": 8, "loss": 7.5, "accuracy": 0.5, "top1": 0.25}
-    assert record.history.read()[-1] == row
+    record.end_epoch(3, lambda: VALIDATION)
+    assert record.history.read()[-1] == {
+        "epoch": 3,
+        "step": 8,
+        "loss": 7.5,
+        "accuracy": 0.5,
+        **VALIDATION,
+    }
 
 
-def test_an_epoch_shorter_than_a_batch_has_the_mean_of_its_one_step(tmp_path):
-    calendar = Calendar(clips=3, batch_size=8, epochs=3)
-    record = Record(Checkpoints(), tmp_path, Store([]), calendar, lambda: None)
+def test_every_callback_hears_of_an_epoch_once_its_row_is_written(folder, open_record):
+    record, heard = open_record(folder, 8), []
+    for callback in record.callbacks:
+        callback.after_epoch = lambda row: heard.append(
+            row == record.history.read()[-1]
+        )
+    record.end_epoch(3, lambda: {})
+    assert heard == [True] * len(record.callbacks)
+
+
+def test_an_epoch_shorter_than_a_batch_has_the_mean_of_its_one_step(
+    tmp_path, open_record
+):
+    record = open_record(tmp_path, calendar=Calendar(clips=3, batch_size=8, epochs=3))
     record.journal.append({"step": 1, "loss": 2.0, "accuracy": 0.5})
-    rows = [record.add_epoch(epoch, {}) for epoch in (0, 1)]
+    for epoch in (0, 1):
+        record.end_epoch(epoch, dict)
+    rows = record.history.read()
     assert [(row["step"], row["loss"]) for row in rows] == [(1, 2.0), (1, 2.0)]
+
+
+def test_the_last_save_is_required(folder, open_record, monkeypatch):
+    record, asked = open_record(folder, STEP), []
+    monkeypatch.setattr(
+        record.saver, "save", lambda step, required: asked.append((step, required))
+    )
+    record.end()
+    assert asked == [(6, True)]

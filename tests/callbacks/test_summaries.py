@@ -3,8 +3,8 @@
 import pytest
 import tensorflow as tf
 
-from callbacks.rows import Rows
 from callbacks.summaries import Summaries
+from storage.rows import Rows
 from tests.callbacks.events import scalars
 
 

@@ -30,9 +30,9 @@ FLAGS = (
     "--data.threads=1",
     "--model.embed_dim=8",
     "--model.depths=2",
-    "--model.heads=2",
-    "--model.window=1,2,2",
-    "--model.drop_path=0.3",
+    "--model.num_heads=2",
+    "--model.window_size=1,2,2",
+    "--model.drop_path_rate=0.3",
     "--model.dropout=0.5",
     "--runtime.deterministic=true",
     f"--checkpoints.save_every={SAVE_EVERY}",
@@ -43,7 +43,10 @@ FLAGS = (
 VARIANTS = {
     "float32": {},
     "float16": {
-        "flags": ("--runtime.precision=mixed_float16", "--runtime.micro_batches=2"),
+        "flags": (
+            "--runtime.precision=mixed_float16",
+            "--runtime.accumulation_steps=2",
+        ),
         "sabotage": "three NaN",
     },
 }

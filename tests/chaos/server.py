@@ -29,28 +29,31 @@ import tf_keras as keras
 from absl import flags
 
 import train
-from callbacks import RunFolder, record, store
-from callbacks.rows import Rows
-from configs.flags import define, run
-from data.files import Files
-from data.pipeline import Clips
+from callbacks import record
+from configs.command.flags import define
+from configs.command.launch import run
+from data import Clips
+from data.sources.files import Files
 from model import Evaluator, classifier
+from storage import checkpoints
+from storage.rows import Rows
+from storage.run_folder import RunFolder
 
 # Name -> (object, attribute, whether the fault comes after the call, not before it).
 POINTS = {
-    "save begins": (store.CheckpointStore, "save", False),
-    "variables written": (store, "_seal", False),
-    "file synced": (store, "sync", True),
-    "sealed": (store, "_seal", True),
+    "save begins": (checkpoints.CheckpointStore, "save", False),
+    "variables written": (checkpoints, "_seal", False),
+    "file synced": (checkpoints, "sync", True),
+    "sealed": (checkpoints, "_seal", True),
     "renamed": (os, "rename", True),
     "old one renamed": (shutil, "rmtree", False),
-    "save ended": (store.CheckpointStore, "save", True),
-    "restoring": (store.CheckpointStore, "_try", False),
+    "save ended": (checkpoints.CheckpointStore, "save", True),
+    "restoring": (checkpoints.CheckpointStore, "_try", False),
     "rewound": (Rows, "rewind", True),
     "stream opened": (Clips, "train", False),
     "clip read": (Files, "read", False),
     "step done": (record.Journal, "after_step", True),
-    "epoch written": (record.Record, "add_epoch", True),
+    "epoch written": (record.Record, "end_epoch", True),
     "validation or evaluation": (Evaluator, "__call__", False),
     "reported": (train, "write_report", True),
     "finished": (RunFolder, "finish", True),
@@ -136,14 +139,14 @@ def stream_not_moved_on():
 
 def iterations_not_restored():
     """The schedule and Adam's corrections begin anew."""
-    original = store.CheckpointStore.restore
+    original = checkpoints.CheckpointStore.restore
 
     def restore(self, **options):
         step = original(self, **options)
         self.optimizer.iterations.assign(0)
         return step
 
-    store.CheckpointStore.restore = restore
+    checkpoints.CheckpointStore.restore = restore
 
 
 def nan_from(first, last):

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.data.samples import write_counting_set
+from tests.data.streams import open_set
 
 
 @pytest.fixture(scope="session")
@@ -11,3 +12,9 @@ def counting_set(tmp_path_factory):
     root = tmp_path_factory.mktemp("counting")
     write_counting_set(root)
     return root
+
+
+@pytest.fixture(scope="module")
+def clips(counting_set):
+    """`Clips` of that directory."""
+    return open_set(counting_set)

@@ -22,28 +22,29 @@ def counting_pictures(count, **options):
     return [jpeg(5 * n, **options) for n in range(count)]
 
 
-def avi(pictures, *, width=32, height=24, rate=(25, 1), promised=None):
+def avi(pictures, *, width=32, height=24, fps=(25, 1), header_frames=None):
     """A Motion JPEG AVI file.
 
     Args:
         pictures: JPEG bytes of each frame; empty ones repeat the last frame.
         width, height: what the header says.
-        rate: frames a number of seconds, as the header says.
-        promised: frames that the header says; None tells the truth.
+        fps: frames and the seconds that they last, as the header says.
+        header_frames: frames that the header says; None tells the truth.
     """
-    promised = len(pictures) if promised is None else promised
+    if header_frames is None:
+        header_frames = len(pictures)
     chunks = [chunk(b"00dc", picture) for picture in pictures]
     index, offset = [], 4
     for part, picture in zip(chunks, pictures, strict=True):
         index.append(struct.pack("<4sIII", b"00dc", 16, offset, len(picture)))
         offset += len(part)
     main = struct.pack(
-        "<14I", 40000, 0, 0, 16, promised, 0, 1, 0, width, height, 0, 0, 0, 0
+        "<14I", 40000, 0, 0, 16, header_frames, 0, 1, 0, width, height, 0, 0, 0, 0
     )
     stream = struct.pack(
         "<4s4sIIIIIIIIIIII",
-        *(b"vids", b"MJPG", 0, 0, 0, rate[1], rate[0]),
-        *(0, promised, 0, 0, 0, 0, 0),
+        *(b"vids", b"MJPG", 0, 0, 0, fps[1], fps[0]),
+        *(0, header_frames, 0, 0, 0, 0, 0),
     )
     picture_format = struct.pack(
         "<IiiHH4sIiiII", 40, width, height, 1, 24, b"MJPG", 0, 0, 0, 0, 0

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data.decode import write_video
+from data.decoding.write import write_video
 
 CLASSES = ("Jump", "Run", "Walk")
 BRIGHTNESS = 5  # of frame n: 5 n, so that a decoded pixel tells the frame

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from data import synthetic
-from data.decode import inspect_video
+from data.decoding.inspect import inspect_video
+from data.sources.ucf101 import list_videos
 from data.synthetic import MOTIONS, SIZE, STEP, video_frames, write_dataset
-from data.ucf101 import list_videos
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_directory_is_complete_and_groups_are_disjoint(small, tmp_path):
     assert listing.class_names == tuple(MOTIONS)
     assert (listing.train_size, len(listing.names)) == (16, 24)
     facts = inspect_video(listing.paths[0])
-    assert facts["exact"] and facts["frames"] == facts["promised"] >= 24
+    assert facts["seek_exact"] and facts["frames"] == facts["header_frames"] >= 24
 
 
 def test_same_seed_writes_the_same_files(small, tmp_path):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from model.architecture import official_shapes, to_native, to_state_dict
+from model.weights.architecture import official_shapes, to_native, to_state_dict
 
 CLIP = (4, 24, 20)  # no multiple of patch and window
 
@@ -16,9 +16,9 @@ def architecture():
     return {
         "embed_dim": 8,
         "depths": (2, 1),
-        "heads": (1, 2),
-        "window": (2, 3, 3),
-        "patch": (2, 4, 4),
+        "num_heads": (1, 2),
+        "window_size": (2, 3, 3),
+        "patch_size": (2, 4, 4),
     }
 
 

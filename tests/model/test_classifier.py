@@ -12,10 +12,10 @@ from model.classifier import MEAN, STANDARD_DEVIATION, normalise, per_example_dr
 MODEL = Model(
     embed_dim=8,
     depths=(2,),
-    heads=(2,),
-    window=(2, 4, 4),
-    patch=(2, 4, 4),
-    drop_path=0.3,
+    num_heads=(2,),
+    window_size=(2, 4, 4),
+    patch_size=(2, 4, 4),
+    drop_path_rate=0.3,
     dropout=0.5,
 )
 
@@ -32,10 +32,10 @@ def seeds(count):
 def compiled(strategy=None, steps=10, **options):
     keras.utils.set_random_seed(1)
     with (strategy or tf.distribute.get_strategy()).scope():
-        model = create_model(MODEL, classes=3, **options)
+        model = create_model(MODEL, num_classes=3)
         config = Optimizer(learning_rate=0.01, warmup_epochs=0)
-        model.compile(create_optimizer(config, model, steps=steps, warmup_steps=2))
-        model.optimizer.build(model.trainable_variables)
+        optimizer = create_optimizer(config, model, steps=steps, warmup_steps=2)
+        model.compile(optimizer, **options)
     return model
 
 
@@ -51,11 +51,11 @@ def update(model, replicas=1, weights=(1, 1, 1, 1)):
     strategy = model.distribute_strategy
     inputs = {"clip": clips(4), "seed": seeds(4), "video": np.arange(4)}
     batch = (inputs, np.array([0, 1, 2, 1], np.int32), np.array(weights, np.float32))
-    share = 4 // replicas
+    size = 4 // replicas
 
     def part(context):
         index = context.replica_id_in_sync_group
-        own = slice(index * share, (index + 1) * share)
+        own = slice(index * size, (index + 1) * size)
         return tf.nest.map_structure(lambda value: tf.constant(value[own]), batch)
 
     if replicas == 1:
@@ -127,7 +127,7 @@ def test_dropout_keeps_the_mean():
 
 
 def test_the_loss_is_smoothed_cross_entropy_of_logits():
-    model = create_model(MODEL, classes=3, label_smoothing=0.1)
+    model = compiled(label_smoothing=0.1)
     logits = np.array([[2.0, -1.0, 0.5], [0.0, 3.0, 1.0]], np.float32)
     labels = np.array([0, 2])
     expected = keras.losses.CategoricalCrossentropy(
@@ -139,12 +139,12 @@ def test_the_loss_is_smoothed_cross_entropy_of_logits():
 
 
 @pytest.mark.parametrize(
-    ("replicas", "micro_batches"), [(2, 1), (4, 1), (1, 2), (1, 4), (2, 2)]
+    ("replicas", "accumulation_steps"), [(2, 1), (4, 1), (1, 2), (1, 4), (2, 2)]
 )
-def test_an_update_is_the_same_however_its_batch_is_split(replicas, micro_batches):
+def test_an_update_is_the_same_however_its_batch_is_split(replicas, accumulation_steps):
     reference = compiled()
     strategy = mirrored(replicas) if replicas > 1 else None
-    model = compiled(strategy, micro_batches=micro_batches)
+    model = compiled(strategy, accumulation_steps=accumulation_steps)
     for _ in range(2):
         expected = update(reference)
         result = update(model, replicas)

@@ -6,15 +6,16 @@ import sys
 import numpy as np
 import pytest
 
-from configs.errors import ConfigError
+from configs.command.errors import ConfigError, StorageError
 from configs.schema import Model
-from model.architecture import infer_architecture, official_shapes, to_native
-from model.checkpoints import read_checkpoint
+from configs.schema.model import VIDEO_SWIN_SIZES
 from model.convert import convert, read_class_names, sizes
-from model.handles import create_backbone, load_handle
-from model.names import PATCH_KERNEL
-from model.variants import RELEASED
-from model.video_swin import VARIANTS
+from model.create import create_backbone
+from model.weights.architecture import infer_architecture, official_shapes, to_native
+from model.weights.formats import read_checkpoint
+from model.weights.names import PATCH_KERNEL
+from model.weights.released import RELEASED
+from model.weights.saved_model import load_handle
 
 CLIP = (2, 8, 8)  # the smallest graph
 QKV = "backbone.layers.0.blocks.0.attn.qkv.weight"
@@ -65,8 +66,8 @@ def test_nothing_is_left_when_writing_fails(npz, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("model.saved_model.tarfile.open", fail)
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr("model.weights.saved_model.tarfile.open", fail)
+    with pytest.raises(StorageError, match="No space"):
         convert(npz, tmp_path / "output", clip=CLIP)
     assert [entry.name for entry in tmp_path.iterdir()] == [npz.name]
 
@@ -107,7 +108,9 @@ def test_a_model_of_the_real_size_converts_in_a_minute_and_4_gib(repository, tmp
     generator = np.random.default_rng(0)
     tensors = {
         key: generator.standard_normal(shape, dtype=np.float32)
-        for key, shape in official_shapes(variant.architecture, variant.classes).items()
+        for key, shape in official_shapes(
+            variant.architecture, variant.num_classes
+        ).items()
     }
     path = rewritten(tmp_path, tensors, f"{name}.npz")
     command = [sys.executable, "-m", "model.convert", str(path), str(tmp_path / "out")]
@@ -146,8 +149,8 @@ def test_features_are_those_of_the_official_implementation(shared, tmp_path):
     np.testing.assert_allclose(logits, reference["logits"], rtol=0, atol=5e-6)
 
 
-def test_a_released_name_is_held_against_the_content(state, tmp_path, monkeypatch):
-    """The predecessor's K600 entry held K400's file."""
+def test_a_released_name_is_checked_against_the_content(state, tmp_path, monkeypatch):
+    """The predecessor's K600 entry was K400's file."""
     name = "swin_base_patch244_window877_kinetics600_22k"
     with pytest.raises(ConfigError, match="must be one of swin_tiny"):
         convert(rewritten(tmp_path, state), tmp_path / "output", variant="swin")
@@ -157,25 +160,35 @@ def test_a_released_name_is_held_against_the_content(state, tmp_path, monkeypatc
     architecture = infer_architecture(state)
     small = dataclasses.replace(
         RELEASED[name],
-        classes=3,
-        window=architecture["window"],
-        patch=architecture["patch"],
+        num_classes=3,
+        window_size=architecture["window_size"],
+        patch_size=architecture["patch_size"],
     )
     monkeypatch.setitem(RELEASED, name, small)
-    sides = {key: architecture[key] for key in ("embed_dim", "depths", "heads")}
-    monkeypatch.setitem(VARIANTS, "base", sides)
+    sides = {key: architecture[key] for key in ("embed_dim", "depths", "num_heads")}
+    monkeypatch.setitem(VIDEO_SWIN_SIZES, "base", sides)
     convert(path, tmp_path / "output", clip=CLIP)
     description = load_handle(tmp_path / "output").description
     assert description["name"] == name
     assert description["licence"] == "Apache-2.0"
-    assert description["drop_path"] == 0.2
+    assert description["drop_path_rate"] == 0.2
     # Written again for other clips, it is still the same model from the same file.
     convert(tmp_path / "output", tmp_path / "again", clip=(4, 8, 8))
     again = load_handle(tmp_path / "again").description
-    for fact in ("name", "licence", "origin", "drop_path", "source", "source_sha256"):
+    for fact in (
+        "name",
+        "licence",
+        "origin",
+        "drop_path_rate",
+        "training",
+        "source",
+        "source_sha256",
+    ):
         assert again[fact] == description[fact]
     assert again["source"] == f"{name}.npz" and again["clip"] == [4, 8, 8]
     page = (tmp_path / "output/assets.extra/documentation.md").read_text()
+    assert "Kinetics-600, from ImageNet-22K" in page and "top-1 84.0 %" in page
+    page = (tmp_path / "again/assets.extra/documentation.md").read_text()
     assert "Kinetics-600, from ImageNet-22K" in page and "top-1 84.0 %" in page
 
 
@@ -190,9 +203,9 @@ def test_image_models_become_video_backbones(state, tmp_path):
         if name.endswith("table"):
             tensors[name] = tensors[name][:25]
     path = rewritten(tmp_path, tensors | {"head.weight": np.zeros([9, 16])})
-    convert(path, tmp_path / "output", clip=CLIP, window=(4, 3, 3))
+    convert(path, tmp_path / "output", clip=CLIP, window_size=(4, 3, 3))
     handle = load_handle(tmp_path / "output")
-    assert handle.architecture["window"] == (4, 3, 3)
+    assert handle.architecture["window_size"] == (4, 3, 3)
     assert handle.head() is None
     with pytest.raises(ConfigError, match="--head needs a checkpoint with a"):
         convert(path, tmp_path / "other", head=True)
@@ -200,7 +213,7 @@ def test_image_models_become_video_backbones(state, tmp_path):
 
 def test_the_window_of_a_video_model_cannot_be_changed(npz, tmp_path):
     with pytest.raises(ConfigError, match=r"--window must be \(2, 3, 3\)"):
-        convert(npz, tmp_path / "output", window=(8, 7, 7))
+        convert(npz, tmp_path / "output", window_size=(8, 7, 7))
 
 
 def test_class_names_must_be_as_many_as_the_classes(npz, tmp_path):

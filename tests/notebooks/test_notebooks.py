@@ -3,20 +3,20 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from model.architecture import official_shapes
+from model.weights.architecture import official_shapes
 
 ARCHITECTURE = {
     "embed_dim": 8,
     "depths": (2,),
-    "heads": (1,),
-    "window": (2, 2, 2),
-    "patch": (2, 4, 4),
+    "num_heads": (1,),
+    "window_size": (2, 2, 2),
+    "patch_size": (2, 4, 4),
 }
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where the small checkpoint lies, and what the first notebook writes."""
+    """The folder of the small checkpoint, and of what the first notebook writes."""
     folder = tmp_path_factory.mktemp("notebooks")
     generator = np.random.default_rng(0)
     tensors = {

@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from configs.errors import ConfigError
+from configs.command.errors import ConfigError
 from configs.schema import Runtime
 from strategy import create_strategy
 

@@ -1,0 +1,36 @@
+"""The base of what a run calls after each step and after each epoch."""
+
+import tf_keras as keras
+
+
+class RunCallback(keras.callbacks.Callback):
+    """Counts the steps of the run across epochs and restarts.
+
+    Keras numbers steps anew in each call of `fit`, and its own epoch ends before the
+    validation; these hooks follow the run.
+    """
+
+    def __init__(self, step):
+        """Args: how many updates were done before the first that this one sees."""
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Called by Keras; subclasses provide `after_step`."""
+        self.step += 1
+        self.after_step(self.step, logs)
+
+    def after_step(self, step, logs):
+        """Called after update number `step` (the first is 1).
+
+        Args:
+            step: updates done so far.
+            logs: what `Classifier.train_step` returned for it, as NumPy values.
+        """
+
+    def after_epoch(self, row):
+        """Called once an epoch has ended and been validated.
+
+        Args:
+            row: of history.jsonl, which holds it already.
+        """

@@ -1,0 +1,27 @@
+"""Ends a run whose videos keep going bad under it, with a checkpoint."""
+
+from callbacks.base import RunCallback
+from configs.command.errors import DataError
+
+
+class LostClips(RunCallback):
+    """Ends the run after a step by which too many videos can no longer be read.
+
+    Args:
+        check: raises DataError when they are too many, a function.
+        saver: the run's `SaveCheckpoints`.
+        step: updates done so far.
+    """
+
+    def __init__(self, check, *, saver, step):
+        super().__init__(step)
+        self.check = check
+        self.saver = saver
+
+    def after_step(self, step, logs):
+        """Saves and ends the run if too many videos are lost."""
+        try:
+            self.check()
+        except DataError:
+            self.saver.save(step, required=True)
+            raise

@@ -1,0 +1,81 @@
+"""When a run is saved, and what happens when it cannot be."""
+
+from absl import logging
+
+from callbacks.base import RunCallback
+from configs.command.errors import StorageError
+
+
+class SaveCheckpoints(RunCallback):
+    """Saves a checkpoint every so many steps.
+
+    Where saving fails, for instance on a full disk, training continues and the next
+    save tries again.
+
+    Args:
+        store: the `CheckpointStore`.
+        rows: files of rows (journal, history, …), written to the disk before each
+            checkpoint, so that none is ahead of them.
+        history: the rows of epochs, to protect the best one's checkpoint.
+        step: updates done so far.
+        save_every: steps between checkpoints.
+
+    Attributes:
+        saved: the step of the newest checkpoint.
+    """
+
+    def __init__(self, store, *, rows, history, step, save_every):
+        super().__init__(step)
+        self.store = store
+        self.rows = rows
+        self.history = history
+        self.save_every = save_every
+        self.saved = step
+
+    def after_step(self, step, logs):
+        """Saves if the step is due."""
+        if step % self.save_every == 0:
+            self.save(step)
+
+    def save(self, step, required=False):
+        """Saves a checkpoint now.
+
+        Args:
+            step: updates done so far.
+            required: whether failing ends the run.
+
+        Raises:
+            StorageError: it failed and was required.
+            NumericsError: a weight is not finite.
+        """
+        try:
+            for rows in self.rows:
+                rows.sync()
+            kept = {step, *self.store.steps()}
+            self.store.save(step, protect=[best_step(self.history.read(), kept)])
+            self.saved = step
+        except StorageError as error:
+            if required:
+                raise
+            logging.error("%s Training goes on; the next save tries again.", error)
+
+
+def best_step(history, kept):
+    """The step of the epoch with the highest top-1 on held-out groups.
+
+    Epochs validated on the test split do not count: choosing among them would be
+    fitting to it.
+
+    Args:
+        history: rows of history.jsonl.
+        kept: steps that have a checkpoint; a full disk may have cost an epoch its own.
+
+    Returns:
+        The step, the earliest of equals, or None.
+    """
+    rows = [
+        row
+        for row in history
+        if row.get("validation") == "groups" and row["step"] in kept
+    ]
+    return max(rows, key=lambda row: row["top1"])["step"] if rows else None

@@ -1,0 +1,47 @@
+"""Which step belongs to which epoch: the one place where epochs become steps."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Calendar:
+    """Which updates belong to which epoch of a run.
+
+    The clips of all epochs form one stream without gaps. An epoch ends with the update
+    in which its last clip is trained on. The other clips of that batch are the first of
+    the next epoch, so no clip is dropped or repeated.
+
+    Attributes:
+        clips: training clips of an epoch.
+        batch_size: clips of an update, over all replicas.
+        epochs: epochs of the run.
+    """
+
+    clips: int
+    batch_size: int
+    epochs: int
+
+    @property
+    def steps(self):
+        """Updates of the whole run."""
+        return self.end(self.epochs - 1)
+
+    def end(self, epoch):
+        """Updates done when every clip of `epoch` (from 0) has been trained on."""
+        return -(-(epoch + 1) * self.clips // self.batch_size)
+
+    def epoch_of(self, step):
+        """The epoch of the first clip of update number `step` (from 1)."""
+        return (step - 1) * self.batch_size // self.clips
+
+    def steps_of(self, epochs):
+        """A duration in epochs, not necessarily whole, as a number of updates."""
+        return round(epochs * self.clips / self.batch_size)
+
+    def first_epoch(self, step):
+        """The first epoch that does not end before `step` updates are done.
+
+        Beyond the run's last step, the number of epochs.
+        """
+        ends = (epoch for epoch in range(self.epochs) if self.end(epoch) >= step)
+        return next(ends, self.epochs)

@@ -1,0 +1,109 @@
+"""Which videos are read, how clips are cut from them, and the views of a test."""
+
+import dataclasses
+from typing import Literal
+
+from configs.schema.section import Section, option, require
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Data(Section):
+    """Which videos are read, and how clips are cut from them."""
+
+    prefix = "data."
+
+    source: Literal["ucf101", "tfds"] = option(
+        "ucf101",
+        "ucf101: a directory of class folders of video files with train and test "
+        "lists, as UCF101 unpacks; tfds: the prepared TFDS builder of that name.",
+    )
+    root: str = option(
+        "",
+        "Directory of the data set (source=tfds: the TFDS data_dir).",
+        may_change=True,
+    )
+    split: int = option(
+        1,
+        "Which official train/test lists are used: 1, 2 or 3.",
+        at_least=1,
+        at_most=3,
+    )
+    batch_size: int = option(
+        64, "Clips of one optimizer update, summed over all replicas.", at_least=1
+    )
+    frames: int = option(32, "Frames of a clip.", at_least=1)
+    frame_interval: int = option(
+        2, "Distance between the frames of a clip.", at_least=1
+    )
+    size: int = option(224, "Height and width of a clip in pixels.", at_least=8)
+    crop_area: tuple[float, float] = option(
+        (0.08, 1.0),
+        "Smallest and largest fraction of the frame's area that a training crop "
+        "covers.",
+        above=0,
+        at_most=1,
+    )
+    flip: bool = option(
+        True, "Mirror half of the training clips; off where left and right matter."
+    )
+    validation: Literal["test", "groups", "none"] = option(
+        "test",
+        "Measured after each epoch: test watches the test split (never to choose a "
+        "checkpoint), groups holds out training groups, none measures nothing.",
+    )
+    validation_groups: tuple[int, ...] = option(
+        (23, 24, 25), "Training groups (the number after _g) that groups holds out."
+    )
+    shuffle_frames: bool = option(
+        False,
+        "Put the frames of every clip in a random order: an ablation that shows "
+        "whether a model uses motion.",
+    )
+    max_bad_fraction: float = option(
+        0.01,
+        "Fraction of the training videos that may be unreadable before a run refuses.",
+        at_least=0,
+        below=1,
+        may_change=True,
+    )
+    threads: int = option(
+        0,
+        "Clips decoded in parallel; 0 takes every core.",
+        at_least=0,
+        may_change=True,
+    )
+
+    def validate(self):
+        """Raises ConfigError where options that are valid alone do not go together."""
+        low, high = self.crop_area
+        require(low <= high, "data.crop_area", "be increasing", self.crop_area)
+        require(
+            self.validation != "groups" or self.validation_groups,
+            "data.validation_groups",
+            "name at least one group when data.validation=groups",
+            self.validation_groups,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Views(Section):
+    """The views of each test video whose probabilities are averaged."""
+
+    prefix = "views."
+
+    clips: int = option(
+        4, "Clips, evenly spaced over the video.", at_least=1, may_change=True
+    )
+    crops: Literal[1, 3] = option(
+        3,
+        "Square crops of each clip: 1 (centre) or 3 (along the longer side).",
+        may_change=True,
+    )
+    batch_size_per_replica: int = option(
+        4, "Views computed at once by each replica.", at_least=1, may_change=True
+    )
+
+    @property
+    def count(self):
+        """Views of each video."""
+        return self.clips * self.crops

@@ -1,0 +1,65 @@
+"""A whole run: its sections, and the rules that hold between them."""
+
+import dataclasses
+
+from configs.schema.data import Data, Views
+from configs.schema.model import Model
+from configs.schema.optimizer import Optimizer
+from configs.schema.runtime import Checkpoints, Runtime
+from configs.schema.section import Section, option, options, require
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment(Section):
+    """A whole run.
+
+    Sections are replaced, never changed: `dataclasses.replace` validates the new one.
+    """
+
+    epochs: int = option(30, "Passes over the training videos.", at_least=1)
+    seed: int = option(
+        0,
+        "Decides the initial head, the order of clips and every augmentation.",
+        at_least=0,
+        below=2**31,
+    )
+    data: Data = Data()
+    model: Model
+    optimizer: Optimizer = Optimizer()
+    runtime: Runtime = Runtime()
+    checkpoints: Checkpoints = Checkpoints()
+    views: Views = Views()
+
+    def validate(self):
+        """Raises ConfigError where sections that are valid alone do not go together."""
+        require(
+            self.optimizer.warmup_epochs < self.epochs,
+            "optimizer.warmup_epochs",
+            f"be below epochs={self.epochs}",
+            self.optimizer.warmup_epochs,
+        )
+        self.check_replicas(self.runtime.replicas or 1)
+
+    def check_replicas(self, replicas):
+        """Raises ConfigError unless so many replicas can share each batch evenly."""
+        batch, parts = self.data.batch_size, self.runtime.accumulation_steps
+        legal = [count for count in divisors(batch) if batch % (count * parts) == 0]
+        require(
+            replicas in legal,
+            "data.batch_size",
+            f"be divisible by runtime.replicas x runtime.accumulation_steps = "
+            f"{replicas} x {parts} (replica counts that divide it: {legal})",
+            batch,
+        )
+
+
+def changeable_options():
+    """Dotted names of the options with other values of which a run may be continued."""
+    return {
+        name for name, _, field in options(Experiment) if field.metadata["may_change"]
+    }
+
+
+def divisors(number):
+    """All divisors of a positive number, ascending."""
+    return [d for d in range(1, number + 1) if number % d == 0]

@@ -1,0 +1,68 @@
+"""Where and in which precision a run computes, when it is saved, what ends it early."""
+
+import dataclasses
+from typing import Literal
+
+from configs.schema.section import Section, option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Runtime(Section):
+    """Where and in which precision a run computes."""
+
+    prefix = "runtime."
+
+    replicas: int = option(
+        0,
+        "Model replicas: GPUs where there are any, logical CPU devices otherwise; "
+        "0 takes every GPU, or one CPU.",
+        at_least=0,
+        may_change=True,
+    )
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option(
+        "float32", "Precision of the computation; variables stay float32."
+    )
+    accumulation_steps: int = option(
+        1,
+        "Gradient accumulation: parts in which a replica's batch is computed, one "
+        "after the other, for one update: less memory, the same result.",
+        at_least=1,
+        may_change=True,
+    )
+    deterministic: bool = option(
+        False,
+        "Use only operations whose results repeat bit for bit (slower on GPU).",
+        may_change=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Checkpoints(Section):
+    """When a run is saved, and what ends it early."""
+
+    prefix = "checkpoints."
+
+    save_every: int = option(
+        500,
+        "Steps between checkpoints, besides every epoch's.",
+        at_least=1,
+        may_change=True,
+    )
+    keep: int = option(
+        3,
+        "Newest checkpoints that are kept, besides the best.",
+        at_least=1,
+        may_change=True,
+    )
+    nonfinite_limit: int = option(
+        20,
+        "Updates in a row that may be skipped for not being finite.",
+        at_least=1,
+        may_change=True,
+    )
+    stall_minutes: float = option(
+        30.0,
+        "Minutes without progress after which the run stops itself; 0: never.",
+        at_least=0,
+        may_change=True,
+    )

@@ -1,0 +1,114 @@
+"""The base of every section of the schema: options that carry their own rules."""
+
+import dataclasses
+import math
+import typing
+from typing import ClassVar
+
+from configs.command.errors import ConfigError
+from configs.schema.types import describe, matches
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """The interval that a number, or each number of a tuple, must lie in.
+
+    Attributes:
+        at_least, above: lower end, included or not; at most one of them is set.
+        at_most, below: upper end, included or not; at most one of them is set.
+    """
+
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+
+    def __str__(self):
+        """The rule in words that follow "must be": "at least 1", "in [0, 1)"."""
+        low = self.at_least if self.above is None else self.above
+        high = self.at_most if self.below is None else self.below
+        if low is not None and high is not None:
+            opening = "[" if self.above is None else "("
+            closing = "]" if self.below is None else ")"
+            return f"in {opening}{low}, {high}{closing}"
+        words = {name.replace("_", " "): value for name, value in vars(self).items()}
+        return " and ".join(f"{k} {v}" for k, v in words.items() if v is not None)
+
+    def hold(self, value):
+        """Whether a value keeps the rule; None does, and no infinity or NaN does."""
+        if value is None or isinstance(value, str | bool):
+            return True
+        if isinstance(value, tuple):
+            return all(map(self.hold, value))
+        return (
+            math.isfinite(value)
+            and (self.at_least is None or value >= self.at_least)
+            and (self.above is None or value > self.above)
+            and (self.at_most is None or value <= self.at_most)
+            and (self.below is None or value < self.below)
+        )
+
+
+def option(default, text, *, may_change=False, **bounds):
+    """A dataclass field with everything that is to be known about it.
+
+    Args:
+        default: its value where neither experiment nor command line says another.
+        text: the help text.
+        may_change: whether a run that has begun may be continued with another value.
+            Only what cannot change the result of a run may: where things lie, how much
+            is kept, on how many devices it computes.
+        **bounds: the fields of `Bounds`.
+    """
+    metadata = {"help": text, "may_change": may_change, "bounds": Bounds(**bounds)}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def require(holds, field, must, received):
+    """Raises ConfigError unless `holds`, naming the field, the rule and the value."""
+    if not holds:
+        raise ConfigError(f"{field} must {must}; received {received!r}.")
+
+
+class Section:
+    """A dataclass whose options are checked: each by its own rules, then together."""
+
+    prefix: ClassVar[str] = ""
+
+    def __post_init__(self):
+        """Raises ConfigError unless every rule holds."""
+        kinds = typing.get_type_hints(type(self))
+        for field in dataclasses.fields(self):
+            kind, value = kinds[field.name], getattr(self, field.name)
+            if dataclasses.is_dataclass(kind):
+                require(
+                    isinstance(value, kind), field.name, f"be a {kind.__name__}", value
+                )
+                continue
+            name = self.prefix + field.name
+            require(matches(value, kind), name, f"be {describe(kind)}", value)
+            bounds = field.metadata["bounds"]
+            require(bounds.hold(value), name, f"be {str(bounds) or 'finite'}", value)
+        self.validate()
+
+    def validate(self):
+        """Raises ConfigError where options that are valid alone do not go together."""
+
+
+def options(section, prefix=""):
+    """All options of a section and the sections in it.
+
+    Args:
+        section: a subclass of `Section`.
+        prefix: of their names.
+
+    Yields:
+        (dotted name, type, dataclass field) such as ("data.size", int, …).
+    """
+    kinds = typing.get_type_hints(section)
+    for field in dataclasses.fields(section):
+        kind, name = kinds[field.name], prefix + field.name
+        if dataclasses.is_dataclass(kind):
+            yield from options(kind, f"{name}.")
+        else:
+            yield name, kind, field

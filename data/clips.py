@@ -1,0 +1,298 @@
+"""The clips of a data set: what is read for each position of a stream."""
+
+import functools
+
+import numpy as np
+from absl import logging
+
+from configs.command.errors import DataError
+from data.decoding.reader import Reader
+from data.decoding.video import DecodeError, read_clip
+from data.pipeline import train_batches, validation_batches, view_batches
+from data.sampling.plan import train_plan, validation_plan, view_plan
+from data.scan import DecoderProcess, scan_file
+from data.sources import open_source
+from data.splits import bad_videos, divide, fingerprint, list_fingerprint
+
+PADDING = -1  # the video of an element that only fills up its batch
+
+
+def open_clips(data, views, *, seed, leave_out=(), after_video=lambda: None):
+    """Lists, scans and checks a data set.
+
+    Args:
+        data: a `configs.schema.Data`.
+        views: a `configs.schema.Views`.
+        seed: int in [0, 2^31), of the order of clips and of every augmentation.
+        leave_out: names of training videos not to train on, though they can be read:
+            what a run that is continued could not read when it began.
+        after_video: called after each video that had to be scanned.
+
+    Returns:
+        Clips.
+
+    Raises:
+        DataError: the data set is incomplete, inconsistent or too damaged.
+    """
+    source = open_source(
+        data.source,
+        data.root,
+        data.split,
+        threads=data.threads,
+        after_video=after_video,
+    )
+    clips = Clips(source, data, views, seed=seed, leave_out=leave_out)
+    for name, reason in clips.bad_train_videos.items():
+        logging.warning("Left out of training: %s %s.", name, reason)
+    for name in sorted(set(leave_out) - clips.bad_train_videos.keys()):
+        logging.warning("Left out of training: %s was bad when the run began.", name)
+    for name, reason in clips.bad_test_videos.items():
+        logging.warning("Counts as wrong in the evaluation: %s %s.", name, reason)
+    return clips
+
+
+def video_views(path, *, data, views):
+    """All views of one video file.
+
+    Args:
+        path: the file, str.
+        data: a `configs.schema.Data`.
+        views: a `configs.schema.Views`.
+
+    Returns:
+        uint8 [views.clips * views.crops, T, 3, size, size].
+
+    Raises:
+        DecodeError: the file cannot be read.
+    """
+    with DecoderProcess() as decoder:
+        video = scan_file(path, decoder)
+    if video.reason:
+        raise DecodeError(video.reason)
+    shape = (views.clips, views.crops, data.frames, 3, data.size, data.size)
+    out = np.empty(shape, np.uint8)
+    for clip in range(views.clips):
+        plan = view_plan(video, data, views=views, seed=0, position=clip)
+        read_clip(
+            path,
+            frames=plan.frames,
+            regions=plan.regions,
+            size=data.size,
+            seek=video.seek_exact,
+            out=out[clip],
+        )
+    return out.reshape(-1, *shape[2:])
+
+
+class Clips:
+    """Training, validation and test clips of one source.
+
+    Attributes:
+        class_names: in the order of the labels.
+        train_videos: names of the training videos, in the order of "video" in `train`.
+        test_videos: names of every listed test video, readable or not.
+        test_labels: int32 [test videos].
+        validation_labels: int32 [validation videos].
+        bad_train_videos: name -> reason, training videos that cannot be read.
+        left_out: names of the training videos that are not trained on, sorted.
+        bad_test_videos: name -> reason, test videos that cannot be read: they come
+            with weight 0 and count as wrong in an evaluation.
+        train_size: number of training videos.
+        validation_size: number of validation videos.
+        test_size: number of test videos.
+        train_fingerprint: hash of everything that defines the training stream besides
+            the configuration.
+        evaluation_fingerprint: hash of the validation and test lists.
+    """
+
+    def __init__(self, source, data, views, *, seed, leave_out=()):
+        """Divides the videos of a source.
+
+        Args:
+            source: a `data.sources.base.Source`.
+            data: see `open_clips`, as for all that follow.
+            views: a `configs.schema.Views`.
+            seed: int in [0, 2^31).
+            leave_out: names of training videos not to train on.
+        """
+        self._source, self._data, self._views, self._seed = source, data, views, seed
+        listing = source.listing
+        self._train, self._validation, self._test = divide(source, data, leave_out)
+        self.class_names = listing.class_names
+        self.train_videos = tuple(listing.names[i] for i in self._train)
+        self._train_names = frozenset(self.train_videos)
+        self.test_videos = tuple(listing.names[i] for i in self._test)
+        self.test_labels = listing.labels[self._test]
+        self.validation_labels = listing.labels[self._validation]
+        self.bad_train_videos = bad_videos(source, range(listing.train_size))
+        self.left_out = tuple(sorted({*self.bad_train_videos, *leave_out}))
+        self.bad_test_videos = bad_videos(source, self._test)
+        self.train_size = len(self._train)
+        self.validation_size = len(self._validation)
+        self.test_size = len(self._test)
+        self.train_fingerprint = fingerprint(source, self._train)
+        self.evaluation_fingerprint = list_fingerprint(
+            source, [*self._validation, *self._test]
+        )
+        self._reader = Reader(source, threads=data.threads)
+
+    @property
+    def identity(self):
+        """What must stay the same while a run is continued, besides its config."""
+        return {
+            "class_names": self.class_names,
+            "train_size": self.train_size,
+            "left_out": self.left_out,
+            "train_fingerprint": self.train_fingerprint,
+            "evaluation_fingerprint": self.evaluation_fingerprint,
+        }
+
+    @property
+    def lost(self):
+        """Name -> number of clips that a video failed to give since it was scanned."""
+        return dict(self._reader.lost)
+
+    def check_lost(self):
+        """Checks how many training videos have gone bad since the scan.
+
+        Raises:
+            DataError: more of them than data.max_bad_fraction allows.
+        """
+        lost = sorted(self.lost.keys() & self._train_names)
+        fraction = self._data.max_bad_fraction
+        allowed = int(fraction * self.train_size)
+        if len(lost) > allowed:
+            raise DataError(
+                f"{len(lost)} training videos can no longer be read, and "
+                f"data.max_bad_fraction={fraction} allows {allowed}: "
+                f"{', '.join(lost[:3])}. See python -m data.scan."
+            )
+
+    def train_file(self, index):
+        """Path and `Video` of one training video."""
+        video = self._train[index]
+        return self._source.listing.paths[video], self._source.videos[video]
+
+    def train(self, strategy, step):
+        """The endless training stream from `step` on, a pure function of (seed, step).
+
+        Args:
+            strategy: a `tf.distribute.Strategy`.
+            step: the first step.
+
+        Returns:
+            Distributed dataset; each replica gets ({"clip": uint8 [b, T, 3, size,
+            size], "seed": int32 [b, 2], "video": int32 [b]}, label int32 [b],
+            weight float32 [b]). `seed` is a pure function of (seed, position);
+            `video` indexes the training list; weight is 0 only where a clip could not
+            be decoded, which is zero then.
+
+        Raises:
+            ConfigError: the replicas do not divide data.batch_size.
+        """
+        return train_batches(
+            strategy,
+            self._read_train,
+            step=step,
+            videos=self.train_size,
+            seed=self._seed,
+            data=self._data,
+        )
+
+    def validation(self, strategy):
+        """One centred clip of each validation video.
+
+        Returns:
+            Distributed dataset like `train`'s, without "seed". The last batches are
+            filled up with elements of weight 0 and video -1.
+        """
+        return validation_batches(
+            strategy,
+            self._read_validation,
+            videos=self.validation_size,
+            data=self._data,
+        )
+
+    def views(self, strategy):
+        """Every view of every test video, each exactly once.
+
+        A view's number is clip * views.crops + crop.
+
+        Returns:
+            Distributed dataset; each replica gets ({"clip", "video", "view"}, label,
+            weight), views.batch_size_per_replica of them, filled up with elements of
+            weight 0 and video -1.
+        """
+        return view_batches(
+            strategy,
+            self._read_views,
+            clips=self.test_size * self._views.clips,
+            data=self._data,
+            views=self._views,
+        )
+
+    def views_of(self, video):
+        """Every view of one test video: uint8 [clips * crops, T, 3, size, size]."""
+        first = video * self._views.clips
+        return self._read_views(np.arange(first, first + self._views.clips))[0]
+
+    def _read_train(self, positions, indices):
+        videos = self._train[indices]
+        plans = self._plans(train_plan, videos, positions)
+        clips, weights = self._reader.read(videos, plans, shape=self._shape(1))
+        seeds = np.stack([plan.seed for plan in plans])
+        labels = self._source.listing.labels[videos]
+        return clips[:, 0], seeds, indices.astype(np.int32), labels, weights
+
+    def _read_validation(self, positions):
+        indices = np.where(positions < self.validation_size, positions, PADDING)
+        clips, labels, weights = self._read_listed(
+            self._validation, indices, positions, 1, validation_plan
+        )
+        return clips[:, 0], indices.astype(np.int32), labels, weights
+
+    def _read_views(self, positions):
+        crops = self._views.crops
+        indices = positions // self._views.clips
+        indices[indices >= self.test_size] = PADDING
+        clips, labels, weights = self._read_listed(
+            self._test,
+            indices,
+            positions,
+            crops,
+            functools.partial(view_plan, views=self._views),
+        )
+        views = (positions % self._views.clips * crops)[:, None] + np.arange(crops)
+        return (
+            clips.reshape(-1, *clips.shape[2:]),
+            np.repeat(indices, crops).astype(np.int32),
+            views.astype(np.int32).reshape(-1),
+            np.repeat(labels, crops),
+            np.repeat(weights, crops),
+        )
+
+    def _read_listed(self, listed, indices, positions, crops, plan):
+        """Clips, labels and weights; zeros for padding and for bad videos."""
+        videos = np.where(indices == PADDING, PADDING, listed[indices])
+        plans = self._plans(plan, videos, positions)
+        clips, weights = self._reader.read(videos, plans, shape=self._shape(crops))
+        labels = np.where(videos == PADDING, 0, self._source.listing.labels[videos])
+        return clips, labels.astype(np.int32), weights
+
+    def _plans(self, plan, videos, positions):
+        """A plan for each position; None for padding and for bad videos."""
+        return [
+            None
+            if video == PADDING or self._source.videos[video].reason
+            else plan(
+                self._source.videos[video],
+                self._data,
+                seed=self._seed,
+                position=int(position),
+            )
+            for video, position in zip(videos, positions, strict=True)
+        ]
+
+    def _shape(self, regions):
+        size = self._data.size
+        return regions, self._data.frames, 3, size, size

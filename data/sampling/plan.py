@@ -1,0 +1,121 @@
+"""Decides what is read for one clip (frames, regions, flip) before any decoding.
+
+Every decision is a pure function of the configuration, the seed, the position in the
+stream and what the scan found out about the video.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from data.sampling.crops import (
+    CROP_DRAWS,
+    centre_square,
+    random_resized_crop,
+    three_crop,
+)
+from data.sampling.draws import uniforms
+from data.sampling.frames import clip_frames, spread_starts, train_start
+
+# Numbers of the streams, so that their random numbers do not repeat one another.
+TRAIN, VALIDATION, VIEWS = range(3)
+# As in the official recipes: resize the short side to 256, crop the centre 224.
+VALIDATION_FRACTION = 224 / 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What `Source.read` is asked for.
+
+    Attributes:
+        frames: int [T], frame numbers, in the order in which the clip shows them.
+        regions: list of (top, left, height, width) in pixels, one for each crop.
+        flip: whether left and right are mirrored.
+        seed: int32 [2], for the random decisions that the model makes about the clip.
+    """
+
+    frames: np.ndarray
+    regions: list
+    flip: bool = False
+    seed: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(2, np.int32))
+
+
+def train_plan(video, data, *, seed, position):
+    """A random clip, crop and flip of one video.
+
+    Args:
+        video: a `data.scan.video.Video`, or anything with its frames, height and width.
+        data: a `configs.schema.Data`.
+        seed: int in [0, 2^31), the run's seed.
+        position: int, the position in the training stream.
+
+    Returns:
+        Plan with one region.
+    """
+    draws = uniforms((seed, TRAIN), position, 4 + CROP_DRAWS + data.frames)
+    start = train_start(video.frames, data.frames * data.frame_interval, draws[0])
+    order = draws[4 + CROP_DRAWS :]
+    return Plan(
+        frames=_frames(start, video, data, order),
+        regions=[
+            random_resized_crop(
+                video.height,
+                video.width,
+                area=data.crop_area,
+                draws=draws[4 : 4 + CROP_DRAWS],
+            )
+        ],
+        flip=bool(data.flip and draws[1] < 0.5),
+        seed=(draws[2:4] * 2**31).astype(np.int32),
+    )
+
+
+def validation_plan(video, data, *, seed, position):
+    """The centred clip and crop of one video.
+
+    Args:
+        video: see `train_plan`.
+        data: a `configs.schema.Data`.
+        seed: int in [0, 2^31); it matters only where frames are shuffled.
+        position: int, index of the video in the validation list.
+
+    Returns:
+        Plan with one region.
+    """
+    [start] = spread_starts(video.frames, data.frames * data.frame_interval, 1)
+    order = uniforms((seed, VALIDATION), position, data.frames)
+    return Plan(
+        frames=_frames(start, video, data, order),
+        regions=[centre_square(video.height, video.width, VALIDATION_FRACTION)],
+    )
+
+
+def view_plan(video, data, *, views, seed, position):
+    """All crops of one of the evenly spaced clips of one video.
+
+    Args:
+        video: see `train_plan`.
+        data: a `configs.schema.Data`.
+        views: a `configs.schema.Views`.
+        seed: int in [0, 2^31); it matters only where frames are shuffled.
+        position: index of the video in the test list, times views.clips, plus the
+            number of the clip.
+
+    Returns:
+        Plan with views.crops regions.
+    """
+    span = data.frames * data.frame_interval
+    starts = spread_starts(video.frames, span, views.clips)
+    order = uniforms((seed, VIEWS), position, data.frames)
+    return Plan(
+        frames=_frames(starts[position % views.clips], video, data, order),
+        regions=three_crop(video.height, video.width, views.crops),
+    )
+
+
+def _frames(start, video, data, order):
+    """Frame numbers of a clip [T], in the order of the draws if they are shuffled."""
+    frames = clip_frames(
+        start, frames=data.frames, interval=data.frame_interval, count=video.frames
+    )
+    return frames[np.argsort(order, kind="stable")] if data.shuffle_frames else frames

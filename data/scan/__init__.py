@@ -1,0 +1,16 @@
+"""Finds out what every video really holds, and remembers it."""
+
+from data.scan.cache import ScanCache, candidate_paths, write_first
+from data.scan.decoder_process import DecoderProcess
+from data.scan.scanner import scan_file, scan_videos
+from data.scan.video import Video
+
+__all__ = [
+    "DecoderProcess",
+    "ScanCache",
+    "Video",
+    "candidate_paths",
+    "scan_file",
+    "scan_videos",
+    "write_first",
+]

@@ -1,0 +1,103 @@
+"""Tells what every video of a data set really holds, and which are bad.
+
+    python -m data.scan ROOT
+
+Each file is decoded whole in a process of its own, so that one which crashes or hangs
+the decoder costs a process and a line of output, never a run. Files that have not
+changed since the last scan are not decoded again (see `data.scan.cache`). The exit code
+is 3 if a larger fraction of the videos is bad than allowed.
+"""
+
+import argparse
+import collections
+import sys
+
+from configs.command.errors import DataError
+from configs.schema import Data
+from data.sources import SOURCES, scan_source
+
+
+def describe(names, videos):
+    """Lines of a table of what the videos hold, then each bad one with its reason.
+
+    Args:
+        names: of the videos.
+        videos: list of `Video`.
+
+    Yields:
+        Lines of text.
+    """
+    good = [video for video in videos if not video.reason]
+    counts = sorted(video.frames for video in good) or [0]
+    rows = {
+        "videos": len(videos),
+        "bad": len(videos) - len(good),
+        "frames, least": counts[0],
+        "frames, median": counts[len(counts) // 2],
+        "frames, most": counts[-1],
+        "header counts wrong": sum(v.frames != v.header_frames for v in good),
+        "seek not exact": sum(not v.seek_exact for v in good),
+    }
+    rows |= _most_common(f"size {v.width} x {v.height}" for v in good)
+    rows |= _most_common(f"codec {v.codec}" for v in good)
+    rows |= _most_common(f"frames per second {v.fps:.4g}" for v in good)
+    yield from (f"{title:<32}{value:>8}" for title, value in rows.items())
+    for name, video in zip(names, videos, strict=True):
+        if video.reason:
+            yield f"bad: {name!r} {video.reason}"
+
+
+def _most_common(kinds, shown=5):
+    counts = collections.Counter(kinds).most_common()
+    others = sum(count for _, count in counts[shown:])
+    title = counts[0][0].split()[0] if counts else ""
+    return dict(counts[:shown]) | ({f"{title}, others": others} if others else {})
+
+
+def main(arguments=None):
+    """Scans what the lists name and prints a table.
+
+    Args:
+        arguments: of the command line; None takes the process's own.
+
+    Returns:
+        The exit code.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m data.scan",
+        description="Decode every listed video once and tell which are bad.",
+    )
+    parser.add_argument("root", help="the data set's directory")
+    parser.add_argument(
+        "--source",
+        choices=SOURCES,
+        default=Data.source,
+        help="kind of data set, as data.source (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max_bad_fraction",
+        type=float,
+        default=Data.max_bad_fraction,
+        help="fraction of bad videos above which the exit code is 3 (default: "
+        "%(default)s)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=0,
+        help="how many videos are decoded at once (default: one for each core)",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        scanned = scan_source(options.source, options.root, processes=options.processes)
+    except DataError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    names, videos = zip(*scanned, strict=True)
+    print("\n".join(describe(names, videos)))
+    bad = sum(bool(video.reason) for video in videos)
+    return DataError.exit_code if bad > options.max_bad_fraction * len(videos) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

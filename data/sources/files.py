@@ -1,0 +1,59 @@
+"""Sources whose videos lie in files of their own."""
+
+import dataclasses
+
+from data.decoding.video import read_clip
+from data.scan import ScanCache, scan_videos
+from data.sources.base import Source
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Files(Source):
+    """Videos that lie in files of their own, at the paths of the listing."""
+
+    def read(self, video, *, frames, regions, size, flip, out):
+        """See `Source.read`."""
+        expected = self.videos[video]
+        read_clip(
+            self.listing.paths[video],
+            frames=frames,
+            regions=regions,
+            size=size,
+            flip=flip,
+            seek=expected.seek_exact,
+            shape=(expected.height, expected.width),
+            out=out,
+        )
+
+
+def open_files(listing, root, *, after_video):
+    """The source of a listing's files, which are scanned unless that is remembered.
+
+    Args:
+        listing: `Listing` with paths.
+        root: the directory in which the scan is remembered.
+        after_video: called after each file that had to be scanned.
+
+    Returns:
+        Files.
+    """
+    videos = scan_videos(listing.paths, cache=ScanCache(root), after_video=after_video)
+    return Files(listing=listing, videos=videos)
+
+
+def scan_files(listings, root, *, processes):
+    """Scans the files of several listings, each file once.
+
+    Args:
+        listings: list of `Listing` with paths.
+        root: the directory in which the scan is remembered.
+        processes: how many files are decoded at once; 0 takes one for each core.
+
+    Returns:
+        list of (name, `Video`).
+    """
+    names = {}  # path -> name
+    for listing in listings:
+        names |= dict(zip(listing.paths, listing.names, strict=True))
+    videos = scan_videos(list(names), cache=ScanCache(root), processes=processes)
+    return list(zip(names.values(), videos, strict=True))

@@ -1,0 +1,96 @@
+"""Finds the parts of a UCF101-shaped directory, in the layouts that people have."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from configs.command.errors import DataError
+
+LIST_FOLDERS = (
+    ".",
+    "ucfTrainTestlist",
+    "UCF101TrainTestSplits-RecognitionTask/ucfTrainTestlist",
+)
+VIDEO_FOLDERS = ("UCF-101", "UCF101", "videos", ".")
+
+
+def splits_of(root):
+    """Those of the splits 1, 2, 3 whose lists exist; split 1 if none do."""
+    found = []
+    for split in (1, 2, 3):
+        with contextlib.suppress(DataError):
+            find_lists(root, split)
+            found.append(split)
+    return found or [1]  # so that `list_videos` explains what is missing
+
+
+def _bases(root):
+    """Directories in which the parts of the data set may lie: root, inside, beside."""
+    if not root:
+        raise DataError("data.root must name the data set's directory; received ''.")
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(f"data.root must be a directory; received {str(root)!r}.")
+    inside = [root / name for name in VIDEO_FOLDERS[:-1]]
+    return [base for base in (root, *inside, root.resolve().parent) if base.is_dir()]
+
+
+def find_lists(root, split):
+    """The folder that holds the class index and both lists of a split.
+
+    Args:
+        root: the data set's directory.
+        split: 1, 2 or 3.
+
+    Raises:
+        DataError: there is none; says what is missing and where to get it.
+    """
+    names = ("classInd.txt", f"trainlist0{split}.txt", f"testlist0{split}.txt")
+    folders = [base / name for base in _bases(root) for name in LIST_FOLDERS]
+    complete = [f for f in folders if all((f / name).is_file() for name in names)]
+    if complete:
+        return complete[0]
+    for folder in folders:
+        missing = [name for name in names if not (folder / name).is_file()]
+        if len(missing) < len(names):
+            raise DataError(
+                f"{folder} lacks {' and '.join(missing)}, needed for "
+                f"data.split={split}."
+            )
+    raise DataError(
+        f"No {', '.join(names)} in or beside data.root={str(root)!r}. UCF101's lists "
+        "come in an archive of their own (UCF101TrainTestSplits-RecognitionTask.zip): "
+        f"unpack it to {Path(root) / 'ucfTrainTestlist'}."
+    )
+
+
+def find_videos(root, lists, class_names):
+    """The folder that holds the class folders.
+
+    Args:
+        root: the data set's directory.
+        lists: the folder of the lists.
+        class_names: of the class index.
+
+    Raises:
+        DataError: there is none.
+    """
+    bases = [*_bases(root), lists, lists.resolve().parent]
+    wanted = {name.casefold() for name in class_names}
+    for base in bases:
+        for folder in (base / name for name in VIDEO_FOLDERS):
+            if folder.is_dir() and wanted & entries(folder).keys():
+                return folder
+    raise DataError(
+        f"No folder of any class of {lists / 'classInd.txt'} in data.root="
+        f"{str(root)!r}, nor in {' or '.join(VIDEO_FOLDERS[:-1])} below it: unpack "
+        "UCF101.rar there."
+    )
+
+
+def entries(folder):
+    """The names in a directory as a dict: lower-case form -> names of that form."""
+    names = {}
+    for name in os.listdir(folder):
+        names.setdefault(name.casefold(), []).append(name)
+    return names

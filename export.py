@@ -1,0 +1,82 @@
+"""Exports a fine-tuned run whole: uint8 clips in, class probabilities and names out.
+
+    python export.py --workdir=runs/tiny OUTPUT
+
+OUTPUT becomes a SavedModel folder, with OUTPUT.tar.gz beside it. It takes the clips of
+the run's config and holds the newest checkpoint's weights (--step takes another). That
+of a Video Swin is also a handle to fine-tune from; ending in .pth or .npz, OUTPUT
+becomes its official state dict instead.
+"""
+
+from pathlib import Path
+
+from absl import flags, logging
+
+from configs.command.errors import ConfigError
+from configs.command.launch import parse, run
+
+if __name__ == "__main__":
+    flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
+    flags.DEFINE_integer("step", None, "Step of the checkpoint; empty: the newest.")
+    parse()  # Here: --help and mistakes need not wait for TensorFlow's import.
+
+from model import (
+    STATE_DICTS,
+    open_trained,
+    state_dict,
+    write_classifier,
+    write_state_dict,
+)
+from storage.files import sha256
+from storage.run_folder import RunFolder
+
+FLAGS = flags.FLAGS
+
+
+def main(arguments):
+    """Exports the run in --workdir to OUTPUT."""
+    if len(arguments) != 1:
+        raise ConfigError(f"export.py takes OUTPUT; received {list(arguments)}.")
+    export(Path(FLAGS.workdir), Path(arguments[0]), FLAGS.step)
+
+
+def export(workdir, output, step=None):
+    """Writes a run's model; `output` appears whole or not at all.
+
+    Args:
+        workdir: the run's folder.
+        output: a folder, or a file ending in .pth or .npz, that must not exist.
+        step: of the checkpoint; None takes the newest.
+
+    Raises:
+        ConfigError: there is no run, an output exists, or a state dict was asked of an
+            opaque graph.
+        CheckpointError: the run has no such checkpoint, or it is damaged.
+    """
+    trained = open_trained(workdir, step=step)
+    if output.suffix in STATE_DICTS:
+        write_state_dict(output, state_dict(trained), trained.class_names)
+    else:
+        write_classifier(output, trained.model, describe(trained, workdir, output.name))
+    logging.info("%s: step %d of %s.", output, trained.step, workdir)
+
+
+def describe(trained, workdir, name):
+    """What `write_classifier` is told about a run's model."""
+    config, size = trained.config, trained.config.data.size
+    checkpoint = RunFolder(workdir).checkpoint(trained.step)
+    return {
+        "name": name,
+        "architecture": config.model.architecture,
+        "drop_path_rate": config.model.drop_path_rate,
+        "class_names": trained.class_names,
+        "clip": (config.data.frames, size, size),
+        "licence": "not stated",
+        "origin": f"fine-tuned from {config.model.handle or 'random weights'}",
+        "source": checkpoint.name,
+        "source_sha256": sha256(checkpoint / "variables.data-00000-of-00001"),
+    }
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""Evaluation: probabilities over all views of each video, accuracies, the report."""

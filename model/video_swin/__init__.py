@@ -1,0 +1,1 @@
+"""Video Swin Transformer, equal to the official implementation."""

@@ -1,0 +1,204 @@
+"""Video Swin Transformer (Liu et al. 2022), equal to the official implementation.
+
+The rules that decide the numbers are those of
+`mmaction/models/backbones/swin_transformer.py` in the official repository: padding to
+whole patches and windows, windows that shrink to small feature maps, odd patch merging.
+
+Shapes: B batch, T H W frames, height and width in patches, C channels, W windows of a
+clip, N tokens of a window, h heads.
+"""
+
+import re
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from model.video_swin.layers import (
+    CHANNELS,
+    Block,
+    PatchEmbedding,
+    PatchMerging,
+    build,
+    feature_map,
+    layer_norm,
+)
+
+
+class VideoSwin(keras.layers.Layer):
+    """The backbone: normalised planar clips to features (section 3.1 of the paper).
+
+    With training=True each example's residual branches are dropped by their own draw
+    from its seed (stochastic depth, Huang et al. 2016; the rate rises linearly over the
+    blocks to `drop_path_rate`). The draw depends on the example's seed only: not on its
+    position in a batch, nor on how a batch is split over replicas.
+
+    Attributes:
+        no_weight_decay: a pattern that finds the names of variables that do not decay:
+            norms and relative position bias tables. Biases of linear layers do decay,
+            as in the official runs.
+    """
+
+    no_weight_decay = re.compile(r"(^|/)norm\d?/|relative_position_bias_table")
+
+    def __init__(
+        self,
+        *,
+        embed_dim,
+        depths,
+        num_heads,
+        window_size=(8, 7, 7),
+        patch_size=(2, 4, 4),
+        drop_path_rate=0.0,
+        recompute=False,
+        **kwargs,
+    ):
+        """Makes the backbone with all its variables.
+
+        Args:
+            embed_dim: channels after patch embedding; each later stage doubles them.
+            depths: blocks of each stage.
+            num_heads: attention heads of each stage.
+            window_size: (frames, height, width) of a window, in patches.
+            patch_size: (frames, height, width) of a patch, in pixels.
+            drop_path_rate: how often the last block drops a branch, in [0, 1).
+            recompute: whether to keep only the inputs of blocks for the backward pass
+                and to compute the rest again (activation checkpointing).
+            **kwargs: those of a Keras layer.
+        """
+        super().__init__(**kwargs)
+        self.embed_dim = embed_dim
+        self.depths = tuple(depths)
+        self.num_heads = tuple(num_heads)
+        self.window_size = tuple(window_size)
+        self.patch_size = tuple(patch_size)
+        self.drop_path_rate = drop_path_rate
+        self.recompute = recompute
+        self.patch_embedding = PatchEmbedding(
+            embed_dim, patch_size, name="patch_embedding"
+        )
+        self.stages = []
+        self.mergings = []
+        for stage, (depth, heads) in enumerate(zip(depths, num_heads, strict=True)):
+            dim = embed_dim << stage
+            if stage:
+                merging = PatchMerging(dim // 2, name=f"merging_{stage - 1}")
+                self.mergings.append(merging)
+            blocks = [
+                Block(dim, heads, window_size, i % 2 == 1, name=f"stage_{stage}_{i}")
+                for i in range(depth)
+            ]
+            self.stages.append(blocks)
+        self.norm = layer_norm("norm")
+        self.build(None)
+
+    def build(self, _):
+        """Creates the variables, in the order of blocks, mergings and last norm."""
+        if self.built:
+            return
+        with tf.name_scope(self.name):
+            for layer in (self.patch_embedding, *self.blocks, *self.mergings):
+                build(layer, None)
+            build(self.norm, feature_map(self.num_features))
+        self.built = True
+
+    @property
+    def num_features(self):
+        """C of the output."""
+        return self.embed_dim << (len(self.stages) - 1)
+
+    @property
+    def architecture(self):
+        """The arguments that say what the network is, as a dict."""
+        return {
+            "embed_dim": self.embed_dim,
+            "depths": self.depths,
+            "num_heads": self.num_heads,
+            "window_size": self.window_size,
+            "patch_size": self.patch_size,
+        }
+
+    @property
+    def blocks(self):
+        """All blocks in the order of the computation."""
+        return [block for stage in self.stages for block in stage]
+
+    def named_weights(self):
+        """Variables by their path within the backbone, such as `norm/gamma`."""
+        prefix = self.name + "/"
+        return {
+            weight.name.partition(prefix)[2].removesuffix(":0"): weight
+            for weight in self.weights
+        }
+
+    def assign_weights(self, weights):
+        """Assigns every variable.
+
+        Args:
+            weights: arrays by path, as in `named_weights`; others are left aside.
+        """
+        for path, variable in self.named_weights().items():
+            variable.assign(weights[path])
+
+    def call(self, x, training=False, seed=None):
+        """Features of clips.
+
+        Args:
+            x: float [B, frames, 3, height, width], RGB, normalised; of any batch size
+                and of a clip size known when tracing.
+            training: whether branches are dropped.
+            seed: int [B, 2], one for each example; needed where branches are dropped.
+
+        Returns:
+            [B, T, H, W, C], in float32 under any policy.
+        """
+        check_clip(x.shape)
+        scales = iter(self.branch_scales(seed) if training else [()] * len(self.blocks))
+        recompute = training and self.recompute
+        x = self.patch_embedding(x)
+        for merging, stage in zip([None, *self.mergings], self.stages, strict=True):
+            if merging is not None:
+                x = merging(x)
+            for block in stage:
+                run = tf.recompute_grad(block) if recompute else block
+                x = run(x, *next(scales))
+        return self.norm(x)
+
+    def branch_scales(self, seed):
+        """For each block ([B, 2],): 1 / keep where a branch is kept, 0 where dropped.
+
+        () for every block where nothing is ever dropped.
+        """
+        count = len(self.blocks)
+        if not self.drop_path_rate:
+            return [()] * count
+        if seed is None:
+            raise ValueError(
+                "seed must be int [batch, 2] where drop_path_rate > 0 and "
+                "training=True; received None."
+            )
+        keep = 1 - np.linspace(0, self.drop_path_rate, count, dtype=np.float32)
+        uniform = tf.map_fn(
+            lambda example: tf.random.stateless_uniform([count, 2], example),
+            seed,
+            fn_output_signature=tf.float32,
+        )
+        scales = tf.cast(uniform < keep[:, None], tf.float32) / keep[:, None]
+        return [(scale,) for scale in tf.unstack(scales, axis=1)]
+
+    def get_config(self):
+        """The arguments of `__init__`."""
+        return (
+            super().get_config()
+            | self.architecture
+            | {"drop_path_rate": self.drop_path_rate, "recompute": self.recompute}
+        )
+
+
+def check_clip(shape):
+    """Refuses any shape but [B, frames, 3, height, width] with known sizes."""
+    if shape.rank != 5 or shape[2] != CHANNELS or None in shape[1:]:
+        raise ValueError(
+            "The backbone takes clips [batch, frames, 3, height, width] of a size "
+            f"known when tracing; received {shape}."
+        )

@@ -1,0 +1,1 @@
+"""Weights of Video Swin in every known form: read, checked, converted and written."""

@@ -1,0 +1,189 @@
+"""Official tensors: the architecture they tell, whether they fit it, and as ours."""
+
+import math
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from configs.command.errors import ConfigError
+from model.video_swin.backbone import VideoSwin
+from model.video_swin.windows import relative_position_index
+from model.weights.names import (
+    HEAD_NAMES,
+    PATCH_KERNEL,
+    from_official,
+    index_names,
+    official_names,
+    require_same_shapes,
+    to_official,
+)
+
+TABLE = "backbone.layers.{}.blocks.{}.attn.relative_position_bias_table"
+BLOCK_NAME = re.compile(r"backbone\.layers\.(\d+)\.blocks\.(\d+)\.")
+
+
+def infer_architecture(tensors):
+    """The arguments of `VideoSwin` for official tensors.
+
+    Raises:
+        ConfigError: a tensor that tells a part of it is missing or misshapen.
+    """
+    depths = infer_depths(tensors)
+    kernel = required(tensors, PATCH_KERNEL, rank=5)
+    tables = [required(tensors, TABLE.format(i, 0), rank=2) for i in range(len(depths))]
+    return {
+        "embed_dim": kernel.shape[0],
+        "depths": depths,
+        "num_heads": tuple(table.shape[1] for table in tables),
+        "window_size": infer_window_size(
+            len(tables[0]), tensors.get(index_names(depths)[0])
+        ),
+        "patch_size": tuple(kernel.shape[2:]),
+    }
+
+
+def infer_depths(tensors):
+    """Blocks of each stage, counted by their names."""
+    blocks = {
+        (int(match[1]), int(match[2]))
+        for match in map(BLOCK_NAME.match, tensors)
+        if match
+    }
+    if not blocks:
+        raise ConfigError(
+            "The checkpoint must hold tensors backbone.layers.0.blocks.0.… and so on; "
+            f"received {sorted(tensors)[:3]} and {max(len(tensors) - 3, 0)} more."
+        )
+    stages = 1 + max(stage for stage, _ in blocks)
+    depths = (max((b for s, b in blocks if s == i), default=0) for i in range(stages))
+    return tuple(depth + 1 for depth in depths)
+
+
+def required(tensors, name, rank):
+    """A tensor that must be there, have a rank and not be empty."""
+    value = tensors.get(name)
+    if value is None or value.ndim != rank or 0 in value.shape:
+        shape = None if value is None else list(value.shape)
+        raise ConfigError(
+            f"{name} must have {rank} axes, none of length 0; received {shape}."
+        )
+    return value
+
+
+def infer_window_size(rows, index):
+    """The window size (t, h, w) whose bias table has `rows` rows.
+
+    With the index table [N, N] it is certain. Without one it is the window with square
+    frames and the largest side, which is right for every released model.
+
+    Args:
+        rows: of the first bias table.
+        index: the first index table; None where the checkpoint holds none.
+
+    Raises:
+        ConfigError: no window has such tables.
+    """
+    found = []
+    for t, h, w in window_sizes_of(rows):
+        if index is None and h == w:
+            found.append((t, h, w))
+        elif index is not None and index.shape == (t * h * w,) * 2:
+            if np.array_equal(index, relative_position_index((t, h, w), t * h * w)):
+                found.append((t, h, w))
+    if not found:
+        shape = None if index is None else list(index.shape)
+        raise ConfigError(
+            "The relative position tables must be those of a window; received a bias "
+            f"table of {rows} rows with an index table of shape {shape}."
+        )
+    return max(found, key=lambda size: size[2])
+
+
+def window_sizes_of(rows):
+    """All (t, h, w) with (2t - 1)(2h - 1)(2w - 1) = rows."""
+    odd = [span for span in range(1, rows + 1, 2) if rows % span == 0]
+    for first in odd:
+        for second in odd:
+            third, rest = divmod(rows, first * second)
+            if not rest and third:
+                yield (first + 1) // 2, (second + 1) // 2, (third + 1) // 2
+
+
+def official_shapes(architecture, num_classes):
+    """Shapes by official name, in the order of computation.
+
+    They are read from a `VideoSwin` that is built for this, which takes half a second
+    for a Swin-B.
+
+    Args:
+        architecture: the arguments of `VideoSwin`.
+        num_classes: of the head that follows; None without one.
+    """
+    # Not in a graph of its own, which would need no memory: there Keras turns the
+    # classes of layers into those of TensorFlow 1, and all layers that exist break.
+    with tf.variable_creator_scope(zeros):
+        backbone = VideoSwin(**architecture)
+    shapes = {path: tuple(v.shape) for path, v in backbone.named_weights().items()}
+    names = official_names(architecture["depths"])
+    if num_classes is not None:
+        shapes["head/kernel"] = (backbone.num_features, num_classes)
+        shapes["head/bias"] = (num_classes,)
+        names |= HEAD_NAMES
+    return {
+        name: to_official(path, np.broadcast_to(np.float32(0), shapes[path])).shape
+        for path, name in names.items()
+    }
+
+
+def zeros(next_creator, **options):
+    """Creates a variable of zeros, which takes less time than random weights."""
+    shape = options["shape"]
+    return next_creator(**options | {"initial_value": lambda: tf.zeros(shape)})
+
+
+def infer_num_classes(tensors):
+    """How many classes the head tells apart; None without one."""
+    sizes = [len(tensors[name]) for name in HEAD_NAMES.values() if name in tensors]
+    return sizes[0] if sizes else None
+
+
+def to_native(tensors, architecture):
+    """Official tensors as our weights by path, the head's as `head/…`.
+
+    Raises:
+        ConfigError: with a two-sided list of names and shapes, unless every tensor of
+            the model is there and no other; index tables may be absent, not different.
+    """
+    depths, window_size = architecture["depths"], architecture["window_size"]
+    tensors = dict(tensors)
+    index = index_table(window_size)
+    for name in index_names(depths):
+        if not np.array_equal(tensors.pop(name, index), index):
+            raise ConfigError(
+                f"{name} must be the index table of window {window_size}."
+            )
+    expected = official_shapes(architecture, infer_num_classes(tensors))
+    require_same_shapes(
+        expected, {name: value.shape for name, value in tensors.items()}
+    )
+    return {
+        path: from_official(path, tensors[name]).astype(np.float32)
+        for path, name in (official_names(depths) | HEAD_NAMES).items()
+        if name in tensors
+    }
+
+
+def to_state_dict(weights, architecture):
+    """Our weights by path as the official state dict, index tables included."""
+    names = official_names(architecture["depths"]) | HEAD_NAMES
+    index = index_table(architecture["window_size"]).astype(np.int64)
+    return {
+        names[path]: np.ascontiguousarray(to_official(path, value))
+        for path, value in weights.items()
+    } | dict.fromkeys(index_names(architecture["depths"]), index)
+
+
+def index_table(window_size):
+    """int32 [N, N]: what every block of the official model stores for its window."""
+    return relative_position_index(window_size, math.prod(window_size)).numpy()

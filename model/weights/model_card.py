@@ -1,0 +1,112 @@
+"""The documentation page of a published SavedModel, in the form Hub and Kaggle take."""
+
+PAGE = """\
+# Module {name}
+
+{summary}
+
+<!-- asset-path: {name}.tar.gz -->
+<!-- task: {task} -->
+<!-- network-architecture: {network} -->
+<!-- dataset: {dataset} -->
+<!-- fine-tunable: true -->
+<!-- format: saved_model_2 -->
+<!-- license: {licence} -->
+
+## Overview
+
+{overview}
+| trained on | {training} |
+| published accuracy | {accuracy} |
+| origin | {origin} |
+| source | `{source}`, SHA-256 `{source_sha256}` |
+
+## Input and output
+
+{interface}
+
+## Use
+
+```python
+layer = hub.KerasLayer("{name}", trainable=True)
+{result} = layer(clips)  # {shape} -> {output}
+```
+"""
+VIDEO_SWIN = """\
+Video Swin Transformer (Liu et al., CVPR 2022, arXiv:2106.13230).
+Attention within windows of {window} patches (frames x height x width) of {patch}
+pixels; the windows of every second block are shifted. The application that wrote it
+rebuilds it as a native model, for clips of any size.
+
+| | |
+|---|---|
+| channels after patch embedding | {embed_dim} |
+| blocks of each stage | {depths} |
+| heads of each stage | {num_heads} |"""
+OTHER = """\
+The graph it was fine-tuned from, with normalisation before and a classification head
+behind it.
+
+| | |
+|---|---|"""
+BACKBONE = """\
+Input: {type} `{shape}`, RGB, {range} (mean {mean}, standard deviation {std}).
+Output: float32 features `{output}`."""
+CLASSIFIER = """\
+Input: {type} `{shape}`, RGB, {range}; normalisation is inside.
+Output: float32 probabilities `{output}`; the signature `serving_default` also gives the
+class names."""
+
+
+def documentation(description):
+    """The page as Markdown.
+
+    Args:
+        description: what `assets.extra/model.json` holds.
+    """
+    classifier = description["kind"] == "classifier"
+    facts = description["input"] | {"output": description["output"]}
+    architecture = description["architecture"]
+    if classifier:
+        summary = "Classifies video clips."
+    else:
+        summary = "Features of video clips, for classification and fine-tuning."
+    return PAGE.format(
+        summary=summary,
+        task="video-classification" if classifier else "video-feature-extraction",
+        network="video-swin-transformer" if architecture else "other",
+        overview=overview(architecture) if architecture else OTHER,
+        interface=(CLASSIFIER if classifier else BACKBONE).format(**facts),
+        result="probabilities" if classifier else "features",
+        **training(description.get("training")),
+        **{name: facts[name] for name in ("shape", "output")},
+        **{
+            name: description[name]
+            for name in ("name", "licence", "origin", "source", "source_sha256")
+        },
+    )
+
+
+def overview(architecture):
+    """What the architecture is, ending in the first rows of a table."""
+    return VIDEO_SWIN.format(
+        **architecture,
+        window=" x ".join(map(str, architecture["window_size"])),
+        patch=" x ".join(map(str, architecture["patch_size"])),
+    )
+
+
+def training(known):
+    """What a model was trained on and reached.
+
+    Args:
+        known: `training` of the description; None where it says nothing.
+    """
+    if known is None:
+        return {"dataset": "custom", "training": "not stated", "accuracy": "none"}
+    return {
+        "dataset": known["dataset"].lower().replace(" ", "-"),
+        "training": "{dataset}, from {pretraining}".format(**known),
+        "accuracy": "top-1 {top1} %, top-5 {top5} % ({views} views), by the authors' "
+        "implementation".format(**known),
+    }

@@ -1,0 +1,1 @@
+"""What is on disk is there whole or not at all; entry points use its modules."""

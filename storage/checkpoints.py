@@ -1,0 +1,268 @@
+"""Checkpoints that are absent or complete, and verified before they are used.
+
+A checkpoint is written into a folder aside: TensorFlow's files, `state.json`, then
+`manifest.json` with the size and SHA-256 of each. Every file and the folder are synced
+to the disk before one rename makes it `step-00000123`; TensorFlow itself never syncs.
+To remove a checkpoint is to rename it first, too. So a folder with a name `step-…` is
+always a complete checkpoint.
+"""
+
+import json
+import os
+import shutil
+
+import tensorflow as tf
+from absl import logging
+
+from configs.command.errors import CheckpointError, NumericsError, StorageError
+from storage.files import sha256, sync
+from storage.run_folder import checkpoint_name, checkpoint_steps
+
+ASIDE = ".aside-"
+DAMAGED = ".damaged"
+MANIFEST = "manifest.json"
+
+
+class CheckpointStore:
+    """The checkpoints of one run, in one folder."""
+
+    def __init__(self, path, model, *, run_id, keep=1):
+        """Opens the store; nothing is read or written yet.
+
+        Args:
+            path: the folder; created when first saved to.
+            model: its `backbone`, `head` and, where it is compiled, `optimizer` are
+                what is saved; every variable exists already.
+            run_id: of the run; a checkpoint of another one is refused.
+            keep: how many of the newest are kept.
+        """
+        self.path = path
+        self.run_id = run_id
+        self.keep = keep
+        self.optimizer = model.optimizer
+        parts = {"backbone": model.backbone, "head": model.head}
+        if self.optimizer is not None:
+            parts["optimizer"] = self.optimizer
+        self.checkpoint = tf.train.Checkpoint(**parts)
+        self.variables = [v for part in parts.values() for v in _variables(part)]
+
+    def steps(self):
+        """The steps of all complete checkpoints, newest first."""
+        return checkpoint_steps(self.path)
+
+    def folder(self, step):
+        """The folder of a step's checkpoint."""
+        return self.path / checkpoint_name(step)
+
+    def save(self, step, protect=()):
+        """Commits a checkpoint unless there is one, then removes those no longer kept.
+
+        Args:
+            step: updates done so far.
+            protect: steps that stay, besides the newest.
+
+        Raises:
+            NumericsError: a variable is not finite; nothing was written.
+            StorageError: it could not be written; earlier ones are untouched, and
+                nothing of the attempt is left.
+        """
+        if step not in self.steps():
+            self._require_finite(step)
+            self._write(step)
+        self._prune(protect)
+
+    def _write(self, step):
+        aside = self.path / f"{ASIDE}{step:08d}"
+        try:
+            self._clear_aside()
+            if not self.path.exists():
+                self.path.mkdir()
+                sync(self.path.parent)
+            aside.mkdir()
+            self.checkpoint.write(str(aside / "variables"))
+            state = {"step": step, "run_id": self.run_id}
+            (aside / "state.json").write_text(json.dumps(state))
+            _seal(aside)
+            os.rename(aside, self.folder(step))
+            sync(self.path)
+        except (OSError, tf.errors.OpError) as error:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise StorageError(
+                f"The checkpoint of step {step} could not be written to {self.path}: "
+                f"{error}"
+            ) from error
+
+    def restore(self, objection=lambda step: None):
+        """Restores the newest checkpoint that verifies, to train on from it.
+
+        Newer ones that cannot be used are set aside under another name, with a line of
+        the log for each. Where none can be used, nothing is changed.
+
+        Args:
+            objection: a function that says why the checkpoint of a step cannot be used
+                for another reason than its own state, or None.
+
+        Returns:
+            The step restored, or None if there has never been a checkpoint.
+
+        Raises:
+            CheckpointError: checkpoints exist but none can be used.
+            StorageError: one that cannot be used could not be set aside.
+        """
+        damaged = {}
+        for step in self.steps():
+            reason = objection(step) or self._try(step)
+            if reason is None:
+                self._set_aside(damaged)
+                self._clear_aside()
+                return step
+            damaged[step] = reason
+        if not damaged and not list(self.path.glob(f"*{DAMAGED}*")):
+            return None
+        reasons = [f"step {step}: {reason}" for step, reason in damaged.items()]
+        raise CheckpointError(
+            f"No checkpoint in {self.path} can be used ({'; '.join(reasons)}). Put a "
+            "good copy back, or begin again in another --workdir."
+        )
+
+    def restore_weights(self, step=None):
+        """Restores exactly the checkpoint that is asked for, and changes nothing.
+
+        A result must not come from an older checkpoint than its reader thinks: where
+        the newest is damaged, the user chooses.
+
+        Args:
+            step: the checkpoint's step; None takes the newest.
+
+        Returns:
+            The step restored.
+
+        Raises:
+            CheckpointError: there is no such checkpoint, or it cannot be used.
+        """
+        steps = self.steps()
+        if not steps or step not in (None, *steps):
+            wanted = "checkpoint" if step is None else f"checkpoint of step {step}"
+            there = ", ".join(map(str, steps)) or "none"
+            raise CheckpointError(
+                f"There is no {wanted} in {self.path}; there are those of the steps: "
+                f"{there}."
+            )
+        step = steps[0] if step is None else step
+        reason = self._try(step)
+        if reason is not None:
+            others = [other for other in steps if other != step]
+            raise CheckpointError(
+                f"{self.folder(step)} cannot be used: {reason}. Put a good copy back"
+                + (f", or choose another --step of {others}." if others else ".")
+            )
+        return step
+
+    def _clear_aside(self):
+        """Removes what an interrupted save or removal left."""
+        for leftover in self.path.glob(f"{ASIDE}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def _require_finite(self, step):
+        for variable in self.variables:
+            if not variable.dtype.is_floating:
+                continue
+            if not tf.reduce_all(tf.math.is_finite(variable)):
+                good = [self.folder(saved) for saved in self.steps()]
+                raise NumericsError(
+                    f"The checkpoint of step {step} must hold finite values; "
+                    f"{variable.name} does not. Nothing was written; the last good "
+                    f"checkpoint is {good[0] if good else 'none'}."
+                )
+
+    def _try(self, step):
+        """Restores one checkpoint; returns why it cannot be used, or None."""
+        folder = self.folder(step)
+        reason = _damage(folder, {"step": step, "run_id": self.run_id})
+        if reason is None:
+            try:
+                status = self.checkpoint.read(str(folder / "variables"))
+                # Both ways: no variable without a value, no value without a variable
+                # (but an optimizer's, where the model is not to be trained).
+                status.assert_existing_objects_matched()
+                if self.optimizer is not None:
+                    status.assert_consumed()
+                else:
+                    status.expect_partial()
+            except (AssertionError, ValueError, tf.errors.OpError) as error:
+                reason = f"it does not fit this model: {error}"
+        return reason
+
+    def _set_aside(self, damaged):
+        for step, reason in damaged.items():
+            folder = self.folder(step)
+            target = folder.with_name(folder.name + DAMAGED)
+            while target.exists():
+                target = target.with_name(target.name + "x")
+            try:
+                os.rename(folder, target)
+            except OSError as error:
+                raise StorageError(
+                    f"{folder} must be set aside ({reason}): {error}."
+                ) from error
+            logging.warning(
+                "Checkpoint %s cannot be used (%s); set aside as %s.",
+                folder,
+                reason,
+                target.name,
+            )
+
+    def _prune(self, protect):
+        for step in self.steps()[self.keep :]:
+            if step not in protect:
+                doomed = self.path / f"{ASIDE}{step:08d}"
+                try:
+                    os.rename(self.folder(step), doomed)
+                    shutil.rmtree(doomed)
+                except OSError as error:
+                    logging.warning(
+                        "The old checkpoint of step %d cannot be removed: %s",
+                        step,
+                        error,
+                    )
+
+
+def _variables(trackable):
+    variables = trackable.variables
+    return variables() if callable(variables) else variables
+
+
+def _seal(folder):
+    """Syncs every file of a folder and lists them in its manifest."""
+    files = {}
+    for path in sorted(folder.iterdir()):
+        files[path.name] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        sync(path)
+    manifest = folder / MANIFEST
+    manifest.write_text(json.dumps(files, indent=2))
+    sync(manifest)
+    sync(folder)
+
+
+def _damage(folder, expected):
+    """Why a checkpoint is damaged or not the expected one, or None if it is good.
+
+    Args:
+        folder: of the checkpoint.
+        expected: what its state.json must hold.
+    """
+    try:
+        files = json.loads((folder / MANIFEST).read_text())
+        for name, facts in files.items():
+            path = folder / name
+            if path.stat().st_size != facts["bytes"]:
+                return f"{name} has {path.stat().st_size} of {facts['bytes']} bytes"
+            if sha256(path) != facts["sha256"]:
+                return f"{name} does not match its SHA-256"
+        state = json.loads((folder / "state.json").read_text())
+        for name, value in expected.items():
+            if state[name] != value:
+                return f"it is of another run or step: its {name} is {state[name]}"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None

@@ -1,0 +1,121 @@
+"""Files and folders that appear whole or not at all, and their hashes."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+from configs.command.errors import ConfigError, StorageError
+
+ASIDE = ".{name}.{process}.tmp"
+# What to do about a file of a run that is not as it was written.
+RESTORE = "must be as the run wrote it (put a good copy back)"
+
+
+@contextlib.contextmanager
+def written_aside(target, *, replace=False):
+    """Yields a path beside `target` that becomes `target` once the body has succeeded.
+
+    Whatever the body leaves there, a file or a folder, is synced to the disk and then
+    moved in one step: a reader, or a crash, sees the old or the new one whole. When the
+    body fails, the old one is untouched and nothing stays behind.
+
+    Args:
+        target: the path; the folder that it lies in is made if need be.
+        replace: whether `target`, which must be a file then, may exist already.
+
+    Raises:
+        ConfigError: `target` exists and may not.
+        StorageError: it could not be written.
+    """
+    target = Path(target)
+    if not replace and target.exists():
+        raise ConfigError(f"The output must not exist yet; received {str(target)!r}.")
+    aside = target.with_name(ASIDE.format(name=target.name, process=os.getpid()))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield aside
+        sync_tree(aside)
+        os.replace(aside, target)
+        sync(target.parent)
+    except OSError as error:
+        raise StorageError(f"{target} could not be written: {error}.") from error
+    finally:
+        remove(aside)
+
+
+def write_atomically(path, content):
+    """Replaces a file so that a reader, or a crash, sees the old or the new one whole.
+
+    Args:
+        path: the file.
+        content: its text, or its bytes.
+
+    Raises:
+        StorageError: it could not be written; the old one is untouched.
+    """
+    with written_aside(path, replace=True) as aside:
+        aside.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def clear_asides(folder):
+    """Removes what killed processes left of files that they were writing to a folder.
+
+    Only for a folder with a single writer: it must be this process.
+    """
+    for leftover in Path(folder).glob(ASIDE.format(name="*", process="*")):
+        remove(leftover)
+
+
+def remove(path):
+    """Removes a file or a folder if it is there and can be removed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def sync(path):
+    """Writes a file's content, or the names in a folder, from memory to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(path):
+    """Writes a file, or a folder with everything below it, from memory to the disk."""
+    if path.is_dir():
+        for entry in path.iterdir():
+            sync_tree(entry)
+    sync(path)
+
+
+def sha256(path):
+    """The SHA-256 of a file as hex."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def read_json(path):
+    """The dict in a JSON file of ours; empty where there is no file.
+
+    Raises:
+        ConfigError: the file cannot be read or holds something else.
+    """
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} {RESTORE}; it is damaged: {error}.") from None
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path} {RESTORE}; received {value!r}.")
+    return value

@@ -1,0 +1,224 @@
+"""The folder of a run: what lies in it, and who may write to it.
+
+config.json      the experiment, as the run's last start had it
+run.json         the run's id, class names and lists of videos, fixed at first start
+journal.jsonl    one row a step           history.jsonl  one row an epoch
+timing.jsonl     how long steps took      tensorboard/   the same as event files
+checkpoints/     see storage.checkpoints      evaluation.json, predictions.csv, …
+finished.json    written last: rerunning a finished run does nothing
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import socket
+import uuid
+from pathlib import Path
+
+from configs.command.errors import ConfigError, LockedError, StorageError
+from configs.schema.experiment import changeable_options
+from storage.files import RESTORE, clear_asides, read_json, write_atomically
+
+CHECKPOINT = re.compile(r"step-(\d{8,})")
+
+
+class RunFolder:
+    """The folder of one run; `locked()` makes this process its only writer."""
+
+    def __init__(self, path):
+        """Names the folder; nothing is read or written yet.
+
+        Args:
+            path: the folder; `locked()` creates it.
+
+        Raises:
+            ConfigError: no path was given, or it is not a folder.
+        """
+        if not path:
+            raise ConfigError("--workdir must name the run's folder; received nothing.")
+        self.path = Path(path)
+        if self.path.exists() and not self.path.is_dir():
+            raise ConfigError(f"--workdir must be a folder; received the file {path}.")
+
+    def __truediv__(self, name):
+        """The path of one of its files."""
+        return self.path / name
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Locks the folder for this process until the end of the `with` statement.
+
+        The kernel frees the lock however the process ends.
+
+        Raises:
+            LockedError: another process holds it; nothing was changed.
+            StorageError: the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StorageError(f"{self.path} must be writable: {error}.") from None
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(lock, 200, 0).decode(errors="replace").strip()
+                raise LockedError(
+                    f"{self.path} is being written by {holder or 'another process'}; "
+                    "wait for it to end or choose another --workdir."
+                ) from None
+            except OSError as error:
+                raise StorageError(
+                    f"{self.path} must be on a file system that can lock files: "
+                    f"{error}."
+                ) from None
+            with contextlib.suppress(OSError):  # Only a message needs what it holds.
+                os.ftruncate(lock, 0)
+                os.pwrite(
+                    lock, f"{socket.gethostname()}, process {os.getpid()}".encode(), 0
+                )
+            clear_asides(self.path)
+            yield self
+        finally:
+            os.close(lock)
+
+    @property
+    def identity(self):
+        """run.json as a dict; empty before the run's first start."""
+        return read_json(self / "run.json")
+
+    @property
+    def class_names(self):
+        """The run's classes, in the order of the labels.
+
+        Raises:
+            ConfigError: run.json does not tell them.
+        """
+        try:
+            return self.identity["class_names"]
+        except KeyError:
+            raise ConfigError(
+                f"{self / 'run.json'} {RESTORE}; it names no classes."
+            ) from None
+
+    def checkpoint(self, step):
+        """The path of a step's checkpoint."""
+        return self / "checkpoints" / checkpoint_name(step)
+
+    @property
+    def has_checkpoint(self):
+        """Whether the run has come as far as its first checkpoint."""
+        return bool(checkpoint_steps(self / "checkpoints"))
+
+    @property
+    def finished(self):
+        """finished.json as a dict; empty until the run has ended."""
+        return read_json(self / "finished.json")
+
+    def finish(self, result):
+        """Marks the run as finished, with its result."""
+        write_atomically(self / "finished.json", json.dumps(result, indent=2) + "\n")
+
+    def saved_config(self):
+        """The text of config.json.
+
+        Raises:
+            ConfigError: the folder holds no run, or the file is damaged.
+        """
+        path = self / "config.json"
+        if not read_json(path):  # Which names the file where it is damaged.
+            raise ConfigError(
+                f"--workdir must be the folder of a run; {self.path} holds no "
+                "config.json."
+            )
+        return path.read_text()
+
+    def check_files(self):
+        """Refuses a run of which config.json or run.json is missing.
+
+        Raises:
+            ConfigError: names the file.
+        """
+        if (self / "journal.jsonl").exists() or (self / "checkpoints").exists():
+            for name in ("config.json", "run.json"):
+                if not (self / name).exists():
+                    raise ConfigError(f"{self / name} {RESTORE}; it is not there.")
+
+    def check_config(self, config):
+        """Refuses a config with which this run cannot be continued.
+
+        Args:
+            config: the experiment as nested dicts.
+
+        Raises:
+            ConfigError: names every field that differs and must not.
+        """
+        self.check_files()
+        before = read_json(self / "config.json")
+        if before:
+            _refuse_changes(self.path, flatten(before), flatten(config))
+
+    def begin(self, config_json, facts):
+        """Fixes the run's identity at its first start and checks it at later ones.
+
+        Args:
+            config_json: the experiment, as
+                `configs.schema.serialization.to_json` writes it.
+            facts: what else must stay the same (class names, the training list's hash),
+                JSON values.
+
+        Raises:
+            ConfigError: names every field that differs and must not.
+        """
+        self.check_config(json.loads(config_json))
+        facts = json.loads(json.dumps(facts))
+        if self.identity:
+            before = {name: self.identity.get(name) for name in facts}
+            _refuse_changes(self.path, before, facts)
+        else:
+            identity = {"run_id": uuid.uuid4().hex, **facts}
+            write_atomically(
+                self / "run.json", json.dumps(identity, indent=2, ensure_ascii=False)
+            )
+        path = self / "config.json"
+        if not path.exists() or path.read_text() != config_json:
+            write_atomically(path, config_json)
+
+
+def checkpoint_name(step):
+    """The name of the folder of a step's checkpoint."""
+    return f"step-{step:08d}"
+
+
+def checkpoint_steps(path):
+    """The steps of all complete checkpoints in a folder, newest first."""
+    matches = (CHECKPOINT.fullmatch(entry.name) for entry in path.glob("step-*"))
+    return sorted((int(match[1]) for match in matches if match), reverse=True)
+
+
+def flatten(config, prefix=""):
+    """Nested dicts as one dict with dotted names."""
+    flat = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = list(value) if isinstance(value, tuple) else value
+    return flat
+
+
+def _refuse_changes(path, before, now):
+    fixed = (before.keys() | now.keys()) - changeable_options()
+    changed = [
+        f"{name} (was {before.get(name)!r}, received {now.get(name)!r})"
+        for name in sorted(fixed)
+        if before.get(name) != now.get(name)
+    ]
+    if changed:
+        raise ConfigError(
+            f"The run in {path} can only go on as it began; these differ: "
+            f"{'; '.join(changed)}. Restore them or choose another --workdir."
+        )

@@ -1,0 +1,23 @@
+"""Videos that go bad under a run end it, with a checkpoint."""
+
+import pytest
+
+from callbacks.lost_clips import LostClips
+from configs.command.errors import DataError
+from tests.callbacks.logs import LOGS
+from tests.callbacks.savers import create_saver
+
+
+def test_videos_gone_bad_end_the_run_with_a_checkpoint(tmp_path):
+    saver = create_saver(tmp_path)
+
+    def check():
+        if lost.step >= 3:
+            raise DataError("too many")
+
+    lost = LostClips(check, saver=saver, step=1)
+    lost.on_train_batch_end(0, LOGS)
+    with pytest.raises(DataError) as caught:
+        lost.on_train_batch_end(0, LOGS)
+    assert caught.value.exit_code == 3
+    assert saver.store.saved == [(3, None)]

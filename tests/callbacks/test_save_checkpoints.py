@@ -1,0 +1,49 @@
+"""When checkpoints are saved, and which of them is the best."""
+
+import pytest
+
+from callbacks.save_checkpoints import best_step
+from configs.command.errors import StorageError
+from tests.callbacks.logs import LOGS
+from tests.callbacks.savers import create_saver
+
+
+@pytest.fixture
+def saver(tmp_path):
+    return create_saver(tmp_path)
+
+
+def test_saves_come_every_so_many_steps_of_the_run(saver):
+    for _ in range(7):
+        saver.on_train_batch_end(0, LOGS)
+    assert [step for step, _ in saver.store.saved] == [3, 6]
+
+
+def test_a_full_disk_delays_saving_and_not_training(saver):
+    saver.store.full = True
+    for _ in range(3):
+        saver.on_train_batch_end(0, LOGS)
+    with pytest.raises(StorageError) as caught:
+        saver.save(3, required=True)
+    assert caught.value.exit_code == 6
+    saver.store.full = False
+    for _ in range(3):
+        saver.on_train_batch_end(0, LOGS)
+    assert [step for step, _ in saver.store.saved] == [6]
+
+
+def test_the_best_epoch_is_protected(saver):
+    saver.history.append({"step": 2, "validation": "groups", "top1": 0.5})
+    saver.save(2)
+    assert saver.store.saved == [(2, 2)]
+    assert saver.saved == 2
+
+
+def test_the_best_is_never_chosen_on_the_test_split():
+    row = {"step": 4, "top1": 0.9}
+    assert best_step([{**row, "validation": "test"}, {"step": 8}], {4, 8}) is None
+    groups = [
+        {"step": s, "validation": "groups", "top1": t} for s, t in ((1, 0.5), (2, 0.5))
+    ]
+    assert best_step(groups, {1, 2}) == 1
+    assert best_step(groups, {2}) == 2  # The disk was full when the first ended.

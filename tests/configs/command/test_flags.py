@@ -1,0 +1,141 @@
+"""Flags are the schema; experiments load by name or path."""
+
+import dataclasses
+
+import pytest
+from absl import flags as absl_flags
+
+from configs.command import flags
+from configs.command.errors import ConfigError
+from configs.schema import Experiment
+
+
+@pytest.fixture
+def parse():
+    """Parses a command line into flag values of its own."""
+    values = absl_flags.FlagValues()
+
+    def parse(*arguments):
+        flags.define(values)
+        values(["program", *arguments])
+        return values
+
+    return parse
+
+
+@pytest.mark.parametrize("name", flags.experiments())
+def test_every_experiment_loads(name, parse):
+    assert isinstance(flags.load(name, parse()), Experiment)
+
+
+def test_every_file_above_the_wings_is_an_experiment(repository):
+    names = {path.stem for path in (repository / "configs").glob("*.py")}
+    assert names - {"__init__"} == set(flags.experiments())
+
+
+def test_help_says_the_bounds_and_what_may_change(parse):
+    values = parse()
+    text = values["data.batch_size"].help
+    assert "Must be at least 1." in text and "may be continued" not in text
+    text = values["data.max_bad_fraction"].help
+    assert "Must be in [0, 1)." in text and "A run may be continued with" in text
+
+
+def test_every_field_has_a_flag(parse):
+    values = parse()
+    config = flags.load("demo", values)
+    for section in dataclasses.fields(Experiment):
+        value = getattr(config, section.name)
+        names = (
+            [f"{section.name}.{field.name}" for field in dataclasses.fields(value)]
+            if dataclasses.is_dataclass(value)
+            else [section.name]
+        )
+        assert all(name in values for name in names)
+
+
+def test_flags_replace_fields_of_every_type(parse):
+    config = flags.load(
+        "demo",
+        parse(
+            "--epochs=7",
+            "--data.root=videos",
+            "--data.flip=true",
+            "--data.crop_area=0.5,1",
+            "--model.depths=2,2,2",
+            "--model.num_heads=2,4,8",
+            "--optimizer.learning_rate=1e-4",
+            "--optimizer.clip_norm=2.5",
+            "--runtime.precision=mixed_bfloat16",
+            "--views.crops=3",
+        ),
+    )
+    assert (config.epochs, config.data.root, config.data.flip) == (7, "videos", True)
+    assert config.data.crop_area == (0.5, 1.0)
+    assert config.model.depths == (2, 2, 2)
+    assert config.optimizer.learning_rate == 1e-4
+    assert config.optimizer.clip_norm == 2.5
+    assert config.runtime.precision == "mixed_bfloat16"
+    assert config.views.crops == 3
+
+
+def test_none_replaces_an_optional_field(parse):
+    config = flags.load("demo", parse("--optimizer.clip_norm=none"))
+    assert config.optimizer.clip_norm is None
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--data.batch_size=many", "data.batch_size.*must be an integer.*'many'"),
+        ("--data.batchsize=8", "data.batchsize.*[Dd]id you mean.*data.batch_size"),
+        ("--views.crops=2", "views.crops.*must be one of 1, 3.*'2'"),
+        ("--runtime.precision=fp16", "precision.*must be one of float32.*'fp16'"),
+        ("--data.flip=maybe", "data.flip.*must be true or false.*'maybe'"),
+        (
+            "--model.window_size=8,7",
+            "model.window_size.*integer,an integer,an integer.*'8,7'",
+        ),
+    ],
+)
+def test_a_wrong_flag_is_named_with_what_it_must_be(argument, message, parse):
+    with pytest.raises(absl_flags.Error, match=message):
+        parse(argument)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--data.batch_size=0", "data.batch_size must be at least 1; received 0"),
+        ("--optimizer.warmup_epochs=50", "optimizer.warmup_epochs must be below"),
+        (
+            "--runtime.replicas=3",
+            r"data.batch_size must be divisible.*\[1, 2, 4, 8\]",
+        ),
+        ("--model.num_heads=5,4", "model.num_heads must divide each stage's channels"),
+        ("--model.embed_dim=none", "model.embed_dim must be set where model.handle"),
+        (
+            "--optimizer.learning_rate=nan",
+            "optimizer.learning_rate must be above 0; received nan",
+        ),
+    ],
+)
+def test_a_broken_rule_is_named_with_its_field(argument, message, parse):
+    with pytest.raises(ConfigError, match=message):
+        flags.load("demo", parse(argument))
+
+
+def test_an_unknown_experiment_is_answered_with_the_known_ones(parse):
+    with pytest.raises(ConfigError, match="demo, ucf101_hub.*received 'dmeo'"):
+        flags.load("dmeo", parse())
+
+
+def test_an_experiment_may_be_a_file_anywhere(tmp_path, parse):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from configs.demo import config as demo\n"
+        "import dataclasses\n"
+        "def config():\n"
+        "    return dataclasses.replace(demo(), epochs=3)\n"
+    )
+    assert flags.load(str(path), parse()).epochs == 3

@@ -1,0 +1,82 @@
+"""Sections are immutable and check types and rules whoever builds them."""
+
+import dataclasses
+
+import pytest
+
+from configs import schema
+from configs.command.errors import ConfigError
+from configs.schema.experiment import changeable_options
+from configs.schema.section import options
+
+
+def test_sections_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        schema.Data().split = 2
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value", "message"),
+    [
+        ("Data", "split", 4, r"data.split must be in \[1, 3\]; received 4"),
+        ("Data", "flip", 1, "data.flip must be true or false; received 1"),
+        ("Data", "crop_area", (0.9, 0.5), "data.crop_area must be increasing"),
+        ("Data", "validation", "tset", "one of test, groups, none; received 'tset'"),
+        ("Runtime", "precision", "fp16", "runtime.precision must be one of float32"),
+        ("Optimizer", "beta_2", 1.0, "optimizer.beta_2 must be in"),
+        ("Checkpoints", "keep", 0, "checkpoints.keep must be at least 1"),
+        ("Data", "crop_area", (0.0, 0.5), r"data.crop_area must be in \(0, 1\]"),
+        ("Data", "max_bad_fraction", float("nan"), r"must be in \[0, 1\)"),
+        ("Optimizer", "weight_decay", float("inf"), "weight_decay must be at least 0"),
+        ("Optimizer", "clip_norm", 0.0, "optimizer.clip_norm must be above 0"),
+        ("Views", "crops", 2, "views.crops must be one of 1, 3; received 2"),
+    ],
+)
+def test_a_wrong_value_is_named(section, field, value, message):
+    with pytest.raises(ConfigError, match=message):
+        getattr(schema, section)(**{field: value})
+
+
+def test_every_option_has_help():
+    for _, _, field in options(schema.Experiment):
+        assert field.metadata["help"]
+
+
+def test_what_decides_the_result_cannot_change_while_a_run_is_continued():
+    assert changeable_options() == {
+        "checkpoints.keep",
+        "checkpoints.nonfinite_limit",
+        "checkpoints.save_every",
+        "checkpoints.stall_minutes",
+        "data.max_bad_fraction",
+        "data.root",
+        "data.threads",
+        "model.handle",
+        "model.recompute",
+        "runtime.accumulation_steps",
+        "runtime.deterministic",
+        "runtime.replicas",
+        "views.batch_size_per_replica",
+        "views.clips",
+        "views.crops",
+    }
+
+
+def test_every_section_names_its_own_options():
+    for field in dataclasses.fields(schema.Experiment):
+        if dataclasses.is_dataclass(field.type):
+            assert field.type.prefix == f"{field.name}."
+
+
+def test_a_hub_graph_is_what_its_handle_is():
+    with pytest.raises(ConfigError, match="model.handle must be set for model.back"):
+        schema.Model(backbone="hub")
+    with pytest.raises(ConfigError, match="model.embed_dim must be none for model.b"):
+        schema.Model(backbone="hub", handle="x", embed_dim=8)
+
+
+def test_a_video_swin_of_the_paper_takes_other_options():
+    model = schema.video_swin("base", window_size=(16, 7, 7), dropout=0.1)
+    assert (model.embed_dim, model.num_heads) == (128, (4, 8, 16, 32))
+    assert (model.window_size, model.patch_size) == ((16, 7, 7), (2, 4, 4))
+    assert model.dropout == 0.1

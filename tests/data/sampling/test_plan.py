@@ -1,0 +1,84 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from configs.schema import Data, Views
+from data.sampling.plan import train_plan, validation_plan, view_plan
+from data.scan import Video
+
+DATA = Data(root="x", frames=8, frame_interval=2, size=16)
+VIDEO = Video(frames=40, height=240, width=320)
+
+
+def plans(data=DATA, video=VIDEO, number=300):
+    return [train_plan(video, data, seed=3, position=i) for i in range(number)]
+
+
+def test_plan_is_a_pure_function_of_seed_and_position():
+    one, two = (train_plan(VIDEO, DATA, seed=3, position=10**12) for _ in range(2))
+
+    for field in dataclasses.fields(one):
+        np.testing.assert_array_equal(
+            getattr(one, field.name), getattr(two, field.name)
+        )
+    other = train_plan(VIDEO, DATA, seed=4, position=10**12)
+    assert other.regions != one.regions and (other.seed != one.seed).any()
+
+
+def test_half_of_the_clips_are_mirrored_unless_the_config_says_none():
+    fraction = np.mean([plan.flip for plan in plans()])
+
+    assert 0.4 < fraction < 0.6
+    assert not any(plan.flip for plan in plans(dataclasses.replace(DATA, flip=False)))
+
+
+def test_crops_keep_to_the_configured_area():
+    data = dataclasses.replace(DATA, crop_area=(0.5, 0.6))
+    for [(_, _, height, width)] in (plan.regions for plan in plans(data)):
+        assert 0.48 < height * width / (240 * 320) < 0.62
+
+
+def test_starts_cover_the_video_and_change_with_the_position():
+    starts = [plan.frames[0] for plan in plans()]
+
+    assert set(starts) == set(range(40 - 16 + 1))
+
+
+def test_other_decisions_stay_when_flip_or_shuffling_is_turned_off():
+    changed = dataclasses.replace(DATA, flip=False, shuffle_frames=True)
+    for plan, other in zip(plans(number=20), plans(changed, number=20), strict=True):
+        assert plan.regions == other.regions
+        np.testing.assert_array_equal(plan.frames, np.sort(other.frames))
+        np.testing.assert_array_equal(plan.seed, other.seed)
+
+
+def test_model_seeds_are_distinct_and_not_negative():
+    seeds = np.stack([plan.seed for plan in plans()])
+
+    assert seeds.dtype == np.int32 and seeds.min() >= 0
+    assert len(np.unique(seeds, axis=0)) == len(seeds)
+
+
+@pytest.mark.parametrize("count", [1, 7, 15, 16, 17])
+def test_short_videos_give_whole_clips(count):
+    video = dataclasses.replace(VIDEO, frames=count)
+    views = Views(clips=3, crops=3)
+    made = [
+        *plans(video=video, number=20),
+        validation_plan(video, DATA, seed=0, position=0),
+        *(view_plan(video, DATA, views=views, seed=0, position=i) for i in range(3)),
+    ]
+    for plan in made:
+        assert len(plan.frames) == 8
+        assert plan.frames.min() >= 0 and plan.frames.max() < count
+
+
+def test_views_are_not_random():
+    views = Views(clips=2, crops=3)
+    one, two = (
+        view_plan(VIDEO, DATA, views=views, seed=seed, position=1) for seed in (0, 1)
+    )
+    np.testing.assert_array_equal(one.frames, two.frames)
+    assert one.regions == two.regions and len(one.regions) == 3
+    assert not one.flip

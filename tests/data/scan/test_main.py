@@ -1,0 +1,45 @@
+import shutil
+
+import pytest
+
+from data.scan.__main__ import main
+
+
+@pytest.fixture
+def root(counting_set, tmp_path):
+    return shutil.copytree(counting_set, tmp_path / "set")
+
+
+def test_good_set_is_described(root, capsys):
+    assert main([str(root)]) == 0
+
+    shown = capsys.readouterr().out.splitlines()
+    table = {line[:32].strip(): line[32:].strip() for line in shown}
+    assert table["videos"] == "15" and table["bad"] == "0"
+    assert table["size 32 x 24"] == table["codec MJPG"] == "15"
+    assert (table["frames, least"], table["frames, most"]) == ("16", "26")
+
+
+def test_bad_videos_are_named_and_decide_the_exit_code(root, capsys):
+    name = "Run/v_Run_g02_c01.avi"
+    (root / "UCF-101" / name).write_bytes(b"nothing")
+
+    assert main([str(root)]) == 3
+    assert f"bad: '{name}' holds no video" in capsys.readouterr().out
+    assert main([str(root), "--max_bad_fraction=0.1"]) == 0
+    (root / "UCF-101" / name).unlink()
+    assert main([str(root)]) == 3
+    assert "line 5: Run/v_Run_g02_c01.avi" in capsys.readouterr().err
+
+
+def test_every_split_is_scanned(root, capsys):
+    lists = root / "ucfTrainTestlist"
+    lines = (lists / "trainlist01.txt").read_text().splitlines()
+    jump = [line for line in lines if line.startswith("Jump")]
+    rest = [line for line in lines if "g04" not in line]
+    (lists / "trainlist02.txt").write_text("\n".join(rest))
+    (lists / "testlist02.txt").write_text(jump[-1])
+    (lists / "testlist01.txt").write_text("Jump/v_Jump_g05_c01.avi\n")
+
+    assert main([str(root)]) == 0
+    assert "videos                                12" in capsys.readouterr().out

@@ -1,0 +1,85 @@
+"""The examples of docs/extending.md run and do what the page says."""
+
+import dataclasses
+import inspect
+import typing
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from configs.schema import Optimizer
+from data.decoding.write import write_video
+from data.sources import Kind
+from model import backbones
+from model.classifier import Classifier
+from model.optimizer.groups import parameter_groups
+from tests.docs.pages import REPOSITORY, blocks
+
+
+@pytest.fixture(scope="module")
+def examples():
+    """The names that the examples define, in one namespace."""
+    names = {}
+    for block in blocks(REPOSITORY / "docs" / "extending.md"):
+        if block.language == "python":
+            exec(compile(block.text, "extending.md", "exec"), names)
+    return names
+
+
+def test_an_experiment(examples):
+    config = examples["config"]()
+    assert (config.epochs, config.data.size) == (15, 112)
+
+
+def test_an_option(examples):
+    """It is one of the real ones, word for word."""
+    (shown,) = dataclasses.fields(examples["Optimizer"])
+    (real,) = (f for f in dataclasses.fields(Optimizer) if f.name == shown.name)
+    assert (shown.default, shown.metadata) == (real.default, real.metadata)
+
+
+def test_a_data_set(examples, tmp_path):
+    frames = np.zeros([4, 16, 16, 3], np.uint8)
+    for name in ("train/Fall/a.avi", "train/Rise/b.avi", "test/Rise/c.avi"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        write_video(tmp_path / name, frames)
+    kind = Kind(open=examples["open_folders"], scan=examples["scan_folders"])
+    source = kind.open(tmp_path, 1, threads=1, after_video=lambda: None)
+    assert source.listing.names == ("Fall/a.avi", "Rise/b.avi", "Rise/c.avi")
+    assert source.listing.labels.tolist() == [0, 1, 1]
+    assert [video.frames for video in source.videos] == [4, 4, 4]
+    assert len(kind.scan(tmp_path, processes=1)) == 3
+
+
+def test_an_augmentation(examples):
+    assert examples["random_square"](6, 10, draws=[0.5, 0.99]) == (0, 4, 6, 6)
+
+
+def test_a_backbone(examples):
+    """It provides what the contracts ask for, and works in a classifier."""
+    kind = examples["PatchesKind"]()
+    for name in [name for name in vars(backbones.Kind) if not name.startswith("_")]:
+        asked = inspect.signature(getattr(backbones.Kind, name)).parameters
+        given = inspect.signature(getattr(examples["PatchesKind"], name)).parameters
+        assert given.keys() == asked.keys(), name
+    model = Classifier(kind.create(None), 3)
+    for name in typing.get_type_hints(backbones.Backbone):
+        assert hasattr(model.backbone, name), name
+    assert model(np.zeros([2, 4, 3, 32, 32], np.uint8)).shape == (2, 3)
+    groups = parameter_groups(model, backbone_lr_multiplier=0.1, weight_decay=0.02)
+    assert [group.lr_multiplier for group in groups] == [0.1, 0.1, 1, 1]
+
+
+def test_a_schedule(examples):
+    schedule = examples["WarmupLinear"](2.0, steps=10, warmup_steps=2)
+    rates = [float(schedule(tf.constant(step))) for step in (0, 1, 2, 6, 10, 11)]
+    np.testing.assert_allclose(rates, [0, 1, 2, 1, 0, 0])
+
+
+def test_a_logger(examples):
+    logger = examples["BestEpoch"](step=4, history=[{"top1": 0.5}])
+    logger.after_epoch({"epoch": 1, "top1": 0.25})
+    assert logger.best == 0.5
+    logger.after_epoch({"epoch": 2, "top1": 0.75})
+    assert logger.best == 0.75

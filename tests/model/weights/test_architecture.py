@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from configs.command.errors import ConfigError
+from model.video_swin.backbone import VideoSwin
+from model.video_swin.windows import relative_position_index
+from model.weights.architecture import (
+    infer_architecture,
+    infer_num_classes,
+    infer_window_size,
+    official_shapes,
+    to_native,
+    to_state_dict,
+)
+from model.weights.released import RELEASED
+
+
+def test_architecture_is_inferred_from_shapes(state, architecture):
+    assert infer_architecture(state) == architecture
+    assert infer_num_classes(state) == 3
+
+
+@pytest.mark.parametrize("window", [(8, 7, 7), (16, 7, 7), (2, 3, 3), (4, 3, 5)])
+def test_window_is_certain_with_the_index_table(window):
+    index = relative_position_index(window, np.prod(window)).numpy()
+    rows = np.prod([2 * side - 1 for side in window])
+    assert infer_window_size(rows, index) == window
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_windows_of_released_models_need_no_index_table(name):
+    window = RELEASED[name].window_size
+    rows = np.prod([2 * side - 1 for side in window])
+    assert infer_window_size(rows, None) == window
+
+
+def test_shapes_are_those_of_the_official_implementation(shared):
+    reference = np.load(shared / "reference" / "official_a.npz")
+    state = {k[6:]: reference[k].shape for k in reference if k.startswith("state/")}
+    expected = {k: v for k, v in state.items() if not k.endswith("position_index")}
+    architecture = {"embed_dim": 8, "depths": (2, 2, 2, 2), "num_heads": (1, 2, 4, 8)}
+    (num_classes,) = state["cls_head.fc_cls.bias"]
+    assert official_shapes(architecture, num_classes) == expected
+    backbone = {k: v for k, v in expected.items() if k.startswith("backbone.")}
+    assert official_shapes(architecture, None) == backbone
+
+
+def test_layers_still_work_after_shapes_were_asked_for(architecture):
+    backbone = VideoSwin(**architecture)
+    official_shapes(architecture, 3)
+    assert backbone(np.zeros([1, 4, 3, 24, 20], np.float32)).shape[-1] == 16
+    assert np.any(VideoSwin(**architecture).norm.gamma)
+
+
+def test_round_trip_is_exact_to_the_bit(state, architecture):
+    again = to_state_dict(to_native(state, architecture), architecture)
+    assert again.keys() == state.keys()
+    for name, value in state.items():
+        assert again[name].dtype == value.dtype
+        assert again[name].tobytes() == value.tobytes()
+
+
+def test_a_foreign_index_table_is_refused(state, architecture):
+    name = "backbone.layers.0.blocks.1.attn.relative_position_index"
+    wrong = state | {name: state[name][::-1]}
+    with pytest.raises(ConfigError, match=f"{name} must be the index table"):
+        to_native(wrong, architecture)
+    without = {key: value for key, value in state.items() if key != name}
+    to_native(without, architecture)
+
+
+def test_what_is_no_video_swin_is_refused():
+    with pytest.raises(ConfigError, match=r"must hold tensors backbone\.layers"):
+        infer_architecture({"conv1.weight": np.zeros([3, 3])})
+
+
+def test_an_empty_tensor_is_refused(state):
+    name = "backbone.patch_embed.proj.weight"
+    with pytest.raises(ConfigError, match=f"{name} must have 5 axes, none of length 0"):
+        infer_architecture(state | {name: state[name][:, :, :0]})

@@ -1,0 +1,216 @@
+import json
+import pickle
+import tarfile
+
+import numpy as np
+import pytest
+
+from configs.command.errors import ConfigError
+from model.weights.formats import (
+    SAFETENSORS_TYPES,
+    STATE_DICTS,
+    read_checkpoint,
+    write_state_dict,
+)
+from model.weights.names import HEAD_NAMES
+from storage.files import sha256
+
+
+def assert_same(tensors, expected):
+    assert tensors.keys() == expected.keys()
+    for name, value in expected.items():
+        assert tensors[name].dtype == value.dtype
+        np.testing.assert_array_equal(tensors[name], value)
+
+
+@pytest.fixture
+def saved(torch, state, tmp_path):
+    """Saves what an official training run saves, under a name."""
+
+    def save(name="official.pth", classes=None, **changes):
+        tensors = {key: torch.tensor(value) for key, value in state.items()}
+        content = {
+            "meta": {"epoch": 30, "CLASSES": classes},
+            "state_dict": tensors,
+            "optimizer": {"param_groups": [{"lr": 1e-3}]},
+        }
+        torch.save(content | changes, tmp_path / name)
+        return tmp_path / name
+
+    return save
+
+
+def test_reads_what_pytorch_saved(saved, state):
+    path = saved(classes=["a", "b", "c"])
+    checkpoint = read_checkpoint(path)
+    assert_same(checkpoint.tensors, state)
+    assert checkpoint.class_names == ("a", "b", "c")
+    assert checkpoint.sha256 == sha256(path)
+    assert checkpoint.variant is None
+
+
+def test_reads_the_shared_checkpoint(torch, shared):
+    reference = np.load(shared / "reference" / "official_a.npz")
+    checkpoint = read_checkpoint(shared / "reference" / "official_a.pth")
+    expected = {k[6:]: reference[k] for k in reference if k.startswith("state/")}
+    assert_same(checkpoint.tensors, expected)
+
+
+def test_reads_a_bare_backbone(torch, state, tmp_path):
+    bare = {
+        name.removeprefix("backbone."): torch.tensor(value)
+        for name, value in state.items()
+        if name not in HEAD_NAMES.values()
+    }
+    torch.save(bare, tmp_path / "bare.bin")
+    tensors = read_checkpoint(tmp_path / "bare.bin").tensors
+    assert tensors.keys() == {name for name in state if name not in HEAD_NAMES.values()}
+
+
+def test_reads_npz(npz, state):
+    assert_same(read_checkpoint(npz).tensors, state)
+
+
+def write_safetensors(path, tensors):
+    """Writes by the format's own rules: a JSON header, then the values."""
+    header, data = {"__metadata__": {"format": "pt"}}, b""
+    names = {np.dtype(value): key for key, value in SAFETENSORS_TYPES.items()}
+    for name, value in tensors.items():
+        end = len(data) + value.nbytes
+        header[name] = {
+            "dtype": names.get(value.dtype, "U8"),
+            "shape": value.shape,
+            "data_offsets": [len(data), end],
+        }
+        data += value.tobytes()
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+def test_reads_safetensors(state, tmp_path):
+    write_safetensors(tmp_path / "model.safetensors", state)
+    assert_same(read_checkpoint(tmp_path / "model.safetensors").tensors, state)
+
+
+@pytest.mark.parametrize("dtype", SAFETENSORS_TYPES.values())
+def test_reads_values_of_safetensors_of_every_known_type(tmp_path, dtype):
+    tensors = {
+        "backbone.a": np.array([[-2, 1, 3], [0, 5, 7]], dtype),
+        "backbone.scalar": np.array(4, dtype),
+        "backbone.empty": np.zeros([0, 3], dtype),
+    }
+    write_safetensors(tmp_path / "model.safetensors", tensors)
+    assert_same(read_checkpoint(tmp_path / "model.safetensors").tensors, tensors)
+
+
+def test_refuses_values_of_safetensors_of_another_type(tmp_path):
+    path = tmp_path / "model.safetensors"
+    write_safetensors(path, {"backbone.a": np.array([1, 2], np.uint8)})
+    with pytest.raises(ConfigError, match=r"model\.safetensors' cannot be read: .*U8"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 16]}},
+        {"a": {"dtype": "F32", "shape": [-2], "data_offsets": [0, 8]}},
+        {"a": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}},
+        {"a": {"dtype": "F32", "shape": [1 << 62, 4], "data_offsets": [0, 8]}},
+        {"a": {"dtype": "F32"}},
+        {"a": 1},
+    ],
+)
+def test_refuses_a_header_of_safetensors_that_lies(tmp_path, header):
+    text = json.dumps(header).encode()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(8))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("suffix", STATE_DICTS)
+def test_writes_what_it_reads(request, state, tmp_path, suffix):
+    if suffix == ".pth":
+        request.getfixturevalue("torch")
+    path = tmp_path / f"back{suffix}"
+    write_state_dict(path, state, None)
+    assert_same(read_checkpoint(path).tensors, state)
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(ConfigError, match="must not exist yet"):
+        write_state_dict(path, state, None)
+
+
+class Payload:
+    """Writes a file when unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_refuses_a_payload_without_running_it(saved, torch, tmp_path):
+    victim = tmp_path / "victim"
+    path = saved(meta=Payload(victim))
+    legacy = tmp_path / "legacy.pth"
+    legacy.write_bytes(pickle.dumps({"state_dict": Payload(victim)}))
+    np.savez(tmp_path / "payload.npz", x=np.array([Payload(victim)], object))
+    for evil in (path, legacy):
+        with pytest.raises(ConfigError, match="reading it could execute code"):
+            read_checkpoint(evil)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_checkpoint(tmp_path / "payload.npz")
+    assert not victim.exists()
+
+
+def test_reads_bfloat16_as_it_is_meant(torch, state, tmp_path):
+    name = "backbone.norm.weight"
+    value = torch.tensor(state[name]).bfloat16()
+    torch.save({name: value}, tmp_path / "half.pth")
+    found = read_checkpoint(tmp_path / "half.pth").tensors[name]
+    np.testing.assert_array_equal(found, value.float().numpy())
+
+
+def test_refuses_changed_bytes_in_one_line(saved):
+    path = saved()
+    content = path.read_bytes()
+    generator = np.random.default_rng(0)
+    for position in generator.integers(0, 3000, 40):
+        path.write_bytes(content[:position] + b"\xff\x00\xff" + content[position + 3 :])
+        try:
+            read_checkpoint(path)  # bytes of values may change unnoticed
+        except ConfigError as error:
+            assert "official.pth" in str(error)
+
+
+@pytest.mark.parametrize("fraction", [0.02, 0.5, 0.99])
+@pytest.mark.parametrize("form", ["official.pth", "official.npz", "model.safetensors"])
+def test_refuses_what_was_cut_off(request, state, tmp_path, form, fraction):
+    if form == "official.pth":
+        path = request.getfixturevalue("saved")()
+    elif form == "official.npz":
+        path = request.getfixturevalue("npz")
+    else:
+        path = tmp_path / form
+        write_safetensors(path, state)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * fraction)])
+    with pytest.raises(ConfigError, match=r"cannot be read|could execute code"):
+        read_checkpoint(path)
+
+
+def test_refuses_what_is_no_checkpoint(tmp_path, torch, monkeypatch):
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "text").write_text("no checkpoint, but long enough to be looked at")
+    with pytest.raises(ConfigError, match=r"cannot be read|could execute code"):
+        read_checkpoint(tmp_path / "text")
+    with pytest.raises(ConfigError, match="there is no .*missing.pth"):
+        read_checkpoint(tmp_path / "missing.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    with pytest.raises(ConfigError, match="holds a list of unknown form"):
+        read_checkpoint(tmp_path / "list.pth")
+    with tarfile.open(tmp_path / "empty.tar.gz", "w:gz"):
+        pass
+    with pytest.raises(ConfigError, match="directory with saved_model.pb"):
+        read_checkpoint(tmp_path / "empty.tar.gz")

@@ -1,0 +1,20 @@
+import pytest
+
+from configs.command.errors import ConfigError
+from model.weights.released import RELEASED, check_variant
+
+
+def test_names_and_contents_of_variants_agree():
+    """The predecessor's K600 entry bore K400's name and classes."""
+    for name, variant in RELEASED.items():
+        window = "".join(map(str, variant.window_size))
+        data = {400: "kinetics400", 600: "kinetics600", 174: "sthv2"}[
+            variant.num_classes
+        ]
+        assert name.startswith(f"swin_{variant.size}_patch244_window{window}_{data}")
+        check_variant(name, variant.architecture, variant.num_classes)
+    with pytest.raises(ConfigError, match=r"classes=600 \(received 400\)"):
+        name = "swin_base_patch244_window877_kinetics600_22k"
+        check_variant(name, RELEASED[name].architecture, 400)
+    with pytest.raises(ConfigError, match="must be one of swin_tiny"):
+        check_variant("swin_huge", {}, 400)

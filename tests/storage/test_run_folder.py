@@ -1,0 +1,147 @@
+"""One writer, one identity."""
+
+import fcntl
+import os
+import subprocess
+import sys
+
+import pytest
+
+from configs.command.errors import ConfigError, LockedError, StorageError
+from configs.demo import config
+from configs.schema.serialization import to_json
+from storage.run_folder import RunFolder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with folder.locked():
+        yield folder
+
+
+def snapshot(path):
+    """Every file's bytes and times."""
+    return {
+        file: (file.read_bytes(), file.stat().st_mtime_ns)
+        for file in sorted(path.rglob("*"))
+        if file.is_file()
+    }
+
+
+def test_a_second_writer_is_refused_and_changes_nothing(folder):
+    before = snapshot(folder.path)
+    with pytest.raises(LockedError, match=f"process {os.getpid()}"):
+        with RunFolder(folder.path).locked():
+            pass
+    assert snapshot(folder.path) == before
+
+
+def test_the_lock_dies_with_a_killed_holder(tmp_path):
+    code = (
+        "import os, signal, sys\n"
+        "from storage.run_folder import RunFolder\n"
+        "with RunFolder(sys.argv[1]).locked():\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code, tmp_path / "run"], check=False)
+    assert result.returncode == -9
+    with RunFolder(tmp_path / "run").locked():
+        pass
+
+
+def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StorageError, match="can lock files: .*not supported"):
+        with RunFolder(tmp_path / "run").locked():
+            pass
+
+
+def test_a_run_goes_on_only_as_it_began(folder):
+    text = to_json(config())
+    facts = {"class_names": ["a", "b"], "train_fingerprint": "x"}
+    folder.begin(text, facts)
+    folder.begin(text, facts)
+    run_id = folder.identity["run_id"]
+
+    with pytest.raises(ConfigError, match="class_names.*was.*'a', 'b'.*'a', 'c'"):
+        folder.begin(text, facts | {"class_names": ["a", "c"]})
+    with pytest.raises(ConfigError, match=r"seed \(was 0, received 1\)"):
+        folder.begin(text.replace('"seed": 0', '"seed": 1'), facts)
+    with pytest.raises(ConfigError, match="epochs.*model.embed_dim"):
+        changed = text.replace('"embed_dim": 24', '"embed_dim": 48')
+        folder.begin(changed.replace('"epochs": ', '"epochs": 1'), facts)
+    assert folder.saved_config() == text
+    assert folder.identity["run_id"] == run_id
+
+
+def test_paths_and_replicas_may_change(folder):
+    text = to_json(config())
+    folder.begin(text, {})
+    moved = text.replace("runs/demo_videos", "elsewhere")
+    moved = moved.replace('"replicas": 2', '"replicas": 4')
+    folder.begin(moved, {})
+    assert folder.saved_config() == moved
+
+
+@pytest.mark.parametrize("name", ["config.json", "run.json"])
+def test_a_run_that_lost_what_it_is_does_not_become_another(folder, name):
+    text = to_json(config())
+    folder.begin(text, {})
+    (folder / name).unlink()
+    folder.begin(text, {})  # Killed between the two: nothing has been trained yet.
+    (folder / "journal.jsonl").touch()
+    folder.begin(text, {})
+    (folder / name).unlink()
+    with pytest.raises(ConfigError, match=f"{name} must be as the run.*not there"):
+        folder.begin(text, {})
+    assert not (folder / name).exists()
+
+
+@pytest.mark.parametrize("name", ["config.json", "run.json", "finished.json"])
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])
+def test_damaged_files_are_named(folder, name, content):
+    text = to_json(config())
+    folder.begin(text, {})
+    (folder / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=f"{name} must be as the run wrote it"):
+        _ = folder.finished or folder.begin(text, {})
+
+
+def test_the_classes_are_those_of_the_run(folder):
+    folder.begin(to_json(config()), {"class_names": ["a", "b"]})
+    assert folder.class_names == ["a", "b"]
+    (folder / "run.json").unlink()
+    with pytest.raises(ConfigError, match="run.json must be.*names no classes"):
+        _ = folder.class_names
+
+
+def test_a_folder_without_a_run_says_so(tmp_path):
+    with pytest.raises(ConfigError, match="holds no config.json"):
+        RunFolder(tmp_path).saved_config()
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="must be a folder"):
+        RunFolder(tmp_path / "file")
+    with pytest.raises(StorageError, match="must be writable"):
+        with RunFolder(tmp_path / "file" / "run").locked():
+            pass
+
+
+def test_no_workdir_says_so():
+    with pytest.raises(ConfigError, match="--workdir must name"):
+        RunFolder(None)
+
+
+def test_the_next_writer_clears_what_a_killed_one_left(tmp_path):
+    folder = RunFolder(tmp_path)
+    (folder / ".journal.jsonl.123.tmp").touch()
+    (folder / "kept.tmp").touch()
+    with folder.locked():
+        names = {path.name for path in tmp_path.iterdir()}
+    assert names == {".lock", "kept.tmp"}

@@ -1,0 +1,149 @@
+"""A run is exported whole, from a checkpoint that was verified."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from configs.command.errors import CheckpointError, ConfigError
+from configs.schema import Data, Experiment, Model
+from configs.schema.serialization import to_json
+from export import export
+from model import open_trained
+from model.create import create_backbone, create_model
+from model.weights.architecture import infer_architecture
+from model.weights.formats import read_checkpoint
+from model.weights.saved_model import load_handle
+from storage.checkpoints import CheckpointStore
+
+CLASSES = ["down", "left", "up"]
+PIXELS = np.arange(2 * 2 * 3 * 8 * 8, dtype=np.uint8).reshape(2, 2, 3, 8, 8)
+
+
+ARCHITECTURE = {
+    "embed_dim": 8,
+    "depths": (2, 2),
+    "num_heads": (1, 2),
+    "window_size": (2, 2, 2),
+    "patch_size": (2, 4, 4),
+}
+
+
+def write_run(folder, model, experiment, steps):
+    """What the training leaves of a run: its config, identity and checkpoints."""
+    folder.mkdir()
+    (folder / "config.json").write_text(to_json(experiment))
+    identity = {"run_id": "a run", "class_names": CLASSES}
+    (folder / "run.json").write_text(json.dumps(identity))
+    store = CheckpointStore(folder / "checkpoints", model, run_id="a run", keep=3)
+    for step in steps:
+        model.head.bias.assign([0.0, 0.5, step / 10])
+        store.save(step)
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    return Experiment(
+        data=Data(frames=2, size=8, batch_size=2),
+        model=Model(backbone="video_swin", **ARCHITECTURE),
+    )
+
+
+@pytest.fixture(scope="module")
+def model(experiment):
+    created = create_model(experiment.model, num_classes=len(CLASSES), seed=0)
+    created(PIXELS)
+    return created
+
+
+@pytest.fixture(scope="module")
+def run(experiment, model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export") / "run"
+    write_run(folder, model, experiment, steps=(3, 12))
+    return folder
+
+
+def test_exports_the_newest_checkpoint_whole(run, model, tmp_path):
+    """uint8 clips in, probabilities and names out, equal to the run's own model."""
+    export(run, tmp_path / "output")
+    loaded = tf.saved_model.load(str(tmp_path / "output"))
+    result = loaded.signatures["serving_default"](clip=tf.constant(PIXELS))
+    assert [name.decode() for name in result["names"].numpy()] == CLASSES
+    expected = tf.nn.softmax(model(PIXELS))
+    np.testing.assert_allclose(result["probabilities"], expected, atol=1e-6)
+    handle = load_handle(tmp_path / "output")
+    assert handle.class_names == tuple(CLASSES)
+    assert handle.description["source"] == "step-00000012"
+    again = create_backbone(Model(handle=str(tmp_path / "output")))
+    clip = np.ones([1, 2, 3, 8, 8], np.float32)
+    np.testing.assert_array_equal(again(clip), model.backbone(clip))
+
+
+def test_exports_another_checkpoint_as_a_state_dict(run, tmp_path):
+    export(run, tmp_path / "run.npz", step=3)
+    tensors = read_checkpoint(tmp_path / "run.npz").tensors
+    assert infer_architecture(tensors) == ARCHITECTURE
+    np.testing.assert_allclose(tensors["cls_head.fc_cls.bias"], [0, 0.5, 0.3])
+
+
+def test_refuses_what_it_cannot_export(run, experiment, model, tmp_path):
+    with pytest.raises(ConfigError, match="must be the folder of a run"):
+        export(tmp_path, tmp_path / "output")
+    with pytest.raises(CheckpointError, match="no checkpoint of step 7.*steps: 12, 3"):
+        export(run, tmp_path / "output", step=7)
+    write_run(tmp_path / "empty", model, experiment, steps=())
+    with pytest.raises(CheckpointError, match="There is no checkpoint in"):
+        export(tmp_path / "empty", tmp_path / "output")
+    assert not (tmp_path / "output").exists()
+
+
+def test_exports_a_run_of_an_opaque_graph(experiment, tmp_path):
+    """The graph that was fine-tuned goes along, with its trained weights."""
+    inputs = keras.Input([3, 2, 8, 8])
+    features = keras.layers.Permute([2, 3, 4, 1])(inputs)
+    features = keras.layers.Conv3D(5, (1, 4, 4))(features)
+    keras.Model(inputs, features).save(tmp_path / "hub", save_format="tf")
+    opaque = dataclasses.replace(
+        experiment,
+        model=Model(backbone="hub", handle=str(tmp_path / "hub"), dropout=0.0),
+    )
+    model = create_model(opaque.model, num_classes=len(CLASSES))
+    for weight in model.backbone.trainable_variables:
+        weight.assign_add(tf.ones_like(weight))
+    write_run(tmp_path / "run", model, opaque, steps=(1,))
+    with pytest.raises(ConfigError, match="Only a video_swin has a state dict"):
+        export(tmp_path / "run", tmp_path / "run.npz")
+    export(tmp_path / "run", tmp_path / "output")
+    shutil.rmtree(tmp_path / "hub")
+    loaded = tf.saved_model.load(str(tmp_path / "output"))
+    expected = tf.nn.softmax(model(PIXELS))
+    np.testing.assert_allclose(loaded(PIXELS), expected, atol=1e-6)
+    np.testing.assert_allclose(loaded(PIXELS, training=True), expected, atol=1e-6)
+    assert len(loaded.trainable_variables) == 4
+    assert load_handle(tmp_path / "output") is None
+
+
+@pytest.mark.parametrize("damage", ["cut off", "another run's", "without a manifest"])
+def test_refuses_a_damaged_newest_checkpoint(experiment, model, tmp_path, damage):
+    """It must not become an export of the older one that is still good."""
+    write_run(tmp_path / "run", model, experiment, steps=(1, 2))
+    newest = tmp_path / "run/checkpoints/step-00000002"
+    if damage == "cut off":
+        path = newest / "variables.data-00000-of-00001"
+        path.write_bytes(path.read_bytes()[:100])
+    elif damage == "another run's":
+        identity = {"run_id": "another run", "class_names": CLASSES}
+        (tmp_path / "run" / "run.json").write_text(json.dumps(identity))
+    else:
+        (newest / "manifest.json").unlink()
+    with pytest.raises(CheckpointError, match="step-00000002 cannot be used"):
+        export(tmp_path / "run", tmp_path / "output")
+    with pytest.raises(CheckpointError, match="step-00000002 cannot be used"):
+        open_trained(tmp_path / "run")
+    assert not (tmp_path / "output").exists()
+    if damage != "another run's":
+        export(tmp_path / "run", tmp_path / "output.npz", step=1)
