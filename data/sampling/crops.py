@@ -9,7 +9,7 @@ ATTEMPTS = 10  # before a crop falls back to the centre
 CROP_DRAWS = 2 * ATTEMPTS + 2  # area and shape of each attempt, position of the crop
 
 
-def random_resized_crop(height, width, *, area, draws):
+def random_resized_crop(height, width, *, crop_area, draws):
     """A region of random area and shape: mmaction's `RandomResizedCrop`.
 
     The fraction of the area and the logarithm of the aspect ratio are uniform. The
@@ -19,13 +19,14 @@ def random_resized_crop(height, width, *, area, draws):
     Args:
         height: height of the frame in pixels.
         width: width of the frame in pixels.
-        area: (smallest, largest) fraction of the frame's area, in (0, 1].
+        crop_area: (smallest, largest) fraction of the frame's area, in (0, 1].
         draws: float [CROP_DRAWS] from [0, 1).
 
     Returns:
         (top, left, height, width) in pixels.
     """
-    areas = height * width * (area[0] + (area[1] - area[0]) * draws[:ATTEMPTS])
+    smallest, largest = crop_area
+    areas = height * width * (smallest + (largest - smallest) * draws[:ATTEMPTS])
     low, high = (math.log(ratio) for ratio in ASPECT_RATIOS)
     ratios = np.exp(low + (high - low) * draws[ATTEMPTS : 2 * ATTEMPTS])
     widths = np.maximum(np.rint(np.sqrt(areas * ratios)), 1).astype(np.int64)

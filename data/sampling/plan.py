@@ -61,7 +61,7 @@ def train_plan(video, data, *, seed, position):
             random_resized_crop(
                 video.height,
                 video.width,
-                area=data.crop_area,
+                crop_area=data.crop_area,
                 draws=draws[4 : 4 + CROP_DRAWS],
             )
         ],

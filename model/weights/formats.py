@@ -1,8 +1,9 @@
-"""Forms of checkpoints: reads all by official names, running no code; writes two.
+"""Reads checkpoints of every known form, and writes state dicts.
 
-Read: what PyTorch saves (needs torch), safetensors, `.npz`, SavedModels of ours and of
-the predecessor. The form is told by a file's content, not by its name. Written: state
-dicts as `.pth` (needs torch) or `.npz`.
+It reads what PyTorch saves (which needs torch), safetensors, `.npz`, and SavedModels of
+ours and of the predecessor. The form is told by a file's content, not by its name, and
+no code that a file may hold is run. It writes `.pth` (which needs torch) and `.npz`.
+All tensors go by their official names.
 """
 
 import dataclasses
@@ -22,9 +23,9 @@ from model.weights.released import RELEASED
 from model.weights.saved_model import load_handle
 from storage.files import sha256, written_aside
 
-# What a name ends in that `write_state_dict` can write.
+# The forms that `write_state_dict` writes, by the end of a file's name.
 STATE_DICTS = (".pth", ".npz")
-# Holds a checksum of every tensor.
+# This file of a SavedModel holds a checksum of every tensor.
 INDEX = Path("variables", "variables.index")
 # What PyTorch's reader raises on files that were cut off or changed.
 DAMAGED = (RuntimeError, ValueError, LookupError, TypeError, AttributeError)

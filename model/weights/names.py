@@ -68,7 +68,7 @@ def index_names(depths):
 
 
 def scope(ours, table, official):
-    """A table with a prefix on either side."""
+    """A table of names with a prefix added on either side."""
     return {f"{ours}/{name}": f"{official}.{other}" for name, other in table.items()}
 
 

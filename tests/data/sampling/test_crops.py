@@ -15,7 +15,7 @@ def crops(height, width, area, number=2000):
     return np.array(
         [
             random_resized_crop(
-                height, width, area=area, draws=uniforms((0, 0), i, CROP_DRAWS)
+                height, width, crop_area=area, draws=uniforms((0, 0), i, CROP_DRAWS)
             )
             for i in range(number)
         ]
