@@ -40,7 +40,8 @@ def main(_):
     if not (FLAGS.workdir or FLAGS["model.handle"].value and FLAGS.output):
         raise ConfigError(
             "--workdir must name a run, or --model.handle a converted checkpoint and "
-            "--output a folder; received neither."
+            f"--output a folder; received --workdir={FLAGS.workdir!r}, --model.handle="
+            f"{FLAGS['model.handle'].value!r}, --output={FLAGS.output!r}."
         )
     with contextlib.ExitStack() as stack:
         if not FLAGS.output:

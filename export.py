@@ -24,11 +24,9 @@ from model import (
     STATE_DICTS,
     open_trained,
     state_dict,
-    write_classifier,
+    write_saved_model,
     write_state_dict,
 )
-from storage.files import sha256
-from storage.run_folder import RunFolder
 
 FLAGS = flags.FLAGS
 
@@ -57,14 +55,13 @@ def export(workdir, output, step=None):
     if output.suffix in STATE_DICTS:
         write_state_dict(output, state_dict(trained), trained.class_names)
     else:
-        write_classifier(output, trained.model, describe(trained, workdir, output.name))
+        write_saved_model(output, trained, describe(trained, output.name))
     logging.info("%s: step %d of %s.", output, trained.step, workdir)
 
 
-def describe(trained, workdir, name):
-    """What `write_classifier` is told about a run's model."""
+def describe(trained, name):
+    """What `write_saved_model` is told about a run's model."""
     config, size = trained.config, trained.config.data.size
-    checkpoint = RunFolder(workdir).checkpoint(trained.step)
     return {
         "name": name,
         "architecture": config.model.architecture,
@@ -73,8 +70,8 @@ def describe(trained, workdir, name):
         "clip": (config.data.frames, size, size),
         "licence": "not stated",
         "origin": f"fine-tuned from {config.model.handle or 'random weights'}",
-        "source": checkpoint.name,
-        "source_sha256": sha256(checkpoint / "variables.data-00000-of-00001"),
+        "source": trained.source,
+        "source_sha256": trained.source_sha256,
     }
 
 

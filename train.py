@@ -56,7 +56,7 @@ def main(_):
 
 
 def resolve(config, folder):
-    """The config with the backbone that its handle, or the run so far, holds."""
+    """Fills in what the handle, or the run that is continued, says of the backbone."""
     folder.check_files()
     begun = from_json(folder.saved_config()).model if folder.has_checkpoint else None
     model = resolve_model(
@@ -133,7 +133,7 @@ def begin(config, folder, watchdog):
 
 
 def build(config, folder, clips, calendar, strategy):
-    """The compiled model of a run; a checkpoint's weights, if any, are yet to come."""
+    """Creates and compiles the model; `Record` restores a checkpoint into it later."""
     set_precision(config.runtime.precision)
     with strategy.scope():
         model = create_model(
@@ -159,7 +159,7 @@ def build(config, folder, clips, calendar, strategy):
 
 
 def validation(config, clips, evaluator):
-    """An epoch's validation as entries of its row: none, or scores of a single view."""
+    """Entries of an epoch's row: which validation it was, its loss and accuracies."""
     row = {"validation": config.data.validation}
     if config.data.validation == "none":
         return row

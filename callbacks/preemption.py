@@ -8,14 +8,7 @@ import time
 from absl import logging
 
 from callbacks.base import RunCallback
-from configs.command.errors import RetryError
-
-
-class Interrupted(RetryError):
-    """Stopped by the user (Ctrl-C)."""
-
-    exit_code = 130
-
+from configs.command.errors import Interrupted, RetryError
 
 # Seconds in which a signal is an echo of the first: some supervisors send theirs to the
 # process and then to its group.
@@ -34,7 +27,7 @@ class Preemption(RunCallback):
 
     Python runs signal handlers between two of its own instructions only, which can be
     minutes away while TensorFlow compiles, and for ever where it hangs. So a thread
-    listens. What it interrupts by ending the process is no worse off than by SIGKILL.
+    listens. Ending the process there does no more harm than SIGKILL.
     """
 
     def __init__(self):

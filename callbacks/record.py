@@ -56,7 +56,7 @@ class Record:
         if step is None:
             step = self._begin()
         rows = [file.rewind(step) for file in self.files]
-        self._journal = Journal(self.journal, step=step, epoch_of=calendar.epoch_of)
+        self._writer = Journal(self.journal, step=step, epoch_of=calendar.epoch_of)
         self.saver = SaveCheckpoints(
             self.store,
             rows=self.files,
@@ -82,7 +82,7 @@ class Record:
         """The callbacks that write what each step and epoch was like."""
         step, rows = self.step, {"journal": self.journal, "history": self.history}
         return [
-            self._journal,
+            self._writer,
             Summaries(event_files, step=step, **rows),
             Progress(step=step, calendar=self.calendar, timing=self.timing),
         ]
@@ -116,7 +116,7 @@ class Record:
     @property
     def step(self):
         """Updates done."""
-        return self._journal.step
+        return self._writer.step
 
     @property
     def unsaved(self):

@@ -5,9 +5,8 @@ from model.evaluation.evaluator import Evaluator
 from model.evaluation.metrics import scores
 from model.evaluation.report import summary, write_report
 from model.optimizer import create_optimizer, describe_groups
-from model.trained import open_trained, state_dict
+from model.trained import open_trained, state_dict, write_saved_model
 from model.weights.formats import STATE_DICTS, write_state_dict
-from model.weights.saved_model import write_classifier
 
 __all__ = [
     "STATE_DICTS",
@@ -21,7 +20,7 @@ __all__ = [
     "scores",
     "state_dict",
     "summary",
-    "write_classifier",
     "write_report",
+    "write_saved_model",
     "write_state_dict",
 ]

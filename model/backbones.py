@@ -1,4 +1,4 @@
-"""The door for backbones: what each kind has to provide, and the two that there are.
+"""What each kind of backbone has to provide, and the two kinds that there are.
 
 A third kind needs a name in `configs.schema.Model.backbone`, a class here that fulfils
 `Kind`, and a Keras layer that fulfils `Backbone`; see docs/extending.md.
@@ -16,7 +16,7 @@ from model.hub.backbone import HubBackbone
 from model.hub.saved_model import check_interface, local_directory, read_interface
 from model.video_swin.backbone import VideoSwin
 from model.weights.architecture import to_state_dict
-from model.weights.saved_model import load_handle
+from model.weights.saved_model import in_order, load_handle
 from storage.files import sha256
 
 
@@ -75,8 +75,20 @@ class Kind(typing.Protocol):
     def create(self, config):
         """The `Backbone` with its variables; with weights where a handle is named."""
 
+    def saved(self, backbone):
+        """What a SavedModel of the backbone has to keep.
+
+        Returns:
+            (its variables, in the order in which they are kept; a further object that
+            its function needs, or None).
+        """
+
     def state_dict(self, backbone, head):
-        """Backbone and head ({"kernel", "bias"}) as tensors by official name."""
+        """Backbone and head ({"kernel", "bias"}) as tensors by official name.
+
+        Raises:
+            ConfigError: the official implementation has no such backbone.
+        """
 
 
 class VideoSwinKind:
@@ -107,7 +119,7 @@ class VideoSwinKind:
         """Any clip will do; see `Kind`."""
 
     def fingerprint(self, config):
-        """The configuration describes this kind whole; see `Kind`."""
+        """None: the configuration says everything; see `Kind`."""
 
     def create(self, config):
         """A `VideoSwin`; see `Kind`."""
@@ -120,6 +132,10 @@ class VideoSwinKind:
         if config.handle:
             backbone.assign_weights(load_handle(config.handle).weights())
         return backbone
+
+    def saved(self, backbone):
+        """Variables in the order that `load_handle` expects; see `Kind`."""
+        return in_order(backbone), None
 
     def state_dict(self, backbone, head):
         """The official state dict; see `Kind`."""
@@ -137,7 +153,7 @@ class HubKind:
     needs_handle = True
 
     def resolve(self, config):
-        """Nothing is known about a foreign graph; see `Kind`."""
+        """Refuses options that only a Video Swin has; see `Kind`."""
         given = [name for name in ARCHITECTURE if getattr(config, name) is not None]
         if given:
             raise ConfigError(
@@ -161,10 +177,14 @@ class HubKind:
         """A `HubBackbone`; see `Kind`."""
         logging.info(
             "model.handle runs as it is, a graph of its own: %s. What is random in it "
-            "is drawn anew after a restart.",
+            "is drawn again after a restart.",
             config.handle,
         )
         return HubBackbone(config.handle, name="backbone")
+
+    def saved(self, backbone):
+        """All variables, and the graph itself; see `Kind`."""
+        return backbone.variables, backbone.inner.resolved_object
 
     def state_dict(self, backbone, head):
         """A foreign graph has none; see `Kind`."""

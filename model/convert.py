@@ -22,7 +22,7 @@ from model.weights.formats import STATE_DICTS, read_checkpoint, write_state_dict
 from model.weights.inflation import inflate, is_2d
 from model.weights.names import HEAD_NAMES
 from model.weights.released import LICENCE, ORIGIN, RELEASED, check_variant
-from model.weights.saved_model import write_backbone, write_classifier
+from model.weights.saved_model import in_order, write_backbone, write_classifier
 
 FLAGS = flags.FLAGS
 DROP_PATH_RATE = 0.1  # of the official T and S; what an unnamed model trains with
@@ -154,7 +154,7 @@ def write_whole(output, weights, description):
     model = create_model(native_config(description), num_classes=num_classes)
     model.backbone.assign_weights(weights)
     model.head.set_weights([weights["head/kernel"], weights["head/bias"]])
-    write_classifier(output, model, description)
+    write_classifier(output, model, description, in_order(model.backbone))
 
 
 def native_config(description):

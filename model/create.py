@@ -13,8 +13,8 @@ def resolve_model(config, begun=None, *, frames, size):
 
     Args:
         config: `configs.schema.Model`.
-        begun: the same of the run that is continued; None for a new run. A run that
-            has begun may need its handle no more: its weights are in the checkpoint.
+        begun: the resolved `configs.schema.Model` of the run that is continued, whose
+            weights are in its checkpoint; None for a new run.
         frames: of a clip.
         size: height and width of a clip in pixels.
 
@@ -65,8 +65,8 @@ def create_model(config, *, num_classes, seed=None, pretrained=True):
         config: a `configs.schema.Model`.
         num_classes: how many classes the head tells apart.
         seed: of the random initial weights; None leaves them to chance.
-        pretrained: whether the backbone takes the weights of `config.handle`. Not
-            where a checkpoint's follow: the handle may not exist any more.
+        pretrained: whether the backbone takes the weights of `config.handle`; False
+            where a checkpoint will be restored, since the handle may be gone.
     """
     if seed is not None:
         keras.utils.set_random_seed(seed)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from pathlib import Path
 
 from configs.command.errors import ConfigError
 from configs.schema import Data, Experiment, Model
@@ -9,7 +10,7 @@ from configs.schema.serialization import from_json
 from model.backbones import kind_of
 from model.classifier import Classifier
 from model.create import create_model
-from model.weights.saved_model import load_handle
+from model.weights.saved_model import load_handle, write_classifier
 from storage.checkpoints import CheckpointStore
 from storage.run_folder import RunFolder
 
@@ -24,12 +25,16 @@ class Trained:
         class_names: in the order of the logits; numbers as text where they are not
             known.
         step: updates that the weights have seen; None where a SavedModel does not say.
+        source: name of the checkpoint or SavedModel that holds the weights.
+        source_sha256: of the file with their values; None for a SavedModel.
     """
 
     config: Experiment
     model: Classifier
     class_names: tuple[str, ...]
-    step: int | None
+    source: str
+    step: int | None = None
+    source_sha256: str | None = None
 
 
 def open_trained(
@@ -82,7 +87,14 @@ def _open_run(folder, step, override, prepare):
             folder / "checkpoints", model, run_id=folder.identity.get("run_id")
         )
         step = store.restore_weights(step)
-    return Trained(config=config, model=model, class_names=class_names, step=step)
+    return Trained(
+        config=config,
+        model=model,
+        class_names=class_names,
+        step=step,
+        source=store.folder(step).name,
+        source_sha256=store.weights_sha256(step),
+    )
 
 
 def _open_saved_model(path, override, prepare):
@@ -106,7 +118,25 @@ def _open_saved_model(path, override, prepare):
         model.head.kernel.assign(head["kernel"])
         model.head.bias.assign(head["bias"])
     class_names = handle.class_names or tuple(map(str, range(num_classes)))
-    return Trained(config=config, model=model, class_names=class_names, step=None)
+    source = Path(path).name
+    return Trained(config=config, model=model, class_names=class_names, source=source)
+
+
+def write_saved_model(output, trained, description):
+    """Writes the whole classifier as a SavedModel; it appears whole or not at all.
+
+    Args:
+        output: the folder, which must not exist; the tar file is `output`.tar.gz.
+        trained: a `Trained`.
+        description: see `model.weights.saved_model.write_classifier`.
+
+    Raises:
+        ConfigError: an output exists.
+        StorageError: it could not be written.
+    """
+    model = trained.model
+    variables, graph = kind_of(trained.config.model).saved(model.backbone)
+    write_classifier(output, model, description, variables, graph)
 
 
 def state_dict(trained):

@@ -1,1 +1,1 @@
-"""What is on disk is there whole or not at all; entry points use its modules."""
+"""What is on disk: every file and folder is there whole or not at all."""

@@ -3,22 +3,20 @@
 A checkpoint is written into a folder aside: TensorFlow's files, `state.json`, then
 `manifest.json` with the size and SHA-256 of each. Every file and the folder are synced
 to the disk before one rename makes it `step-00000123`; TensorFlow itself never syncs.
-To remove a checkpoint is to rename it first, too. So a folder with a name `step-…` is
-always a complete checkpoint.
+A checkpoint is removed by renaming it first. So a folder with a name `step-…` is always
+a complete checkpoint.
 """
 
 import json
 import os
-import shutil
 
 import tensorflow as tf
 from absl import logging
 
 from configs.command.errors import CheckpointError, NumericsError, StorageError
-from storage.files import sha256, sync
-from storage.run_folder import checkpoint_name, checkpoint_steps
+from storage.files import clear_asides, remove_atomically, sha256, written_aside
+from storage.run_folder import checkpoint_steps
 
-ASIDE = ".aside-"
 DAMAGED = ".damaged"
 MANIFEST = "manifest.json"
 
@@ -52,7 +50,11 @@ class CheckpointStore:
 
     def folder(self, step):
         """The folder of a step's checkpoint."""
-        return self.path / checkpoint_name(step)
+        return self.path / f"step-{step:08d}"
+
+    def weights_sha256(self, step):
+        """The SHA-256 of the file that holds the values of a step's checkpoint."""
+        return sha256(self.folder(step) / "variables.data-00000-of-00001")
 
     def save(self, step, protect=()):
         """Commits a checkpoint unless there is one, then removes those no longer kept.
@@ -72,28 +74,22 @@ class CheckpointStore:
         self._prune(protect)
 
     def _write(self, step):
-        aside = self.path / f"{ASIDE}{step:08d}"
+        clear_asides(self.path)
         try:
-            self._clear_aside()
-            if not self.path.exists():
-                self.path.mkdir()
-                sync(self.path.parent)
-            aside.mkdir()
-            self.checkpoint.write(str(aside / "variables"))
-            state = {"step": step, "run_id": self.run_id}
-            (aside / "state.json").write_text(json.dumps(state))
-            _seal(aside)
-            os.rename(aside, self.folder(step))
-            sync(self.path)
-        except (OSError, tf.errors.OpError) as error:
-            shutil.rmtree(aside, ignore_errors=True)
+            with written_aside(self.folder(step)) as aside:
+                aside.mkdir()
+                self.checkpoint.write(str(aside / "variables"))
+                state = {"step": step, "run_id": self.run_id}
+                (aside / "state.json").write_text(json.dumps(state))
+                _seal(aside)
+        except (StorageError, tf.errors.OpError) as error:
             raise StorageError(
                 f"The checkpoint of step {step} could not be written to {self.path}: "
                 f"{error}"
             ) from error
 
     def restore(self, objection=lambda step: None):
-        """Restores the newest checkpoint that verifies, to train on from it.
+        """Restores the newest checkpoint that passes its checks, to train on from it.
 
         Newer ones that cannot be used are set aside under another name, with a line of
         the log for each. Where none can be used, nothing is changed.
@@ -114,7 +110,7 @@ class CheckpointStore:
             reason = objection(step) or self._try(step)
             if reason is None:
                 self._set_aside(damaged)
-                self._clear_aside()
+                clear_asides(self.path)
                 return step
             damaged[step] = reason
         if not damaged and not list(self.path.glob(f"*{DAMAGED}*")):
@@ -145,8 +141,8 @@ class CheckpointStore:
             wanted = "checkpoint" if step is None else f"checkpoint of step {step}"
             there = ", ".join(map(str, steps)) or "none"
             raise CheckpointError(
-                f"There is no {wanted} in {self.path}; there are those of the steps: "
-                f"{there}."
+                f"There is no {wanted} in {self.path}; its checkpoints are of the "
+                f"steps: {there}."
             )
         step = steps[0] if step is None else step
         reason = self._try(step)
@@ -157,11 +153,6 @@ class CheckpointStore:
                 + (f", or choose another --step of {others}." if others else ".")
             )
         return step
-
-    def _clear_aside(self):
-        """Removes what an interrupted save or removal left."""
-        for leftover in self.path.glob(f"{ASIDE}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
 
     def _require_finite(self, step):
         for variable in self.variables:
@@ -215,10 +206,8 @@ class CheckpointStore:
     def _prune(self, protect):
         for step in self.steps()[self.keep :]:
             if step not in protect:
-                doomed = self.path / f"{ASIDE}{step:08d}"
                 try:
-                    os.rename(self.folder(step), doomed)
-                    shutil.rmtree(doomed)
+                    remove_atomically(self.folder(step))
                 except OSError as error:
                     logging.warning(
                         "The old checkpoint of step %d cannot be removed: %s",
@@ -233,15 +222,12 @@ def _variables(trackable):
 
 
 def _seal(folder):
-    """Syncs every file of a folder and lists them in its manifest."""
-    files = {}
-    for path in sorted(folder.iterdir()):
-        files[path.name] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
-        sync(path)
-    manifest = folder / MANIFEST
-    manifest.write_text(json.dumps(files, indent=2))
-    sync(manifest)
-    sync(folder)
+    """Lists every file of a folder in its manifest."""
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        for path in sorted(folder.iterdir())
+    }
+    (folder / MANIFEST).write_text(json.dumps(files, indent=2))
 
 
 def _damage(folder, expected):

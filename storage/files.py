@@ -10,8 +10,8 @@ from pathlib import Path
 from configs.command.errors import ConfigError, StorageError
 
 ASIDE = ".{name}.{process}.tmp"
-# What to do about a file of a run that is not as it was written.
-RESTORE = "must be as the run wrote it (put a good copy back)"
+# How an error begins that names a file of a run which is missing or damaged.
+MUST_BE_UNCHANGED = "must be as the run wrote it (put a good copy back)"
 
 
 @contextlib.contextmanager
@@ -33,9 +33,9 @@ def written_aside(target, *, replace=False):
     target = Path(target)
     if not replace and target.exists():
         raise ConfigError(f"The output must not exist yet; received {str(target)!r}.")
-    aside = target.with_name(ASIDE.format(name=target.name, process=os.getpid()))
+    aside = _aside(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         yield aside
         sync_tree(aside)
         os.replace(aside, target)
@@ -60,8 +60,22 @@ def write_atomically(path, content):
         aside.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def remove_atomically(path):
+    """Removes a folder so that a crash leaves it whole or not at all.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    aside = _aside(path)
+    os.rename(path, aside)
+    shutil.rmtree(aside)
+
+
 def clear_asides(folder):
-    """Removes what killed processes left of files that they were writing to a folder.
+    """Removes what killed processes were writing to a folder, or removing from it.
 
     Only for a folder with a single writer: it must be this process.
     """
@@ -115,7 +129,22 @@ def read_json(path):
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} {RESTORE}; it is damaged: {error}.") from None
+        raise ConfigError(
+            f"{path} {MUST_BE_UNCHANGED}; it is damaged: {error}."
+        ) from None
     if not isinstance(value, dict):
-        raise ConfigError(f"{path} {RESTORE}; received {value!r}.")
+        raise ConfigError(f"{path} {MUST_BE_UNCHANGED}; received {value!r}.")
     return value
+
+
+def _aside(path):
+    """A path beside another, which no other process uses."""
+    return path.with_name(ASIDE.format(name=path.name, process=os.getpid()))
+
+
+def _make_folder(path):
+    """Creates a folder, and those that it lies in, so that they survive a crash."""
+    if not path.is_dir():
+        _make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync(path.parent)

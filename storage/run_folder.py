@@ -1,25 +1,24 @@
 """The folder of a run: what lies in it, and who may write to it.
 
 config.json      the experiment, as the run's last start had it
-run.json         the run's id, class names and lists of videos, fixed at first start
+run.json         the run's id, class names, videos left out and hashes of the lists,
+                 fixed at first start
 journal.jsonl    one row a step           history.jsonl  one row an epoch
 timing.jsonl     how long steps took      tensorboard/   the same as event files
-checkpoints/     see storage.checkpoints      evaluation.json, predictions.csv, …
+checkpoints/     see storage.checkpoints     evaluation.json, predictions.csv, …
 finished.json    written last: rerunning a finished run does nothing
 """
 
 import contextlib
-import fcntl
 import json
-import os
 import re
-import socket
 import uuid
 from pathlib import Path
 
-from configs.command.errors import ConfigError, LockedError, StorageError
+from configs.command.errors import ConfigError
 from configs.schema.experiment import changeable_options
-from storage.files import RESTORE, clear_asides, read_json, write_atomically
+from storage.files import MUST_BE_UNCHANGED, clear_asides, read_json, write_atomically
+from storage.lock import locked
 
 CHECKPOINT = re.compile(r"step-(\d{8,})")
 
@@ -48,42 +47,10 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self):
-        """Locks the folder for this process until the end of the `with` statement.
-
-        The kernel frees the lock however the process ends.
-
-        Raises:
-            LockedError: another process holds it; nothing was changed.
-            StorageError: the folder cannot be written.
-        """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise StorageError(f"{self.path} must be writable: {error}.") from None
-        try:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.pread(lock, 200, 0).decode(errors="replace").strip()
-                raise LockedError(
-                    f"{self.path} is being written by {holder or 'another process'}; "
-                    "wait for it to end or choose another --workdir."
-                ) from None
-            except OSError as error:
-                raise StorageError(
-                    f"{self.path} must be on a file system that can lock files: "
-                    f"{error}."
-                ) from None
-            with contextlib.suppress(OSError):  # Only a message needs what it holds.
-                os.ftruncate(lock, 0)
-                os.pwrite(
-                    lock, f"{socket.gethostname()}, process {os.getpid()}".encode(), 0
-                )
+        """Makes this process the folder's only writer; see `storage.lock.locked`."""
+        with locked(self.path):
             clear_asides(self.path)
             yield self
-        finally:
-            os.close(lock)
 
     @property
     def identity(self):
@@ -101,12 +68,8 @@ class RunFolder:
             return self.identity["class_names"]
         except KeyError:
             raise ConfigError(
-                f"{self / 'run.json'} {RESTORE}; it names no classes."
+                f"{self / 'run.json'} {MUST_BE_UNCHANGED}; it names no classes."
             ) from None
-
-    def checkpoint(self, step):
-        """The path of a step's checkpoint."""
-        return self / "checkpoints" / checkpoint_name(step)
 
     @property
     def has_checkpoint(self):
@@ -145,7 +108,9 @@ class RunFolder:
         if (self / "journal.jsonl").exists() or (self / "checkpoints").exists():
             for name in ("config.json", "run.json"):
                 if not (self / name).exists():
-                    raise ConfigError(f"{self / name} {RESTORE}; it is not there.")
+                    raise ConfigError(
+                        f"{self / name} {MUST_BE_UNCHANGED}; it is not there."
+                    )
 
     def check_config(self, config):
         """Refuses a config with which this run cannot be continued.
@@ -186,11 +151,6 @@ class RunFolder:
         path = self / "config.json"
         if not path.exists() or path.read_text() != config_json:
             write_atomically(path, config_json)
-
-
-def checkpoint_name(step):
-    """The name of the folder of a step's checkpoint."""
-    return f"step-{step:08d}"
 
 
 def checkpoint_steps(path):

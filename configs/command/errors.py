@@ -47,3 +47,9 @@ class RetryError(RunError):
     """The run stopped in good order; the same command continues it."""
 
     exit_code = 75
+
+
+class Interrupted(RetryError):
+    """Stopped by the user (Ctrl-C); the same command continues it."""
+
+    exit_code = 130

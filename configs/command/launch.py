@@ -10,7 +10,7 @@ from pathlib import Path
 from absl import app, flags
 from absl import logging as absl_logging
 
-from configs.command.errors import ConfigError, RunError
+from configs.command.errors import ConfigError, Interrupted, RunError
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -47,15 +47,15 @@ def _is_worth_reading(record):
 
 
 def _guarded(main, arguments):
-    # Each branch ends the process before it lets go of the error. The error holds
-    # iterators, and to free an iterator is to wait for its decoders.
+    # Each branch ends the process while it still has the error: freeing the error would
+    # free its iterators, which waits for their decoders.
     try:
         main(arguments)
     except RunError as error:
         absl_logging.error("%s: %s", type(error).__name__, error)
         _end(error.exit_code)
     except KeyboardInterrupt:
-        _end(130)
+        _end(Interrupted.exit_code)
     except Exception:
         with contextlib.suppress(OSError):  # Standard error may be on a full disk.
             traceback.print_exc()

@@ -1,9 +1,8 @@
 """AdamW with parameter groups, on a warm-up cosine schedule."""
 
-import tf_keras as keras
-
 from model.optimizer.adamw import AdamW
 from model.optimizer.groups import parameter_groups
+from model.optimizer.schedule import warmup_cosine
 
 
 def create_optimizer(config, model, *, steps, warmup_steps):
@@ -26,30 +25,6 @@ def create_optimizer(config, model, *, steps, warmup_steps):
         beta_2=config.beta_2,
         epsilon=config.epsilon,
         clip_norm=config.clip_norm,
-    )
-
-
-def warmup_cosine(config, *, steps, warmup_steps):
-    """Linear warm-up, then half a cosine (Loshchilov & Hutter 2017, equation 5).
-
-    The learning rate rises from `warmup_fraction * learning_rate` at step 0 to
-    `learning_rate` at step `warmup_steps`, falls to `final_fraction * learning_rate` at
-    step `steps` and stays there. The schedule keeps no state: a resumed run continues
-    on the same curve.
-
-    Args:
-        config: `configs.schema.Optimizer`.
-        steps: updates of the whole run.
-        warmup_steps: updates of the warm-up, in [0, steps].
-    """
-    peak = config.learning_rate
-    return keras.optimizers.schedules.CosineDecay(
-        config.warmup_fraction * peak,
-        # Where the warm-up is the whole run, the decay is never reached.
-        decay_steps=max(steps - warmup_steps, 1),
-        alpha=config.final_fraction,
-        warmup_target=peak,
-        warmup_steps=warmup_steps,
     )
 
 

@@ -18,7 +18,7 @@ class AdamW(keras.optimizers.Optimizer):
     steps; otherwise its AdamW is the same.
 
     Args:
-        learning_rate: a number or a schedule.
+        learning_rate: a schedule, a function of the step.
         groups: every variable of `build` in exactly one group.
         clip_norm: global norm above which gradients are scaled down; None never.
     """

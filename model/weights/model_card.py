@@ -44,8 +44,8 @@ rebuilds it as a native model, for clips of any size.
 | blocks of each stage | {depths} |
 | heads of each stage | {num_heads} |"""
 OTHER = """\
-The graph it was fine-tuned from, with normalisation before and a classification head
-behind it.
+A backbone of another kind, with normalisation before and a classification head behind
+it.
 
 | | |
 |---|---|"""

@@ -106,7 +106,13 @@ class Reusable(tf.__internal__.tracking.AutoTrackable):
     """
 
     def __init__(self, variables, function):
-        """`function` maps clips to what the SavedModel gives, by `variables`."""
+        """Keeps what a SavedModel needs.
+
+        Args:
+            variables: all variables of the function, in the order in which they are
+                kept.
+            function: maps clips to the output.
+        """
         self.variables = variables
         self.trainable_variables = [v for v in variables if v.trainable]
         self.regularization_losses = []
@@ -133,13 +139,15 @@ def write_backbone(output, backbone, description, head=None):
     write(output, root, signature, description, head)
 
 
-def write_classifier(output, model, description):
+def write_classifier(output, model, description, variables, graph=None):
     """Writes a whole classifier: uint8 clips to probabilities and class names.
 
     Args:
         output: as in `write_backbone`.
-        model: a `Classifier`; around a native backbone the SavedModel is also a handle.
-        description: as in `write_backbone`; architecture None for an opaque backbone.
+        model: a `Classifier`; around a Video Swin the SavedModel is also a handle.
+        description: as in `write_backbone`; architecture None for another backbone.
+        variables: the backbone's, in the order in which the SavedModel keeps them.
+        graph: a further object that the backbone's function needs; None without one.
 
     Raises:
         ConfigError: an output exists.
@@ -147,11 +155,9 @@ def write_classifier(output, model, description):
     kernel, bias = model.head.kernel, model.head.bias
     names = description["class_names"] or list(map(str, range(bias.shape[0])))
     function, signature, facts = classifier_function(model, description["clip"], names)
-    if description["architecture"]:
-        root = Reusable([*in_order(model.backbone), kernel, bias], function)
-    else:
-        root = Reusable([*model.backbone.variables, kernel, bias], function)
-        root.graph = model.backbone.inner.resolved_object
+    root = Reusable([*variables, kernel, bias], function)
+    if graph is not None:
+        root.graph = graph
     head = {"kernel": kernel.numpy(), "bias": bias.numpy()}
     description = description | facts | {"kind": "classifier"}
     write(output, root, signature, description, head)

@@ -8,8 +8,8 @@ import time
 import pytest
 from absl import logging
 
-from callbacks.preemption import ECHO, Interrupted, Preemption
-from configs.command.errors import RetryError
+from callbacks.preemption import ECHO, Preemption
+from configs.command.errors import Interrupted, RetryError
 
 
 class Run:

@@ -35,7 +35,7 @@ from configs.command.launch import run
 from data import Clips
 from data.sources.files import Files
 from model import Evaluator, classifier
-from storage import checkpoints
+from storage import checkpoints, files
 from storage.rows import Rows
 from storage.run_folder import RunFolder
 
@@ -43,9 +43,9 @@ from storage.run_folder import RunFolder
 POINTS = {
     "save begins": (checkpoints.CheckpointStore, "save", False),
     "variables written": (checkpoints, "_seal", False),
-    "file synced": (checkpoints, "sync", True),
+    "file synced": (files, "sync", True),
     "sealed": (checkpoints, "_seal", True),
-    "renamed": (os, "rename", True),
+    "renamed": (os, "replace", True),
     "old one renamed": (shutil, "rmtree", False),
     "save ended": (checkpoints.CheckpointStore, "save", True),
     "restoring": (checkpoints.CheckpointStore, "_try", False),

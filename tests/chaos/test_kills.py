@@ -71,9 +71,9 @@ def test_killed_at_random_instants(start, reference, tmp_path, variant):
 AT = (
     ("save begins", 2),
     ("variables written", 2),
-    ("file synced", 7),
+    ("file synced", 9),
     ("sealed", 2),
-    ("renamed", 1),
+    ("renamed", 4),
     ("restoring", 1),
     ("rewound", 2),
     ("old one renamed", 2),

@@ -14,6 +14,7 @@ from data.sources import Kind
 from model import backbones
 from model.classifier import Classifier
 from model.optimizer.groups import parameter_groups
+from model.weights.saved_model import write_classifier
 from tests.docs.pages import REPOSITORY, blocks
 
 
@@ -56,19 +57,33 @@ def test_an_augmentation(examples):
     assert examples["random_square"](6, 10, draws=[0.5, 0.99]) == (0, 4, 6, 6)
 
 
-def test_a_backbone(examples):
-    """It provides what the contracts ask for, and works in a classifier."""
+def test_a_backbone(examples, tmp_path):
+    """It provides what the contracts ask for, works in a classifier and is exported."""
     kind = examples["PatchesKind"]()
     for name in [name for name in vars(backbones.Kind) if not name.startswith("_")]:
         asked = inspect.signature(getattr(backbones.Kind, name)).parameters
         given = inspect.signature(getattr(examples["PatchesKind"], name)).parameters
         assert given.keys() == asked.keys(), name
+    for name in typing.get_type_hints(backbones.Kind):
+        assert hasattr(kind, name), name
     model = Classifier(kind.create(None), 3)
     for name in typing.get_type_hints(backbones.Backbone):
         assert hasattr(model.backbone, name), name
     assert model(np.zeros([2, 4, 3, 32, 32], np.uint8)).shape == (2, 3)
     groups = parameter_groups(model, backbone_lr_multiplier=0.1, weight_decay=0.02)
     assert [group.lr_multiplier for group in groups] == [0.1, 0.1, 1, 1]
+    facts = dict.fromkeys(("licence", "origin", "source", "source_sha256"), "unknown")
+    description = {
+        "name": "patches",
+        "architecture": None,
+        "class_names": ["a", "b", "c"],
+        "clip": (4, 32, 32),
+        **facts,
+    }
+    write_classifier(tmp_path / "out", model, description, *kind.saved(model.backbone))
+    clip = np.ones([1, 4, 3, 32, 32], np.uint8)
+    exported = tf.saved_model.load(str(tmp_path / "out"))(clip)
+    np.testing.assert_allclose(exported, tf.nn.softmax(model(clip)), atol=1e-6)
 
 
 def test_a_schedule(examples):

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from configs.command.errors import CheckpointError, NumericsError, StorageError
-from storage import checkpoints as store_module
+from storage import files
 from storage.checkpoints import CheckpointStore
 
 
@@ -205,8 +205,8 @@ def test_a_disk_that_is_full_leaves_the_others_and_no_debris(saved, monkeypatch,
 
     target = {
         "write": (store.checkpoint, "write"),
-        "sync": (store_module, "sync"),
-        "rename": (os, "rename"),
+        "sync": (files, "sync"),
+        "rename": (os, "replace"),
     }[point]
     with monkeypatch.context() as context:
         context.setattr(*target, full)
@@ -220,18 +220,19 @@ def test_a_disk_that_is_full_leaves_the_others_and_no_debris(saved, monkeypatch,
 def test_everything_is_on_the_disk_before_the_name_appears(tmp_path, monkeypatch):
     """And the name itself afterwards, in a folder whose own name is."""
     done = []
-    sync, rename = store_module.sync, os.rename
+    sync, replace = files.sync, os.replace
     monkeypatch.setattr(
-        store_module, "sync", lambda path: (done.append(path.name), sync(path))
+        files, "sync", lambda path: (done.append(path.name), sync(path))
     )
     monkeypatch.setattr(
-        os, "rename", lambda *names: (done.append("rename"), rename(*names))
+        os, "replace", lambda *names: (done.append("rename"), replace(*names))
     )
     path = tmp_path / "checkpoints"
     open_store(path, create_model()).save(1)
     assert done[0] == tmp_path.name
-    assert set(done[1:-4]) == set(FILES) - {"manifest.json"}
-    assert done[-4:] == ["manifest.json", ".aside-00000001", "rename", "checkpoints"]
+    aside = f".step-00000001.{os.getpid()}.tmp"
+    assert set(done[1:-3]) == set(FILES)
+    assert done[-3:] == [aside, "rename", "checkpoints"]
 
 
 def test_an_old_one_that_cannot_be_removed_does_not_fail_the_save(saved, monkeypatch):
@@ -254,12 +255,12 @@ def test_an_old_one_that_cannot_be_removed_does_not_fail_the_save(saved, monkeyp
 
 def test_an_interrupted_save_is_cleared_away(saved):
     path, _ = saved
-    (path / ".aside-00000003").mkdir()
-    (path / ".aside-00000003" / "variables.index").touch()
+    (path / ".step-00000003.123.tmp").mkdir()
+    (path / ".step-00000003.123.tmp" / "variables.index").touch()
     store = open_store(path, create_model(), keep=3)
     assert store.restore() == 2
     store.save(4)
-    assert not list(path.glob(".aside*"))
+    assert not list(path.glob(".*"))
 
 
 def open_untrained(path):
@@ -312,7 +313,7 @@ def test_the_manifest_lists_what_is_there(saved):
 
 def test_what_a_kill_while_pruning_left_is_cleared_away(saved):
     path, _ = saved
-    (path / "step-00000001").rename(path / ".aside-00000001")
+    (path / "step-00000001").rename(path / ".step-00000001.123.tmp")
     store = open_store(path, create_model(), keep=1)
     store.restore()
     assert [p.name for p in path.iterdir()] == ["step-00000002"]

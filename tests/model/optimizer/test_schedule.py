@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from configs.schema import Optimizer
-from model.optimizer import warmup_cosine
+from model.optimizer.schedule import warmup_cosine
 
 
 def schedule(warmup_steps=10, **changes):
