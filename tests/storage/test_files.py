@@ -7,7 +7,14 @@ import pytest
 
 from configs.command.errors import ConfigError, StorageError
 from storage import files
-from storage.files import read_json, sha256, write_atomically, written_aside
+from storage.files import (
+    clear_asides,
+    read_json,
+    remove_atomically,
+    sha256,
+    write_atomically,
+    written_aside,
+)
 
 
 def test_output_appears_whole(tmp_path):
@@ -75,3 +82,17 @@ def test_what_is_no_json_object_is_named(tmp_path):
         (tmp_path / "x.json").write_bytes(content)
         with pytest.raises(ConfigError, match="x.json must be as the run wrote it"):
             read_json(tmp_path / "x.json")
+
+
+def test_a_folder_is_removed_whole_or_not_at_all(tmp_path, monkeypatch):
+    """Killed in between, it is there under a name that the next writer clears away."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "file").touch()
+    with monkeypatch.context() as context:
+        context.setattr(files.shutil, "rmtree", lambda path: None)
+        remove_atomically(folder)
+    (left,) = tmp_path.iterdir()
+    assert left.name != "folder" and (left / "file").exists()
+    clear_asides(tmp_path)
+    assert list(tmp_path.iterdir()) == []

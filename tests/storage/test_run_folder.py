@@ -1,13 +1,8 @@
 """One writer, one identity."""
 
-import fcntl
-import os
-import subprocess
-import sys
-
 import pytest
 
-from configs.command.errors import ConfigError, LockedError, StorageError
+from configs.command.errors import ConfigError, StorageError
 from configs.demo import config
 from configs.schema.serialization import to_json
 from storage.run_folder import RunFolder
@@ -18,46 +13,6 @@ def folder(tmp_path):
     folder = RunFolder(tmp_path / "run")
     with folder.locked():
         yield folder
-
-
-def snapshot(path):
-    """Every file's bytes and times."""
-    return {
-        file: (file.read_bytes(), file.stat().st_mtime_ns)
-        for file in sorted(path.rglob("*"))
-        if file.is_file()
-    }
-
-
-def test_a_second_writer_is_refused_and_changes_nothing(folder):
-    before = snapshot(folder.path)
-    with pytest.raises(LockedError, match=f"process {os.getpid()}"):
-        with RunFolder(folder.path).locked():
-            pass
-    assert snapshot(folder.path) == before
-
-
-def test_the_lock_dies_with_a_killed_holder(tmp_path):
-    code = (
-        "import os, signal, sys\n"
-        "from storage.run_folder import RunFolder\n"
-        "with RunFolder(sys.argv[1]).locked():\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    result = subprocess.run([sys.executable, "-c", code, tmp_path / "run"], check=False)
-    assert result.returncode == -9
-    with RunFolder(tmp_path / "run").locked():
-        pass
-
-
-def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError(95, "Operation not supported")
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(StorageError, match="can lock files: .*not supported"):
-        with RunFolder(tmp_path / "run").locked():
-            pass
 
 
 def test_a_run_goes_on_only_as_it_began(folder):
