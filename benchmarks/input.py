@@ -130,7 +130,11 @@ class Pipeline:
     """Reads from a training stream that works ahead of what is taken from it."""
 
     def __init__(self, clips):
-        """Args: `Clips` to stream from."""
+        """Opens the stream.
+
+        Args:
+            clips: `Clips` to stream from.
+        """
         self.dataset = clips.train(tf.distribute.get_strategy(), 0)
 
     def seconds(self, number, clock):
@@ -154,7 +158,13 @@ class Loop:
     """Reads the same clips one after the other with one of the recipes."""
 
     def __init__(self, recipe, requests, size):
-        """Args: the recipe; [(path, plan)]; height and width of a clip."""
+        """Prepares an array that every clip is read into.
+
+        Args:
+            recipe: one of `RECIPES`, or `bare_loop`.
+            requests: list of (path, plan).
+            size: height and width of a clip in pixels.
+        """
         self.recipe, self.requests = recipe, requests
         self.out = np.zeros((len(requests[0][1].frames), 3, size, size), np.uint8)
 

@@ -11,7 +11,11 @@ class RunCallback(keras.callbacks.Callback):
     """
 
     def __init__(self, step):
-        """Args: how many updates were done before the first that this one sees."""
+        """Begins to count.
+
+        Args:
+            step: how many updates were done before the first that this one sees.
+        """
         super().__init__()
         self.step = step
 

@@ -89,7 +89,7 @@ class Progress(RunCallback):
             f"epoch {self.calendar.epoch_of(step) + 1}/{self.calendar.epochs}",
             f"loss {logs['loss']:.4f}",
             f"accuracy {logs['accuracy']:.2f}",
-            f"rate {logs['learning_rate']:.2e}",
+            f"lr {logs['learning_rate']:.2e}",
         ]
         if self.recent:
             seconds, waits = map(sum, zip(*self.recent, strict=True))

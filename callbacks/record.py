@@ -3,7 +3,7 @@
 import numpy as np
 
 from callbacks.journal import Journal
-from callbacks.lost_clips import LostClips
+from callbacks.lost_videos import LostVideos
 from callbacks.nonfinite_guard import NonFiniteGuard
 from callbacks.progress import Progress
 from callbacks.save_checkpoints import SaveCheckpoints
@@ -70,7 +70,7 @@ class Record:
                 limit=config.nonfinite_limit, rows=rows[0], step=step, store=self.store
             ),
             self.saver,
-            LostClips(check_clips, saver=self.saver, step=step),
+            LostVideos(check_clips, saver=self.saver, step=step),
             # Last: a step is in the journal, and saved if due, before a run may end.
             watchdog,
             preemption,

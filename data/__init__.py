@@ -1,4 +1,6 @@
-"""Videos on disk to clips on replicas: `open_clips` for a data set, `video_views`.
+"""Turns videos on disk into clips on replicas.
+
+`open_clips` opens a data set, `video_views` a single file.
 
 The public names are imported when they are first used, and TensorFlow with them: the
 commands of this package (`python -m data.scan`, …) must not wait for it.

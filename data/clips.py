@@ -12,7 +12,7 @@ from data.pipeline import train_batches, validation_batches, view_batches
 from data.sampling.plan import train_plan, validation_plan, view_plan
 from data.scan import DecoderProcess, scan_file
 from data.sources import open_source
-from data.splits import bad_videos, divide, fingerprint, list_fingerprint
+from data.splits import bad_videos, content_fingerprint, divide, list_fingerprint
 
 PADDING = -1  # the video of an element that only fills up its batch
 
@@ -94,7 +94,8 @@ class Clips:
         test_labels: int32 [test videos].
         validation_labels: int32 [validation videos].
         bad_train_videos: name -> reason, training videos that cannot be read.
-        left_out: names of the training videos that are not trained on, sorted.
+        left_out: names of videos of the training list that are not used, because they
+            are bad or were when the run began, sorted.
         bad_test_videos: name -> reason, test videos that cannot be read: they come
             with weight 0 and count as wrong in an evaluation.
         train_size: number of training videos.
@@ -130,7 +131,7 @@ class Clips:
         self.train_size = len(self._train)
         self.validation_size = len(self._validation)
         self.test_size = len(self._test)
-        self.train_fingerprint = fingerprint(source, self._train)
+        self.train_fingerprint = content_fingerprint(source, self._train)
         self.evaluation_fingerprint = list_fingerprint(
             source, [*self._validation, *self._test]
         )
@@ -185,7 +186,7 @@ class Clips:
             size], "seed": int32 [b, 2], "video": int32 [b]}, label int32 [b],
             weight float32 [b]). `seed` is a pure function of (seed, position);
             `video` indexes the training list; weight is 0 only where a clip could not
-            be decoded, which is zero then.
+            be decoded; its pixels are then all 0.
 
         Raises:
             ConfigError: the replicas do not divide data.batch_size.

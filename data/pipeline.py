@@ -122,7 +122,7 @@ def batch_positions(context, batch_size, step, steps):
     equal slice of it, the first worker the first slice.
 
     Example: a batch size of 12 and 3 workers make slices of 4 positions. In step 5,
-    worker 1 reads the positions 5 * 12 + 1 * 4 = 64 to 67.
+    worker 1 (the second) reads the positions 5 * 12 + 1 * 4 = 64 to 67.
 
     Args:
         context: the worker's `tf.distribute.InputContext`.

@@ -96,8 +96,11 @@ def list_fingerprint(source, videos):
     return _digest(source, [(listing.names[i], int(listing.labels[i])) for i in videos])
 
 
-def fingerprint(source, videos):
-    """The same with the videos' frame counts, heights and widths.
+def content_fingerprint(source, videos):
+    """SHA-256 of a list of videos and of what the scan found in them.
+
+    It covers the class names and the videos' names, labels, frame counts, heights and
+    widths, in order.
 
     Args:
         source: a `data.sources.base.Source`.

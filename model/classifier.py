@@ -157,7 +157,7 @@ class Classifier(keras.Model):
             replica.all_reduce("SUM", gradients)
         )
         norm = tf.linalg.global_norm(gradients)
-        # Both as they were for this update: applying it moves them on.
+        # Read before the update is applied, which changes both.
         before = {
             "learning_rate": self.optimizer.inner_optimizer.schedule(
                 self.optimizer.iterations
@@ -222,7 +222,7 @@ class Classifier(keras.Model):
             example_weights,
         )
         if self.accumulation_steps == 1:
-            return self._part(*batch)
+            return self._sums_and_gradients_of_part(*batch)
         parts = tf.nest.map_structure(self._split, batch)
         totals = (
             {"loss": tf.zeros([]), "accuracy": tf.zeros([])},
@@ -236,7 +236,9 @@ class Classifier(keras.Model):
                 tf.nest.map_structure(
                     tf.add,
                     totals,
-                    self._part(*tf.nest.map_structure(lambda t: t[index], parts)),
+                    self._sums_and_gradients_of_part(
+                        *tf.nest.map_structure(lambda t: t[index], parts)
+                    ),
                 ),
             ),
             (0, totals),
@@ -251,7 +253,7 @@ class Classifier(keras.Model):
             tf.concat([[self.accumulation_steps, size], tf.shape(tensor)[1:]], 0),
         )
 
-    def _part(self, inputs, labels, example_weights):
+    def _sums_and_gradients_of_part(self, inputs, labels, example_weights):
         with tf.GradientTape() as tape:
             logits = self(inputs, training=True)
             loss = tf.reduce_sum(

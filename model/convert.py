@@ -18,7 +18,7 @@ from configs.command.launch import run
 from configs.schema import Model
 from model.create import create_backbone, create_model
 from model.weights.architecture import infer_architecture, to_native, to_state_dict
-from model.weights.formats import STATE_DICTS, read_checkpoint, write_state_dict
+from model.weights.formats import STATE_DICTS, read_weights, write_state_dict
 from model.weights.inflation import inflate, is_2d
 from model.weights.names import HEAD_NAMES
 from model.weights.released import LICENCE, ORIGIN, RELEASED, check_variant
@@ -36,15 +36,15 @@ def define():
     flags.DEFINE_string(
         "variant",
         None,
-        "Name of a released model; the checkpoint is checked against it. A checkpoint "
-        "that bears such a name is checked in any case.",
+        "Name of a released model; the checkpoint is checked against it. A file "
+        "named after a released model is checked in any case.",
     )
     flags.DEFINE_bool(
         "head", False, "Export the whole classifier: uint8 clips to probabilities."
     )
     flags.DEFINE_string("class_names", None, "File with one class name a line.")
     flags.DEFINE_string(
-        "window",
+        "window_size",
         None,
         "Window of an inflated 2D model: frames x height x width; by default 8 frames "
         "and the model's own sides. A video model is only checked against it.",
@@ -64,7 +64,7 @@ def main(arguments):
         variant=FLAGS.variant,
         head=FLAGS.head,
         class_names=FLAGS.class_names and read_class_names(FLAGS.class_names),
-        window_size=FLAGS.window and sizes(FLAGS.window, "--window"),
+        window_size=FLAGS.window_size and sizes(FLAGS.window_size, "--window_size"),
     )
 
 
@@ -94,7 +94,7 @@ def convert(
             name says; or an output exists.
     """
     output = Path(output)
-    source = read_checkpoint(checkpoint)
+    source = read_weights(checkpoint)
     weights, architecture = as_native(source.tensors, window_size)
     num_classes = len(weights["head/bias"]) if "head/bias" in weights else None
     variant = variant or source.variant
@@ -130,7 +130,7 @@ def as_native(tensors, window_size):
     found = architecture["window_size"]
     if window_size not in (None, found):
         raise ConfigError(
-            f"--window must be {found}, as the checkpoint has it; "
+            f"--window_size must be {found}, as the checkpoint has it; "
             f"received {window_size}."
         )
     return to_native(tensors, architecture), architecture
@@ -170,7 +170,7 @@ def provenance(source, variant):
     A SavedModel of ours says it itself.
 
     Args:
-        source: the `Checkpoint` that is converted.
+        source: the `OfficialWeights` that is converted.
         variant: name of the released model that it is, or None.
     """
     facts = {

@@ -16,7 +16,7 @@ from export import export
 from model import open_trained
 from model.create import create_backbone, create_model
 from model.weights.architecture import infer_architecture
-from model.weights.formats import read_checkpoint
+from model.weights.formats import read_weights
 from model.weights.saved_model import load_handle
 from storage.checkpoints import CheckpointStore
 
@@ -85,7 +85,7 @@ def test_exports_the_newest_checkpoint_whole(run, model, tmp_path):
 
 def test_exports_another_checkpoint_as_a_state_dict(run, tmp_path):
     export(run, tmp_path / "run.npz", step=3)
-    tensors = read_checkpoint(tmp_path / "run.npz").tensors
+    tensors = read_weights(tmp_path / "run.npz").tensors
     assert infer_architecture(tensors) == ARCHITECTURE
     np.testing.assert_allclose(tensors["cls_head.fc_cls.bias"], [0, 0.5, 0.3])
 

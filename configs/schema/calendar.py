@@ -1,4 +1,4 @@
-"""Which step belongs to which epoch: the one place where epochs become steps."""
+"""Which step belongs to which epoch; only this module turns epochs into steps."""
 
 import dataclasses
 
@@ -39,9 +39,9 @@ class Calendar:
         return round(epochs * self.clips / self.batch_size)
 
     def first_epoch(self, step):
-        """The first epoch that does not end before `step` updates are done.
+        """The epoch in which a run continues after `step` updates.
 
-        Beyond the run's last step, the number of epochs.
+        It is the number of epochs where the run has none left.
         """
         ends = (epoch for epoch in range(self.epochs) if self.end(epoch) >= step)
         return next(ends, self.epochs)

@@ -119,7 +119,10 @@ class Model(Section):
             )
 
     def completed(self, other):
-        """This with the backbone of `other` where it does not say one itself."""
+        """A copy whose options that are None are taken from `other`.
+
+        These are the options of the backbone and of its architecture.
+        """
         missing = [
             name for name in ("backbone", *ARCHITECTURE) if getattr(self, name) is None
         ]

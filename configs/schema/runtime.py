@@ -56,7 +56,8 @@ class Checkpoints(Section):
     )
     nonfinite_limit: int = option(
         20,
-        "Updates in a row that may be skipped for not being finite.",
+        "Updates in a row that are not finite after which the run ends; fewer are "
+        "skipped.",
         at_least=1,
         may_change=True,
     )

@@ -34,12 +34,15 @@ class Bounds:
         words = {name.replace("_", " "): value for name, value in vars(self).items()}
         return " and ".join(f"{k} {v}" for k, v in words.items() if v is not None)
 
-    def hold(self, value):
-        """Whether a value keeps the rule; None does, and no infinity or NaN does."""
+    def allows(self, value):
+        """Whether a value lies in the interval.
+
+        None does; infinity and NaN never do.
+        """
         if value is None or isinstance(value, str | bool):
             return True
         if isinstance(value, tuple):
-            return all(map(self.hold, value))
+            return all(map(self.allows, value))
         return (
             math.isfinite(value)
             and (self.at_least is None or value >= self.at_least)
@@ -56,8 +59,9 @@ def option(default, text, *, may_change=False, **bounds):
         default: its value where neither experiment nor command line says another.
         text: the help text.
         may_change: whether a run that has begun may be continued with another value.
-            Only what cannot change the result of a run may: where things lie, how much
-            is kept, on how many devices it computes.
+            Only options that leave the training stream and the updates as they are:
+            where files lie, what is kept, the devices, when a run gives up, and the
+            views of its evaluation.
         **bounds: the fields of `Bounds`.
     """
     metadata = {"help": text, "may_change": may_change, "bounds": Bounds(**bounds)}
@@ -88,7 +92,7 @@ class Section:
             name = self.prefix + field.name
             require(matches(value, kind), name, f"be {describe(kind)}", value)
             bounds = field.metadata["bounds"]
-            require(bounds.hold(value), name, f"be {str(bounds) or 'finite'}", value)
+            require(bounds.allows(value), name, f"be {str(bounds) or 'finite'}", value)
         self.validate()
 
     def validate(self):

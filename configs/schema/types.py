@@ -18,7 +18,7 @@ def describe(kind):
         case builtin if builtin is tuple:
             names = [describe(a) for a in arguments if a is not Ellipsis]
             dots = ["..."] if Ellipsis in arguments else []
-            return "comma-separated " + ",".join(names + dots)
+            return ",".join(names + dots) + " (separated by commas)"
     return {bool: "true or false", int: "an integer", float: "a number"}.get(
         kind, "a string"
     )

@@ -25,7 +25,7 @@ VALIDATION_FRACTION = 224 / 256
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What `Source.read` is asked for.
+    """What is read for one clip, and the seed of the model's random decisions about it.
 
     Attributes:
         frames: int [T], frame numbers, in the order in which the clip shows them.

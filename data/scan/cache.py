@@ -12,7 +12,7 @@ from configs.command.errors import StorageError
 from data.scan.video import Video
 from storage.files import write_atomically
 
-NAME = "video_scan.json"
+SCAN_FILE = "video_scan.json"
 VERSION = 2
 
 
@@ -34,7 +34,7 @@ class ScanCache:
             root: the directory.
         """
         self._root = os.path.abspath(root)
-        self.paths = candidate_paths(self._root, NAME)
+        self.paths = candidate_paths(self._root, SCAN_FILE)
         self._entries = {}  # path below the directory -> (state of the file, Video)
         for path in self.paths:
             self._entries |= _load(path)

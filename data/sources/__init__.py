@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 
 @dataclasses.dataclass(frozen=True)
-class Kind:
+class SourceKind:
     """One kind of data set.
 
     Attributes:
-        open: opens one split; called as by `open_source`.
-        scan: scans every split; called as by `scan_source`.
+        open: opens one split; called with the arguments of `open_source` but the name.
+        scan: scans every split; called with the arguments of `scan_source` but the
+            name.
     """
 
     open: Callable
@@ -20,14 +21,14 @@ class Kind:
 def _ucf101():
     from data.sources.ucf101 import open_ucf101, scan_ucf101
 
-    return Kind(open_ucf101, scan_ucf101)
+    return SourceKind(open_ucf101, scan_ucf101)
 
 
 def _tfds():
     # Only when it is asked for: TFDS takes seconds to import.
     from data.sources.tfds import open_tfds, scan_tfds
 
-    return Kind(open_tfds, scan_tfds)
+    return SourceKind(open_tfds, scan_tfds)
 
 
 # The values of the option data.source.

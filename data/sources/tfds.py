@@ -19,11 +19,10 @@ from tqdm import tqdm
 from configs.command.errors import DataError
 from data.decoding.reader import thread_count
 from data.decoding.video import decode_picture, read_pictures
-from data.scan import Video, candidate_paths, write_first
+from data.scan import SCAN_FILE, Video, candidate_paths, write_first
 from data.sources.base import Listing, Source
 
 SPLITS = ("train", "test")
-NAME = "video_scan.json"
 
 
 class Pictures(tfds.decode.SkipDecoding):
@@ -89,12 +88,14 @@ def open_tfds(root, split, *, threads, after_video=lambda: None):
     )
     if not builder.is_prepared():
         raise DataError(
-            f"The TFDS builder {name} is not prepared in {builder.data_path}: {command}"
+            f"The TFDS builder {name} is not prepared in {builder.data_path}; "
+            f"run: {command}"
         )
     if builder.info.file_format.value != "array_record":
         raise DataError(
             f"The TFDS builder {name} must be prepared as array_record to be read by "
-            f"index; {builder.data_path} is {builder.info.file_format.value}: {command}"
+            f"index; {builder.data_path} is {builder.info.file_format.value}; "
+            f"run: {command}"
         )
     records = tuple(
         builder.as_data_source(split, decoders={"video": Pictures()})
@@ -147,7 +148,7 @@ def _describe(builder, records, threads, after_video):
 def _scan(builder, split, records, threads, after_video):
     """List of (label, `Video`) of one split."""
     state = [len(records), builder.info.splits[split].num_bytes]
-    paths = candidate_paths(str(builder.data_path), f"{split}_{NAME}")
+    paths = candidate_paths(str(builder.data_path), f"{split}_{SCAN_FILE}")
     for path in paths:
         rows = _load(path, state)
         if rows is not None:

@@ -66,7 +66,7 @@ class HubBackbone(keras.layers.Layer):
             x: float [B, frames, 3, height, width], RGB, normalised, of the size that
                 the model takes.
             training: whether its random layers are active.
-            seed: left aside; an opaque graph cannot take it.
+            seed: ignored; a foreign graph cannot take it.
 
         Returns:
             float [B, T, H, W, C].
@@ -115,7 +115,11 @@ def rewrite_for_mixed_precision(policy):
     }
     rewrite = rewrites.get((policy.compute_dtype, on_gpu))
     if rewrite is None:
-        logging.warning("The Hub model has no %s here: float32.", policy.compute_dtype)
+        logging.warning(
+            "The Hub model computes in float32: TensorFlow has no automatic rewrite to "
+            "%s for this device.",
+            policy.compute_dtype,
+        )
         return
     logging.info("The Hub model computes in mixed precision by %s.", rewrite)
     tf.config.optimizer.set_experimental_options({rewrite: True})

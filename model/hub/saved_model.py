@@ -1,4 +1,4 @@
-"""Foreign SavedModels: found, unpacked, and read without running their graph."""
+"""Finds, unpacks and reads SavedModels of any origin without running their graph."""
 
 import dataclasses
 import os

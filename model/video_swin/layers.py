@@ -58,7 +58,10 @@ def layer_norm(name):
 
 
 def scaled(branch, scales, index):
-    """Each example's branch [B, T, H, W, C] in float32, times its entry of [B, 2]."""
+    """Casts a branch [B, T, H, W, C] to float32 and scales it.
+
+    Each example has its factor in column `index` of `scales` [B, 2].
+    """
     branch = tf.cast(branch, tf.float32)
     if scales is None:
         return branch
@@ -154,8 +157,8 @@ class PatchMerging(keras.layers.Layer):
 class WindowAttention(keras.layers.Layer):
     """Multi-head self-attention within windows, with a relative position bias.
 
-    Equation 2 of the paper, SoftMax(Q K^T / sqrt(d) + B) V, for each head of width d.
-    The bias B is gathered from a table that is learnt.
+    Equation 2 of the paper, SoftMax(Q K^T / sqrt(d) + B) V, for each head of dimension
+    d. The bias B is gathered from a table that is learnt.
     """
 
     def __init__(self, dim, num_heads, window_size, **kwargs):
@@ -195,13 +198,13 @@ class WindowAttention(keras.layers.Layer):
     def call(self, x, mask=None):
         """[B, W, N, C] and a mask [W, N, N] or None -> [B, W, N, C]."""
         windows, tokens = x.shape[1:3]
-        width = self.dim // self.num_heads
-        qkv = tf.reshape(self.qkv(x), [-1, tokens, 3, self.num_heads, width])
-        qkv = tf.transpose(qkv, [2, 0, 3, 1, 4])  # [3, B W, h, N, width]
+        head_dim = self.dim // self.num_heads
+        qkv = tf.reshape(self.qkv(x), [-1, tokens, 3, self.num_heads, head_dim])
+        qkv = tf.transpose(qkv, [2, 0, 3, 1, 4])  # [3, B W, h, N, head_dim]
         query, key, value = tf.unstack(qkv)
         # Scores are by far the largest tensors: scale the query instead, and add bias
         # and mask as one.
-        scores = tf.matmul(query * width**-0.5, key, transpose_b=True)
+        scores = tf.matmul(query * head_dim**-0.5, key, transpose_b=True)
         bias = self.position_bias(tokens)
         if mask is not None:
             bias += mask[:, tf.newaxis]  # [W, h, N, N]
@@ -209,7 +212,7 @@ class WindowAttention(keras.layers.Layer):
             scores = tf.reshape(scores + bias, [-1, self.num_heads, tokens, tokens])
         else:
             scores += bias
-        x = tf.matmul(tf.nn.softmax(scores), value)  # [B W, h, N, width]
+        x = tf.matmul(tf.nn.softmax(scores), value)  # [B W, h, N, head_dim]
         x = tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [-1, windows, tokens, self.dim])
         return self.projection(x)
 
@@ -229,8 +232,7 @@ class Block(keras.layers.Layer):
     SW-MSA, otherwise the first, 3D W-MSA.
 
     Under a mixed policy branches are computed in low precision and added up in float32,
-    as PyTorch's automatic mixed precision does; the sum would lose digits block by
-    block.
+    as in PyTorch's automatic mixed precision; the sum would lose digits block by block.
     """
 
     def __init__(self, dim, num_heads, window_size, shifted, **kwargs):

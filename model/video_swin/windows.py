@@ -17,7 +17,9 @@ MASKED = -100.0  # what the official code adds to scores across region borders
 
 
 def effective_window(size, window_size):
-    """Shrinks a window to a feature map it does not fit, which then has no shift.
+    """Shrinks a window, axis by axis, to a feature map that is smaller.
+
+    An axis no longer than the window is not shifted.
 
     Args:
         size: (T, H, W) of the feature map.

@@ -1,4 +1,7 @@
-"""Official tensors: the architecture they tell, whether they fit it, and as ours."""
+"""Infers the architecture of official tensors, and converts them to ours and back.
+
+Before they are converted, they are checked to fit the architecture.
+"""
 
 import math
 import re

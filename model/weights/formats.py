@@ -26,9 +26,9 @@ from storage.files import sha256, written_aside
 # The forms that `write_state_dict` writes, by the end of a file's name.
 STATE_DICTS = (".pth", ".npz")
 # This file of a SavedModel holds a checksum of every tensor.
-INDEX = Path("variables", "variables.index")
+VARIABLES_INDEX = Path("variables", "variables.index")
 # What PyTorch's reader raises on files that were cut off or changed.
-DAMAGED = (RuntimeError, ValueError, LookupError, TypeError, AttributeError)
+READ_ERRORS = (RuntimeError, ValueError, LookupError, TypeError, AttributeError)
 SAFETENSORS_TYPES = {
     "F64": np.float64,
     "F32": np.float32,
@@ -40,7 +40,7 @@ SAFETENSORS_TYPES = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Checkpoint:
+class OfficialWeights:
     """Tensors by official name, and what is known about them.
 
     `description` is that of a SavedModel of ours, otherwise empty.
@@ -54,16 +54,16 @@ class Checkpoint:
 
     @property
     def variant(self):
-        """The released model whose name it bears, or None."""
+        """The released model that it is named after, or None."""
         names = (self.source.partition(".")[0], self.description.get("name"))
         return next((name for name in names if name in RELEASED), None)
 
 
-def read_checkpoint(path):
+def read_weights(path):
     """Reads a checkpoint file, or a SavedModel (directory, tar file, address).
 
     Returns:
-        A Checkpoint; names of a bare backbone get the prefix `backbone.`.
+        `OfficialWeights`; names of a bare backbone get the prefix `backbone.`.
 
     Raises:
         ConfigError: there is nothing that can be read, or reading it would run code.
@@ -75,7 +75,7 @@ def read_checkpoint(path):
         )
     if Path(path).is_file() and not is_tar(path):
         tensors, class_names = read_file(Path(path))
-        return Checkpoint(
+        return OfficialWeights(
             tensors=with_backbone_prefix(tensors),
             class_names=class_names,
             source=Path(path).name,
@@ -84,11 +84,11 @@ def read_checkpoint(path):
         )
     directory = local_directory(path)
     handle = load_handle(directory)
-    return Checkpoint(
+    return OfficialWeights(
         tensors=read_ours(handle) if handle else read_predecessor(directory),
         class_names=handle and handle.class_names,
         source=Path(path).name,
-        sha256=sha256(directory / INDEX),
+        sha256=sha256(directory / VARIABLES_INDEX),
         description=handle.description if handle else {},
     )
 
@@ -96,15 +96,15 @@ def read_checkpoint(path):
 def is_tar(path):
     """Whether a file is a tar file, compressed or not, by its first bytes."""
     with open(path, "rb") as file:
-        head = file.read(512)
-    return head[:2] == b"\x1f\x8b" or head[257:262] == b"ustar"
+        start = file.read(512)
+    return start[:2] == b"\x1f\x8b" or start[257:262] == b"ustar"
 
 
 def read_file(path):
     """Tensors and class names of a file, by the form of its content."""
     with open(path, "rb") as file:
-        head = file.read(9)
-    if head[:2] == b"PK":
+        start = file.read(9)
+    if start[:2] == b"PK":
         try:
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()
@@ -113,7 +113,7 @@ def read_file(path):
         if all(name.endswith(".npy") for name in names):
             return read_npz(path), None
         return read_torch(path)
-    return (read_safetensors(path), None) if head[8:] == b"{" else read_torch(path)
+    return (read_safetensors(path), None) if start[8:] == b"{" else read_torch(path)
 
 
 def unreadable(path, error):
@@ -172,7 +172,7 @@ def read_torch(path):
             f"{str(path)!r} is damaged or holds more than tensors and plain values: "
             f"reading it could execute code, so it was not read. ({first_line(error)})"
         ) from error
-    except (*DAMAGED, EOFError, OSError) as error:
+    except (*READ_ERRORS, EOFError, OSError) as error:
         raise unreadable(path, first_line(error)) from error
     state, meta = content, {}
     if isinstance(content, dict):

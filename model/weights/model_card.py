@@ -1,6 +1,6 @@
 """The documentation page of a published SavedModel, in the form Hub and Kaggle take."""
 
-PAGE = """\
+TEMPLATE = """\
 # Module {name}
 
 {summary}
@@ -71,7 +71,7 @@ def documentation(description):
         summary = "Classifies video clips."
     else:
         summary = "Features of video clips, for classification and fine-tuning."
-    return PAGE.format(
+    return TEMPLATE.format(
         summary=summary,
         task="video-classification" if classifier else "video-feature-extraction",
         network="video-swin-transformer" if architecture else "other",

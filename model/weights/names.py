@@ -73,7 +73,7 @@ def scope(ours, table, official):
 
 
 def from_official(path, value):
-    """A tensor of the official layout in ours.
+    """Changes a tensor from the official layout to ours.
 
     Linear kernels [out, in] -> [in, out], the patch convolution's
     [E, 3, t, h, w] -> [t, 3, h, w, E]; every other tensor stays as it is.

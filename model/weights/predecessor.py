@@ -18,7 +18,7 @@ from model.weights.names import (
     to_official,
 )
 
-INDEX = "relative_position_index"
+INDEX_TABLE = "relative_position_index"
 
 
 def read_predecessor(directory):
@@ -35,12 +35,12 @@ def read_predecessor(directory):
         )
     depths = read_depths(values[: tables[0]])
     paths = list(official_names(depths))
-    order = paths[:-2] + [INDEX] * sum(depths) + paths[-2:]
+    order = paths[:-2] + [INDEX_TABLE] * sum(depths) + paths[-2:]
     if len(order) != len(values):
         raise refused(directory, f"{len(order)} variables for depths {depths}")
     for index, (path, name) in enumerate(zip(order, names, strict=True)):
         # Index tables are told by their type; their names vary.
-        if name and path != INDEX and leaf(name) != leaf(path):
+        if name and path != INDEX_TABLE and leaf(name) != leaf(path):
             raise refused(directory, f"{path} as variable {index}, not {name}")
     weights = [value for value in values if value.dtype.kind != "i"]
     # [t, h, w, 3, E] there, [t, 3, h, w, E] here.

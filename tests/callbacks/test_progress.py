@@ -35,7 +35,7 @@ def test_the_line_says_where_the_run_is_and_when_it_ends(progress):
     for _ in range(11):
         progress.on_train_batch_end(0, LOGS)
     line = progress._line(11, LOGS)
-    assert "epoch 2/20" in line and "loss 0.1000" in line and "rate 1.00e-03" in line
+    assert "epoch 2/20" in line and "loss 0.1000" in line and "lr 1.00e-03" in line
     assert "4.0 clips/s" in line and "data wait 50%" in line
     assert "ETA 3:09" in line
 

@@ -109,7 +109,7 @@ def check_flag(flag, known):
         assert value.endswith(".py") or value in experiments(), flag
     elif name in schema():
         kind, bounds = schema()[name]
-        assert bounds.hold(parse(value, kind)), flag
+        assert bounds.allows(parse(value, kind)), flag
 
 
 def check_command(command):

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from configs.schema import Optimizer
 from data.decoding.write import write_video
-from data.sources import Kind
+from data.sources import SourceKind
 from model import backbones
 from model.classifier import Classifier
 from model.optimizer.groups import parameter_groups
@@ -45,7 +45,7 @@ def test_a_data_set(examples, tmp_path):
     for name in ("train/Fall/a.avi", "train/Rise/b.avi", "test/Rise/c.avi"):
         (tmp_path / name).parent.mkdir(parents=True)
         write_video(tmp_path / name, frames)
-    kind = Kind(open=examples["open_folders"], scan=examples["scan_folders"])
+    kind = SourceKind(open=examples["open_folders"], scan=examples["scan_folders"])
     source = kind.open(tmp_path, 1, threads=1, after_video=lambda: None)
     assert source.listing.names == ("Fall/a.avi", "Rise/b.avi", "Rise/c.avi")
     assert source.listing.labels.tolist() == [0, 1, 1]

@@ -12,7 +12,7 @@ from configs.schema.model import VIDEO_SWIN_SIZES
 from model.convert import convert, read_class_names, sizes
 from model.create import create_backbone
 from model.weights.architecture import infer_architecture, official_shapes, to_native
-from model.weights.formats import read_checkpoint
+from model.weights.formats import read_weights
 from model.weights.names import PATCH_KERNEL
 from model.weights.released import RELEASED
 from model.weights.saved_model import load_handle
@@ -98,7 +98,7 @@ def test_command_line(npz, clips, state, architecture, repository, tmp_path):
     assert handle.class_names == ("left", "right", "still")
     assert handle.description["clip"] == [4, 24, 20]
     assert (tmp_path / "output.tar.gz").is_file()
-    assert read_checkpoint(tmp_path / "output").tensors.keys() >= {QKV}
+    assert read_weights(tmp_path / "output").tensors.keys() >= {QKV}
 
 
 def test_a_model_of_the_real_size_converts_in_a_minute_and_4_gib(repository, tmp_path):
@@ -212,7 +212,7 @@ def test_image_models_become_video_backbones(state, tmp_path):
 
 
 def test_the_window_of_a_video_model_cannot_be_changed(npz, tmp_path):
-    with pytest.raises(ConfigError, match=r"--window must be \(2, 3, 3\)"):
+    with pytest.raises(ConfigError, match=r"--window_size must be \(2, 3, 3\)"):
         convert(npz, tmp_path / "output", window_size=(8, 7, 7))
 
 

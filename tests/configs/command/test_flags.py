@@ -94,7 +94,8 @@ def test_none_replaces_an_optional_field(parse):
         ("--data.flip=maybe", "data.flip.*must be true or false.*'maybe'"),
         (
             "--model.window_size=8,7",
-            "model.window_size.*integer,an integer,an integer.*'8,7'",
+            r"model.window_size.*integer,an integer,an integer \(separated by commas\)"
+            ".*'8,7'",
         ),
     ],
 )

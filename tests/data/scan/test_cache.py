@@ -4,7 +4,7 @@ import os
 import pytest
 
 from data.scan import ScanCache, Video
-from data.scan.cache import NAME, VERSION
+from data.scan.cache import SCAN_FILE, VERSION
 
 VIDEO = Video(frames=3, height=4, width=5, fps=25.0, codec="MJPG", header_frames=4)
 
@@ -33,7 +33,7 @@ def test_cache_lies_beside_the_data_and_is_read_again(file):
     saved(file)
 
     assert ScanCache(file.parent).get(file) == VIDEO
-    assert sorted(os.listdir(file.parent)) == ["a.avi", NAME]
+    assert sorted(os.listdir(file.parent)) == ["a.avi", SCAN_FILE]
 
 
 def test_directory_may_move(file, tmp_path):

@@ -12,8 +12,8 @@ from configs.command.errors import DataError
 from configs.schema import Data, Views
 from data import open_clips
 from data.decoding.write import write_video
+from data.scan import SCAN_FILE
 from data.scan.__main__ import main
-from data.sources.tfds import NAME
 from tests.data.samples import counting_frames, decoded_numbers, write_lists
 
 pytestmark = pytest.mark.skipif(
@@ -136,7 +136,7 @@ def test_command_scans_the_records(prepared, capsys):
 def test_a_scan_shows_that_it_moves(prepared, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(prepared[1], copy)
-    for path in copy.rglob(f"*{NAME}"):
+    for path in copy.rglob(f"*{SCAN_FILE}"):
         path.unlink()
     seen = []
     clips = open_clips(
@@ -155,7 +155,8 @@ def test_groups_cannot_be_used_for_validation(prepared):
 
 def test_what_is_not_prepared_is_explained(prepared, tmp_path):
     with pytest.raises(
-        DataError, match="ucf101_2 is not prepared in .*: tfds build ucf101 --config="
+        DataError,
+        match="ucf101_2 is not prepared in .*; run: tfds build ucf101 --config=",
     ):
         open_set(prepared[1], split=2)
     with pytest.raises(DataError, match="is not prepared"):

@@ -17,7 +17,7 @@ def schedule(warmup_steps=10, **changes):
 
 
 def formula(step, peak, steps, warmup_steps, warmup_fraction=0.1, final_fraction=0.0):
-    """The learning rate as the class docstring says it, in float64."""
+    """The learning rate as `warmup_cosine` documents it, in float64."""
     if step < warmup_steps:
         return peak * (warmup_fraction + (1 - warmup_fraction) * step / warmup_steps)
     fallen = min((step - warmup_steps) / (steps - warmup_steps), 1)

@@ -9,7 +9,7 @@ from configs.command.errors import ConfigError
 from model.weights.formats import (
     SAFETENSORS_TYPES,
     STATE_DICTS,
-    read_checkpoint,
+    read_weights,
     write_state_dict,
 )
 from model.weights.names import HEAD_NAMES
@@ -42,7 +42,7 @@ def saved(torch, state, tmp_path):
 
 def test_reads_what_pytorch_saved(saved, state):
     path = saved(classes=["a", "b", "c"])
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_weights(path)
     assert_same(checkpoint.tensors, state)
     assert checkpoint.class_names == ("a", "b", "c")
     assert checkpoint.sha256 == sha256(path)
@@ -51,7 +51,7 @@ def test_reads_what_pytorch_saved(saved, state):
 
 def test_reads_the_shared_checkpoint(torch, shared):
     reference = np.load(shared / "reference" / "official_a.npz")
-    checkpoint = read_checkpoint(shared / "reference" / "official_a.pth")
+    checkpoint = read_weights(shared / "reference" / "official_a.pth")
     expected = {k[6:]: reference[k] for k in reference if k.startswith("state/")}
     assert_same(checkpoint.tensors, expected)
 
@@ -63,12 +63,12 @@ def test_reads_a_bare_backbone(torch, state, tmp_path):
         if name not in HEAD_NAMES.values()
     }
     torch.save(bare, tmp_path / "bare.bin")
-    tensors = read_checkpoint(tmp_path / "bare.bin").tensors
+    tensors = read_weights(tmp_path / "bare.bin").tensors
     assert tensors.keys() == {name for name in state if name not in HEAD_NAMES.values()}
 
 
 def test_reads_npz(npz, state):
-    assert_same(read_checkpoint(npz).tensors, state)
+    assert_same(read_weights(npz).tensors, state)
 
 
 def write_safetensors(path, tensors):
@@ -89,7 +89,7 @@ def write_safetensors(path, tensors):
 
 def test_reads_safetensors(state, tmp_path):
     write_safetensors(tmp_path / "model.safetensors", state)
-    assert_same(read_checkpoint(tmp_path / "model.safetensors").tensors, state)
+    assert_same(read_weights(tmp_path / "model.safetensors").tensors, state)
 
 
 @pytest.mark.parametrize("dtype", SAFETENSORS_TYPES.values())
@@ -100,14 +100,14 @@ def test_reads_values_of_safetensors_of_every_known_type(tmp_path, dtype):
         "backbone.empty": np.zeros([0, 3], dtype),
     }
     write_safetensors(tmp_path / "model.safetensors", tensors)
-    assert_same(read_checkpoint(tmp_path / "model.safetensors").tensors, tensors)
+    assert_same(read_weights(tmp_path / "model.safetensors").tensors, tensors)
 
 
 def test_refuses_values_of_safetensors_of_another_type(tmp_path):
     path = tmp_path / "model.safetensors"
     write_safetensors(path, {"backbone.a": np.array([1, 2], np.uint8)})
     with pytest.raises(ConfigError, match=r"model\.safetensors' cannot be read: .*U8"):
-        read_checkpoint(path)
+        read_weights(path)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_refuses_a_header_of_safetensors_that_lies(tmp_path, header):
     path = tmp_path / "model.safetensors"
     path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(8))
     with pytest.raises(ConfigError, match="cannot be read"):
-        read_checkpoint(path)
+        read_weights(path)
 
 
 @pytest.mark.parametrize("suffix", STATE_DICTS)
@@ -135,7 +135,7 @@ def test_writes_what_it_reads(request, state, tmp_path, suffix):
         request.getfixturevalue("torch")
     path = tmp_path / f"back{suffix}"
     write_state_dict(path, state, None)
-    assert_same(read_checkpoint(path).tensors, state)
+    assert_same(read_weights(path).tensors, state)
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(ConfigError, match="must not exist yet"):
         write_state_dict(path, state, None)
@@ -159,9 +159,9 @@ def test_refuses_a_payload_without_running_it(saved, torch, tmp_path):
     np.savez(tmp_path / "payload.npz", x=np.array([Payload(victim)], object))
     for evil in (path, legacy):
         with pytest.raises(ConfigError, match="reading it could execute code"):
-            read_checkpoint(evil)
+            read_weights(evil)
     with pytest.raises(ConfigError, match="cannot be read"):
-        read_checkpoint(tmp_path / "payload.npz")
+        read_weights(tmp_path / "payload.npz")
     assert not victim.exists()
 
 
@@ -169,7 +169,7 @@ def test_reads_bfloat16_as_it_is_meant(torch, state, tmp_path):
     name = "backbone.norm.weight"
     value = torch.tensor(state[name]).bfloat16()
     torch.save({name: value}, tmp_path / "half.pth")
-    found = read_checkpoint(tmp_path / "half.pth").tensors[name]
+    found = read_weights(tmp_path / "half.pth").tensors[name]
     np.testing.assert_array_equal(found, value.float().numpy())
 
 
@@ -180,7 +180,7 @@ def test_refuses_changed_bytes_in_one_line(saved):
     for position in generator.integers(0, 3000, 40):
         path.write_bytes(content[:position] + b"\xff\x00\xff" + content[position + 3 :])
         try:
-            read_checkpoint(path)  # bytes of values may change unnoticed
+            read_weights(path)  # bytes of values may change unnoticed
         except ConfigError as error:
             assert "official.pth" in str(error)
 
@@ -197,20 +197,20 @@ def test_refuses_what_was_cut_off(request, state, tmp_path, form, fraction):
         write_safetensors(path, state)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * fraction)])
     with pytest.raises(ConfigError, match=r"cannot be read|could execute code"):
-        read_checkpoint(path)
+        read_weights(path)
 
 
 def test_refuses_what_is_no_checkpoint(tmp_path, torch, monkeypatch):
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache"))
     (tmp_path / "text").write_text("no checkpoint, but long enough to be looked at")
     with pytest.raises(ConfigError, match=r"cannot be read|could execute code"):
-        read_checkpoint(tmp_path / "text")
+        read_weights(tmp_path / "text")
     with pytest.raises(ConfigError, match="there is no .*missing.pth"):
-        read_checkpoint(tmp_path / "missing.pth")
+        read_weights(tmp_path / "missing.pth")
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(ConfigError, match="holds a list of unknown form"):
-        read_checkpoint(tmp_path / "list.pth")
+        read_weights(tmp_path / "list.pth")
     with tarfile.open(tmp_path / "empty.tar.gz", "w:gz"):
         pass
     with pytest.raises(ConfigError, match="directory with saved_model.pb"):
-        read_checkpoint(tmp_path / "empty.tar.gz")
+        read_weights(tmp_path / "empty.tar.gz")

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from configs.command.errors import ConfigError
 from model.weights.architecture import infer_architecture, to_native
-from model.weights.formats import read_checkpoint
+from model.weights.formats import read_weights
 from model.weights.names import HEAD_NAMES, official_names
 
 
@@ -37,7 +37,7 @@ def save(folder, named):
 
 def test_published_models_become_official_tensors(state, architecture, tmp_path):
     folder = save(tmp_path / "published", flat_list(state, architecture))
-    checkpoint = read_checkpoint(folder)
+    checkpoint = read_weights(folder)
     assert infer_architecture(checkpoint.tensors) == architecture
     expected = {k: v for k, v in state.items() if k not in HEAD_NAMES.values()}
     assert checkpoint.tensors.keys() == expected.keys()
@@ -53,7 +53,7 @@ def swapped(named, first, second):
 
 def refusal(tmp_path, named, message):
     with pytest.raises(ConfigError, match=message):
-        tensors = read_checkpoint(save(tmp_path / "wrong", named)).tensors
+        tensors = read_weights(save(tmp_path / "wrong", named)).tensors
         to_native(tensors, infer_architecture(tensors))
 
 
@@ -80,4 +80,4 @@ def test_other_saved_models_are_refused(tmp_path):
     root.weight = tf.Variable([1.0])
     tf.saved_model.save(root, str(tmp_path / "other"))
     with pytest.raises(ConfigError, match="does not have a flat list of variables"):
-        read_checkpoint(tmp_path / "other")
+        read_weights(tmp_path / "other")

@@ -1,10 +1,10 @@
-"""Ends a run whose videos keep going bad under it, with a checkpoint."""
+"""Saves and ends a run when too many of its videos have become unreadable."""
 
 from callbacks.base import RunCallback
 from configs.command.errors import DataError
 
 
-class LostClips(RunCallback):
+class LostVideos(RunCallback):
     """Ends the run after a step by which too many videos can no longer be read.
 
     Args:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from callbacks.lost_clips import LostClips
+from callbacks.lost_videos import LostVideos
 from configs.command.errors import DataError
 from tests.callbacks.logs import LOGS
 from tests.callbacks.savers import create_saver
@@ -15,7 +15,7 @@ def test_videos_gone_bad_end_the_run_with_a_checkpoint(tmp_path):
         if lost.step >= 3:
             raise DataError("too many")
 
-    lost = LostClips(check, saver=saver, step=1)
+    lost = LostVideos(check, saver=saver, step=1)
     lost.on_train_batch_end(0, LOGS)
     with pytest.raises(DataError) as caught:
         lost.on_train_batch_end(0, LOGS)
