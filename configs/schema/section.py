@@ -35,17 +35,13 @@ class Bounds:
         return " and ".join(f"{k} {v}" for k, v in words.items() if v is not None)
 
     def allows(self, value):
-        """Whether a value lies in the interval.
-
-        None does; infinity and NaN never do.
-        """
-        if value is None or isinstance(value, str | bool):
-            return True
+        """Whether a value lies in the interval; whatever is no number does."""
         if isinstance(value, tuple):
             return all(map(self.allows, value))
+        if not _is_number(value):
+            return True
         return (
-            math.isfinite(value)
-            and (self.at_least is None or value >= self.at_least)
+            (self.at_least is None or value >= self.at_least)
             and (self.above is None or value > self.above)
             and (self.at_most is None or value <= self.at_most)
             and (self.below is None or value < self.below)
@@ -91,12 +87,24 @@ class Section:
                 continue
             name = self.prefix + field.name
             require(matches(value, kind), name, f"be {describe(kind)}", value)
+            require(_is_finite(value), name, "be finite", value)
             bounds = field.metadata["bounds"]
-            require(bounds.allows(value), name, f"be {str(bounds) or 'finite'}", value)
+            require(bounds.allows(value), name, f"be {bounds}", value)
         self.validate()
 
     def validate(self):
         """Raises ConfigError where options that are valid alone do not go together."""
+
+
+def _is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_finite(value):
+    """Whether a number, or each number of a tuple, is neither infinite nor NaN."""
+    if isinstance(value, tuple):
+        return all(map(_is_finite, value))
+    return not _is_number(value) or math.isfinite(value)
 
 
 def options(section, prefix=""):

@@ -117,7 +117,7 @@ def test_a_wrong_flag_is_named_with_what_it_must_be(argument, message, parse):
         ("--model.embed_dim=none", "model.embed_dim must be set where model.handle"),
         (
             "--optimizer.learning_rate=nan",
-            "optimizer.learning_rate must be above 0; received nan",
+            "optimizer.learning_rate must be finite; received nan",
         ),
     ],
 )
