@@ -53,8 +53,9 @@ class CheckpointStore:
         return self.path / f"step-{step:08d}"
 
     def weights_sha256(self, step):
-        """The SHA-256 of the file that holds the values of a step's checkpoint."""
-        return sha256(self.folder(step) / "variables.data-00000-of-00001")
+        """The SHA-256, by the manifest, of the values of a step's checkpoint."""
+        manifest = json.loads((self.folder(step) / MANIFEST).read_text())
+        return manifest["variables.data-00000-of-00001"]["sha256"]
 
     def save(self, step, protect=()):
         """Commits a checkpoint unless there is one, then removes those no longer kept.

@@ -19,6 +19,7 @@ from model.weights.architecture import infer_architecture
 from model.weights.formats import read_weights
 from model.weights.saved_model import load_handle
 from storage.checkpoints import CheckpointStore
+from storage.files import sha256
 
 CLASSES = ["down", "left", "up"]
 PIXELS = np.arange(2 * 2 * 3 * 8 * 8, dtype=np.uint8).reshape(2, 2, 3, 8, 8)
@@ -78,6 +79,8 @@ def test_exports_the_newest_checkpoint_whole(run, model, tmp_path):
     handle = load_handle(tmp_path / "output")
     assert handle.class_names == tuple(CLASSES)
     assert handle.description["source"] == "step-00000012"
+    values = run / "checkpoints/step-00000012/variables.data-00000-of-00001"
+    assert handle.description["source_sha256"] == sha256(values)
     again = create_backbone(Model(handle=str(tmp_path / "output")))
     clip = np.ones([1, 2, 3, 8, 8], np.float32)
     np.testing.assert_array_equal(again(clip), model.backbone(clip))
