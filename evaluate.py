@@ -45,7 +45,9 @@ def main(_):
         )
     with contextlib.ExitStack() as stack:
         if not FLAGS.output:
-            stack.enter_context(RunFolder(FLAGS.workdir).locked())
+            folder = RunFolder(FLAGS.workdir)
+            folder.saved_config()  # Refuses a folder without a run before it is made.
+            stack.enter_context(folder.locked())
         trained = open_trained(
             FLAGS.workdir,
             FLAGS["model.handle"].value,

@@ -17,7 +17,6 @@ def config():
     """The experiment; what it does not say is the schema's default."""
     return Experiment(
         model=Model(
-            backbone="hub",
             handle="https://tfhub.dev/shoaib6174/"
             "swin_tiny_patch244_window877_kinetics400_1k/1",
         ),

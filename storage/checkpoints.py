@@ -15,7 +15,7 @@ from absl import logging
 
 from configs.command.errors import CheckpointError, NumericsError, StorageError
 from storage.files import clear_asides, remove_atomically, sha256, written_aside
-from storage.run_folder import checkpoint_steps
+from storage.run_folder import CHECKPOINT, checkpoint_steps
 
 DAMAGED = ".damaged"
 MANIFEST = "manifest.json"
@@ -75,7 +75,7 @@ class CheckpointStore:
         self._prune(protect)
 
     def _write(self, step):
-        clear_asides(self.path)
+        clear_asides(self.path, CHECKPOINT.fullmatch)
         try:
             with written_aside(self.folder(step)) as aside:
                 aside.mkdir()
@@ -111,7 +111,7 @@ class CheckpointStore:
             reason = objection(step) or self._try(step)
             if reason is None:
                 self._set_aside(damaged)
-                clear_asides(self.path)
+                clear_asides(self.path, CHECKPOINT.fullmatch)
                 return step
             damaged[step] = reason
         if not damaged and not list(self.path.glob(f"*{DAMAGED}*")):

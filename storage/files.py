@@ -74,13 +74,20 @@ def remove_atomically(path):
     shutil.rmtree(aside)
 
 
-def clear_asides(folder):
+def clear_asides(folder, owns):
     """Removes what killed processes were writing to a folder, or removing from it.
 
-    Only for a folder with a single writer: it must be this process.
+    Only where this process is the single writer of the names that are owned: files of
+    the user, and what others write to the same folder, must stay.
+
+    Args:
+        folder: the path.
+        owns: a function that says whether this process owns a name in the folder.
     """
-    for leftover in Path(folder).glob(ASIDE.format(name="*", process="*")):
-        remove(leftover)
+    for path in Path(folder).glob(ASIDE.format(name="*", process="*")):
+        name, _, process = path.name[1:].removesuffix(".tmp").rpartition(".")
+        if process.isdecimal() and owns(name):
+            remove(path)
 
 
 def remove(path):

@@ -21,6 +21,19 @@ from storage.files import MUST_BE_UNCHANGED, clear_asides, read_json, write_atom
 from storage.lock import locked
 
 CHECKPOINT = re.compile(r"step-(\d{8,})")
+# What only the holder of the lock writes.
+FILES = {
+    "config.json",
+    "confusion_matrix.csv",
+    "confusion_matrix.png",
+    "evaluation.json",
+    "finished.json",
+    "history.jsonl",
+    "journal.jsonl",
+    "predictions.csv",
+    "run.json",
+    "timing.jsonl",
+}
 
 
 class RunFolder:
@@ -49,7 +62,7 @@ class RunFolder:
     def locked(self):
         """Makes this process the folder's only writer; see `storage.lock.locked`."""
         with locked(self.path):
-            clear_asides(self.path)
+            clear_asides(self.path, FILES.__contains__)
             yield self
 
     @property

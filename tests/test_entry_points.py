@@ -68,7 +68,9 @@ def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_pat
     video = next((tiny_root / "UCF-101" / "Rise").glob("*.avi"))
     newest = json.loads((workdir / "evaluation.json").read_text())["step"]
     step = f"--step={newest}"
-    result = command("predict.py", f"--workdir={workdir}", step, video, "--top=2")
+    cache = f"--tfhub_cache_dir={tmp_path}"  # Defined by a library, once imported.
+    predict = ("predict.py", f"--workdir={workdir}", cache, step, video, "--top=2")
+    result = command(*predict)
     lines = result.stdout.splitlines()
     assert lines[0] == str(video) and len(lines) == 3
     assert {line.split()[1] for line in lines[1:]} <= {"Fall", "Rise", "Slide"}
@@ -101,6 +103,12 @@ def test_help_does_not_wait_for_tensorflow(command, program, code):
     imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
     assert "numpy" in imported or "absl" in imported
     assert not imported & {"tensorflow", "tf_keras", "tensorflow_datasets"}
+
+
+def test_evaluating_a_run_that_is_not_there_makes_no_folder(command, tmp_path):
+    result = command("evaluate.py", f"--workdir={tmp_path / 'typo'}", code=2)
+    assert "holds no config.json" in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mistake_in_a_flag_does_not_wait_for_tensorflow(command):

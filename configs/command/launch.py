@@ -20,10 +20,11 @@ flags.disclaim_key_flags()
 def parse():
     """Parses the command line; answers --help and mistakes in flags at once.
 
-    An entry point calls this before it imports TensorFlow, which takes seconds.
+    An entry point calls this before it imports TensorFlow, which takes seconds. The
+    flags of TensorFlow Hub exist only after that: `run` parses them.
     """
     app.define_help_flags()
-    _parse_flags(sys.argv)
+    _parse_flags([a for a in sys.argv if not a.lstrip("-").startswith("tfhub_")])
 
 
 def run(main):

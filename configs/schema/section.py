@@ -104,7 +104,7 @@ def _is_finite(value):
     """Whether a number, or each number of a tuple, is neither infinite nor NaN."""
     if isinstance(value, tuple):
         return all(map(_is_finite, value))
-    return not _is_number(value) or math.isfinite(value)
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def options(section, prefix=""):

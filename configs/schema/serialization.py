@@ -33,7 +33,8 @@ def _from_dict(section, values, prefix):
         raise ConfigError(
             f"The section {prefix or 'at the top'} of the config must hold exactly "
             f"{', '.join(sorted(names))}; received "
-            f"{', '.join(sorted(values)) if isinstance(values, dict) else values!r}."
+            f"{', '.join(sorted(values)) if isinstance(values, dict) else values!r}. "
+            "A run that another version began needs that version."
         )
     return section(
         **{

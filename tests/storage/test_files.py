@@ -94,5 +94,7 @@ def test_a_folder_is_removed_whole_or_not_at_all(tmp_path, monkeypatch):
         remove_atomically(folder)
     (left,) = tmp_path.iterdir()
     assert left.name != "folder" and (left / "file").exists()
-    clear_asides(tmp_path)
+    clear_asides(tmp_path, "another".__eq__)
+    assert left.exists()
+    clear_asides(tmp_path, "folder".__eq__)
     assert list(tmp_path.iterdir()) == []

@@ -96,7 +96,9 @@ def test_no_workdir_says_so():
 def test_the_next_writer_clears_what_a_killed_one_left(tmp_path):
     folder = RunFolder(tmp_path)
     (folder / ".journal.jsonl.123.tmp").touch()
-    (folder / "kept.tmp").touch()
+    theirs = {"kept.tmp", ".notes.txt.tmp", ".my.backup.tmp", ".out.123.tmp"}
+    for name in theirs:
+        (folder / name).touch()
     with folder.locked():
         names = {path.name for path in tmp_path.iterdir()}
-    assert names == {".lock", "kept.tmp"}
+    assert names == {".lock"} | theirs

@@ -29,6 +29,7 @@ def test_sections_cannot_be_changed():
         ("Data", "max_bad_fraction", float("nan"), "fraction must be finite.*nan"),
         ("Data", "crop_area", (0.1, float("inf")), "crop_area must be finite"),
         ("Optimizer", "weight_decay", float("inf"), "weight_decay must be finite"),
+        ("Data", "split", 10**400, r"data.split must be in \[1, 3\]"),
         ("Optimizer", "weight_decay", -0.1, "weight_decay must be at least 0"),
         ("Optimizer", "clip_norm", 0.0, "optimizer.clip_norm must be above 0"),
         ("Views", "crops", 2, "views.crops must be one of 1, 3; received 2"),
