@@ -1,0 +1,29 @@
+"""JSON of ours, checked against the type that it must have when it is read.
+
+A type is a frozen dataclass whose fields say what they may hold, for instance
+`Annotated[int, msgspec.Meta(ge=0)]`; fields that the type does not know are passed over.
+"""
+
+import msgspec
+
+
+def decode(data, form):
+    """Reads JSON as a type.
+
+    Args:
+        data: the JSON as text or as UTF-8 bytes. NaN and infinities are not JSON.
+        form: the type.
+
+    Returns:
+        A value of the type.
+
+    Raises:
+        ValueError: the JSON is damaged, too deep, or says something else; one line,
+            which names the field, as in "Expected `int`, got `str` - at `$.frames`".
+    """
+    try:
+        if isinstance(data, bytes):
+            data = data.decode()  # The library skips what it does not look at.
+        return msgspec.json.decode(data, type=form)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise ValueError(str(error)) from None
