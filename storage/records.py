@@ -1,7 +1,7 @@
 """JSON of ours, checked against the type that it must have when it is read.
 
 A type is a frozen dataclass whose fields say what they may hold, for instance
-`Annotated[int, msgspec.Meta(ge=0)]`; fields that the type does not know are passed over.
+`Annotated[int, msgspec.Meta(ge=0)]`; fields that it does not know are passed over.
 """
 
 import msgspec
