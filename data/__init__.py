@@ -10,7 +10,7 @@ import importlib
 
 _MODULES = {
     "Clips": "data.clips",
-    "DecodeError": "data.decoding.video",
+    "DecodeError": "data.decoding.errors",
     "open_clips": "data.clips",
     "video_views": "data.clips",
 }

@@ -6,8 +6,9 @@ import numpy as np
 from absl import logging
 
 from configs.command.errors import DataError
+from data.decoding.errors import DecodeError
 from data.decoding.reader import Reader
-from data.decoding.video import DecodeError, read_clip
+from data.decoding.video import read_clip
 from data.pipeline import train_batches, validation_batches, view_batches
 from data.sampling.plan import train_plan, validation_plan, view_plan
 from data.scan import DecoderProcess, scan_file
@@ -75,10 +76,10 @@ def video_views(path, *, data, views):
         plan = view_plan(video, data, views=views, seed=0, position=clip)
         read_clip(
             path,
+            video,
             frames=plan.frames,
             regions=plan.regions,
             size=data.size,
-            seek=video.seek_exact,
             out=out[clip],
         )
     return out.reshape(-1, *shape[2:])

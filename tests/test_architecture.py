@@ -51,6 +51,7 @@ ROOMS = {
 PROGRAMS = {"data/scan/__main__.py": {"sources", "decoding"}}
 # Heavy or optional libraries, and the only files that may import them.
 CONFINED = {
+    "av": "data/decoding/",
     "cv2": "data/decoding/",
     "matplotlib": ("data/show.py", "model/evaluation/report.py"),
     "safetensors": "model/weights/formats.py",

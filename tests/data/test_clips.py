@@ -83,6 +83,7 @@ def test_stream_holds_what_the_plans_say(clips):
         expected = np.zeros((1, 4, 3, 16, 16), np.uint8)
         read_clip(
             path,
+            video,
             frames=plan.frames,
             regions=plan.regions,
             size=16,
