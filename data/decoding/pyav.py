@@ -72,6 +72,7 @@ class AvVideo:
             raise DecodeError("holds no video that can be opened")
         # Whole clips are decoded side by side; FFmpeg's threads would only compete.
         self._stream.codec_context.thread_count = 1
+        self._rotation = self._matrix = None  # of the last frame
         self._size = None  # (width, height) that all frames are brought to
         self.header_frames = self._stream.frames
         self.fps = float(self._stream.average_rate or 0)
@@ -138,32 +139,43 @@ class AvVideo:
             format="bgr24",
             interpolation="BICUBIC",
         )
-        return upright(converted.to_ndarray(), display_matrix(frame))
+        return upright(converted.to_ndarray(), self._matrix_of(frame))
 
+    def luma(self, frame):
+        """The brightness of a frame's pixels as they are stored, at almost no cost.
 
-def luma(frame):
-    """The brightness of a frame's pixels as they are stored, at almost no cost.
+        Args:
+            frame: av.VideoFrame.
 
-    Args:
-        frame: av.VideoFrame.
+        Returns:
+            uint8 [height, width], turned as by `image`, a view of the frame's memory;
+            None where the format does not store it as bytes side by side.
+        """
+        kind = frame.format
+        if not kind.is_planar or kind.is_rgb or kind.components[0].bits != 8:
+            return None
+        plane = frame.planes[0]
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        return upright(rows[: frame.height, : frame.width], self._matrix_of(frame))
 
-    Returns:
-        uint8 [height, width], turned as `AvVideo.image` turns it, a view of the frame's
-        memory; None where the format does not store it as bytes side by side.
-    """
-    kind = frame.format
-    if not kind.is_planar or kind.is_rgb or kind.components[0].bits != 8:
-        return None
-    plane = frame.planes[0]
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    return upright(rows[: frame.height, : frame.width], display_matrix(frame))
+    def is_turned(self, frame):
+        """Whether a frame is shown turned by a quarter."""
+        (a, b), _ = self._matrix_of(frame)
+        return abs(b) > abs(a)
+
+    def _matrix_of(self, frame):
+        """`display_matrix` of a frame, looked up only where it may have changed."""
+        if self._rotation != frame.rotation:
+            self._rotation, self._matrix = frame.rotation, display_matrix(frame)
+        return self._matrix
 
 
 def display_matrix(frame):
     """How a frame must be turned and mirrored to be shown.
 
     Args:
-        frame: av.VideoFrame.
+        frame: av.VideoFrame. It stays in memory until Python looks for reference
+            cycles, so this is not for every frame of a long video.
 
     Returns:
         ((a, b), (c, d)): a stored pixel at (x, y) is shown at (a x + c y, b x + d y),
@@ -174,12 +186,6 @@ def display_matrix(frame):
         return (1, 0), (0, 1)
     a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
     return (a, b), (c, d)
-
-
-def is_turned(frame):
-    """Whether a frame is shown turned by a quarter."""
-    (a, b), _ = display_matrix(frame)
-    return abs(b) > abs(a)
 
 
 def upright(image, matrix):

@@ -11,7 +11,7 @@ import cv2
 
 from data.decoding.errors import DecodeError
 from data.decoding.opencv import open_video
-from data.decoding.pyav import AvVideo, is_turned, read_frames
+from data.decoding.pyav import AvVideo, read_frames
 from data.decoding.witnesses import same_frame
 
 PROBES = 4  # places at which a seek is compared with reading from the start
@@ -65,7 +65,7 @@ def by_pyav(path, *, alive):
                 image = video.image(frame)
                 sums[number] = _checksum(image)
                 if first is None:
-                    first = image.shape[:2], is_turned(frame)
+                    first = image.shape[:2], video.is_turned(frame)
             in_order = frame.pts is not None and last < frame.pts
             last = frame.pts if in_order else math.inf  # never in order again
             if frame.key_frame and in_order:
@@ -134,7 +134,7 @@ def _read_through(capture, witness, alive):
             if frame:
                 colours = number % COLOURS_EVERY == 0 or state != before
                 _compare(number, image, frame, witness, colours)
-                turned = turned or is_turned(frame)
+                turned = turned or witness.is_turned(frame)
             sums[number] = _checksum(image)
         before = state
         alive()

@@ -6,8 +6,6 @@ come with different releases of FFmpeg.
 
 import numpy as np
 
-from data.decoding.pyav import luma
-
 # About so many rows and columns of pixels are compared.
 GRID = 16
 # The same frame gives the same pixels where both convert it to RGB in the same way, as
@@ -36,7 +34,7 @@ def same_frame(image, frame, video, *, colours):
             the same where the brightness that PyAV decoded is the same: that needs no
             conversion to RGB, which costs as much as decoding.
     """
-    if not colours and _same_brightness(image, luma(frame), frame.format.name):
+    if not colours and _same_brightness(image, video.luma(frame), frame.format.name):
         return True
     expected = video.image(frame)
     if expected.shape != image.shape:

@@ -1,8 +1,10 @@
 """Both decoders, and what is read of a file, against the `ffmpeg` command."""
 
+import gc
 import shutil
 import subprocess
 
+import av
 import numpy as np
 import pytest
 
@@ -241,6 +243,23 @@ def test_file_that_only_opencv_reads_says_that_nothing_confirms_it(scene, monkey
 
     facts = inspect_video(scene)
     assert facts["decoder"] == "opencv" and "nothing confirms" in facts["note"]
+
+
+def test_frames_of_a_long_video_do_not_pile_up(scene):
+    alive = []
+
+    def count():
+        alive.append(
+            sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+        )
+
+    gc.collect()
+    gc.disable()  # As between its rounds, which are rare.
+    try:
+        inspect_video(scene, alive=count)
+    finally:
+        gc.enable()
+    assert len(alive) == 40 and max(alive) <= 5
 
 
 CASES = {  # file -> frames, shown height and width
