@@ -250,7 +250,7 @@ def test_frames_of_a_long_video_do_not_pile_up(scene):
 
     def count():
         alive.append(
-            sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+            sum(isinstance(item, av.VideoFrame) for item in gc.get_objects())
         )
 
     gc.collect()
