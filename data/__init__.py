@@ -12,7 +12,7 @@ _MODULES = {
     "Clips": "data.clips",
     "DecodeError": "data.decoding.errors",
     "open_clips": "data.clips",
-    "video_views": "data.clips",
+    "video_views": "data.one_video",
 }
 
 __all__ = ["Clips", "DecodeError", "open_clips", "video_views"]

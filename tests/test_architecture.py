@@ -31,7 +31,8 @@ ROOMS = {
         "splits": set(),
         "pipeline": set(),
         "synthetic": {"decoding"},
-        "clips": {"sampling", "decoding", "scan", "sources", "splits", "pipeline"},
+        "clips": {"sampling", "decoding", "sources", "splits", "pipeline"},
+        "one_video": {"sampling", "decoding", "scan"},
         "show": {"__init__"},
     },
     "model": {

@@ -249,9 +249,7 @@ def test_frames_of_a_long_video_do_not_pile_up(scene):
     alive = []
 
     def count():
-        alive.append(
-            sum(isinstance(item, av.VideoFrame) for item in gc.get_objects())
-        )
+        alive.append(sum(isinstance(item, av.VideoFrame) for item in gc.get_objects()))
 
     gc.collect()
     gc.disable()  # As between its rounds, which are rare.
