@@ -9,7 +9,9 @@ from configs.command.errors import ConfigError
 from model.weights.formats import (
     SAFETENSORS_TYPES,
     STATE_DICTS,
+    read_safetensors,
     read_weights,
+    require_new_output,
     write_state_dict,
 )
 from model.weights.names import HEAD_NAMES
@@ -100,7 +102,7 @@ def test_reads_values_of_safetensors_of_every_known_type(tmp_path, dtype):
         "backbone.empty": np.zeros([0, 3], dtype),
     }
     write_safetensors(tmp_path / "model.safetensors", tensors)
-    assert_same(read_weights(tmp_path / "model.safetensors").tensors, tensors)
+    assert_same(read_safetensors(tmp_path / "model.safetensors"), tensors)
 
 
 def test_refuses_values_of_safetensors_of_another_type(tmp_path):
@@ -168,7 +170,8 @@ def test_refuses_a_payload_without_running_it(saved, torch, tmp_path):
 def test_reads_bfloat16_as_it_is_meant(torch, state, tmp_path):
     name = "backbone.norm.weight"
     value = torch.tensor(state[name]).bfloat16()
-    torch.save({name: value}, tmp_path / "half.pth")
+    tensors = {key: torch.tensor(value) for key, value in state.items()}
+    torch.save(tensors | {name: value}, tmp_path / "half.pth")
     found = read_weights(tmp_path / "half.pth").tensors[name]
     np.testing.assert_array_equal(found, value.float().numpy())
 
