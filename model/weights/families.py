@@ -18,6 +18,7 @@ from model.weights.translation import (
     from_mmpretrain,
     from_official_kin,
     from_torchvision,
+    renamed,
 )
 
 
@@ -87,6 +88,12 @@ BESIDE = re.compile(
 )
 
 
+# What wrappers of single modules put anywhere into a name; no module is called so.
+WITHIN = re.compile(
+    r"(^|\.)(?:_orig_mod|_checkpoint_wrapped_module|_fsdp_wrapped_module)(?=\.)"
+)
+
+
 def to_official_names(tensors, source):
     """Tensors of any known family by official name, with `backbone.` and `cls_head.`.
 
@@ -101,6 +108,7 @@ def to_official_names(tensors, source):
         ConfigError: no family is known that has such names, or there are several models
             or several heads.
     """
+    tensors = renamed(tensors, lambda name: WITHIN.sub("", name).lstrip("."))
     family, root = recognise(tensors, source)
     logging.info("%s has names of %s, after %r.", source, family.title, root)
     backbone = {

@@ -77,15 +77,16 @@ def from_torchvision(tensors):
         stage, merging = divmod(int(match[1]) - first, 2)
         return f"layers.{stage}.{'downsample' if merging else 'blocks'}."
 
-    numbered = {}
-    for name, value in renamed(tensors, TORCHVISION).items():
-        numbered[re.sub(rf"^features\.{NUMBER}\.", in_stages, name)] = value
-    return renamed(numbered, TORCHVISION_BLOCK)
+    numbered = renamed(
+        renamed(tensors, first_of(TORCHVISION)),
+        lambda name: re.sub(rf"^features\.{NUMBER}\.", in_stages, name),
+    )
+    return renamed(numbered, first_of(TORCHVISION_BLOCK))
 
 
 def from_hugging_face(tensors):
     """Names of Hugging Face's 2D Swin; query, key and value become one tensor."""
-    return fused(renamed(tensors, HUGGING_FACE))
+    return fused(renamed(tensors, first_of(HUGGING_FACE)))
 
 
 def from_mmpretrain(tensors):
@@ -94,35 +95,43 @@ def from_mmpretrain(tensors):
     Their merging gathers the four neighbours by `nn.Unfold`, channel by channel and row
     by row; the official one neighbour by neighbour and column by column.
     """
-    official = last_norm(renamed(tensors, MMPRETRAIN))
+    official = last_norm(renamed(tensors, first_of(MMPRETRAIN)))
     for name, value in official.items():
         if ".downsample." in name:
             official[name] = neighbour_by_neighbour(value)
     return official
 
 
-def renamed(tensors, table):
+def renamed(tensors, rename):
     """Tensors under new names.
-
-    Args:
-        tensors: by name.
-        table: (pattern, replacement) pairs; the first that fits a name's beginning is
-            applied, and a name that none fits stays.
 
     Raises:
         ConfigError: two tensors get one name.
     """
     result = {}
     for name, value in tensors.items():
-        new = name
-        for pattern, replacement in table:
-            new, changed = re.subn(f"^{pattern}", replacement, name)
-            if changed:
-                break
+        new = rename(name)
         if new in result:
             raise ConfigError(f"The checkpoint must hold {new} once; {name} is it too.")
         result[new] = value
     return result
+
+
+def first_of(table):
+    """A function that renames by the first pattern which fits a name's beginning.
+
+    Args:
+        table: (pattern, replacement) pairs; a name that none fits stays.
+    """
+
+    def rename(name):
+        for pattern, replacement in table:
+            new, changed = re.subn(f"^{pattern}", replacement, name)
+            if changed:
+                return new
+        return name
+
+    return rename
 
 
 def stages(tensors):
@@ -145,7 +154,7 @@ def last_norm(tensors):
     if others:
         logging.warning("Norms of other stages are left out: %s.", ", ".join(others))
     kept = {name: value for name, value in tensors.items() if name not in others}
-    return renamed(kept, ((re.escape(last), "norm."),))
+    return renamed(kept, first_of(((re.escape(last), "norm."),)))
 
 
 def merging_at_the_end(tensors):
@@ -153,12 +162,12 @@ def merging_at_the_end(tensors):
     numbers = {int(match[1]) for match in map(MERGING.match, tensors) if match}
     if 0 in numbers or stages(tensors) - 1 not in numbers:
         return tensors
-    return {
-        MERGING.sub(
-            lambda match: f"layers.{int(match[1]) - 1}.downsample.", name
-        ): value
-        for name, value in tensors.items()
-    }
+    return renamed(tensors, lambda name: MERGING.sub(one_before, name))
+
+
+def one_before(match):
+    """The name of a merging, by its match, as the stage's before it."""
+    return f"layers.{int(match[1]) - 1}.downsample."
 
 
 def fused(tensors):
