@@ -1,6 +1,7 @@
 """Names of classes, from a file of them or from a checkpoint."""
 
 import codecs
+import reprlib
 from pathlib import Path
 from unicodedata import category
 
@@ -84,13 +85,12 @@ def checked_class_names(names, source="The checkpoint"):
     for position, name in enumerate(names):
         if first.setdefault(name, position) != position:
             raise ConfigError(
-                f"{source} must name each class once; {name!r} is class {first[name]} "
-                f"and {position}. {advice}"
+                f"{source} must name each class once; {reprlib.repr(name)} is class "
+                f"{first[name]} and {position}. {advice}"
             )
     return tuple(names)
 
 
 def abbreviated(value):
-    """What a value looks like, in at most 80 letters."""
-    text = f"{type(value).__name__} {value!r}"
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    """What a value looks like, in a few words, however deep it is."""
+    return f"{type(value).__name__} {reprlib.repr(value)[:80]}"

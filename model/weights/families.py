@@ -77,7 +77,7 @@ KNOWN = (
 STRANGERS = (
     (r"logit_scale|cpb_mlp", "a Swin V2, whose attention is another"),
     (r"pool_[qkv]\.|\.project_[qkv]|attn\.rel_pos", "a MViT"),
-    (r"(temporal_attn|encoder\.layer\.|blocks)\.\d+\.", "a vision transformer"),
+    (r"encoder[._]layers?[._]\d|encoder_layer|(^|\.)blocks\.\d", "a transformer"),
     (r"layer\d\.\d+\.(conv|downsample)", "a residual network"),
     (r"(^|\.)(exp_avg|momentum_buffer|param_groups)", "the state of an optimizer"),
 )
@@ -110,7 +110,8 @@ def to_official_names(tensors, source):
     """
     tensors = renamed(tensors, lambda name: WITHIN.sub("", name).lstrip("."))
     family, root = recognise(tensors, source)
-    logging.info("%s has names of %s, after %r.", source, family.title, root)
+    behind = f", behind {root!r}" if root else ""
+    logging.info("%s has names of %s%s.", source, family.title, behind)
     backbone = {
         name.removeprefix(root): value
         for name, value in tensors.items()

@@ -25,7 +25,7 @@ from model.weights.predecessor import read_predecessor
 from model.weights.pytorch import import_torch, read_torch, unreadable
 from model.weights.released import RELEASED
 from model.weights.saved_model import load_handle
-from model.weights.values import require_finite_floats
+from model.weights.values import require_finite_floats, require_plain_names
 from storage.archives import require_sane_size, require_sane_zip
 from storage.files import sha256, written_aside
 
@@ -101,6 +101,7 @@ def read_weights(path):
         require_sane_size(path)
     if Path(path).is_file() and not is_tar(path):
         tensors, class_names = read_file(Path(path))
+        require_plain_names(tensors, path)
         tensors = to_official_names(tensors, Path(path).name)
         require_finite_floats(tensors, path)
         return OfficialWeights(
@@ -110,6 +111,7 @@ def read_weights(path):
             sha256=sha256(path),
             description={},
         )
+    require_saved_model(path)
     directory = local_directory(path)
     handle = load_handle(directory)
     return OfficialWeights(
@@ -119,6 +121,17 @@ def read_weights(path):
         sha256=sha256(directory / VARIABLES_INDEX),
         description=handle.description if handle else {},
     )
+
+
+def require_saved_model(path):
+    """Raises ConfigError for a folder that holds weights and is no SavedModel."""
+    endings = ("*.safetensors", "*.bin", "*.pth", "*.pt", "*.ckpt", "*.npz")
+    weights = [file.name for ending in endings for file in Path(path).glob(ending)]
+    if weights and not Path(path, "saved_model.pb").exists():
+        raise ConfigError(
+            f"The checkpoint must be a file or a SavedModel; {str(path)!r} is a folder "
+            f"with {', '.join(sorted(weights)[:5])}: name one of them."
+        )
 
 
 def is_tar(path):

@@ -8,11 +8,13 @@ that keep nothing are read in their place, so that not even their own code runs.
 import collections
 import pickle
 import re
+import reprlib
 import struct
 
 from absl import logging
 
 from configs.command.errors import ConfigError
+from model.weights.values import require_plain_names
 from storage.archives import require_sane_unpacked_size
 
 # Where projects keep the weights in what they save; the first that is there is taken.
@@ -20,6 +22,7 @@ AVERAGES = ("state_dict_ema", "model_ema")
 WRAPPERS = (*AVERAGES, "state_dict", "model_state_dict", "model", "module", "net")
 # What mmengine calls the weights before averaging; its state_dict is the average.
 BEFORE_AVERAGING = "ema_state_dict"
+DEEPEST = 4  # wrappers around one another: a dict may hold itself
 # What PyTorch's reader raises on files that were cut off or changed.
 READ_ERRORS = (
     RuntimeError,
@@ -113,20 +116,18 @@ def read_torch(path):
         name: value for name, value in state.items() if isinstance(value, torch.Tensor)
     }
     foreign = [name for name, value in state.items() if isinstance(value, Nothing)]
-    if foreign or not tensors:
-        raise unreadable(
-            path,
-            f"{foreign[0]} is not a tensor of PyTorch"
-            if foreign
-            else f"it holds no tensors, but {list(state)[:5]}",
-        )
+    require_plain_names([*tensors, *foreign], path)
+    if foreign:
+        raise unreadable(path, f"{foreign[0]} is not a tensor of PyTorch")
+    if not tensors:
+        raise unreadable(path, f"it holds no tensors, but {reprlib.repr(list(state))}")
     for name, value in tensors.items():
         require_plain(torch, path, name, value)
     # A tensor may claim any shape over a storage of a few bytes, by strides of 0.
     require_sane_unpacked_size(
         path, sum(value.numel() * value.element_size() for value in tensors.values())
     )
-    arrays = {str(name): as_array(torch, value) for name, value in tensors.items()}
+    arrays = {name: as_array(torch, value) for name, value in tensors.items()}
     return arrays, class_names_of(content)
 
 
@@ -139,10 +140,11 @@ def load(torch, path):
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL (\S+)", str(error))
+        what = f", {found[1]!r}" if found else ""
         raise ConfigError(
             f"{str(path)!r} is damaged or holds more than tensors and plain values"
-            f"{f', {found[1]}' if found else ''}: reading it could execute code, so it "
-            "was not read. A file with nothing but the state dict can be read."
+            f"{what}: reading it could execute code, so it was not read. A file with "
+            "nothing but the state dict can be read."
         ) from error
     except READ_ERRORS as error:
         raise unreadable(path, first_line(error)) from error
@@ -154,8 +156,13 @@ def unwrap(path, content):
     Raises:
         ConfigError: there is none.
     """
-    while isinstance(content, dict):
-        found = [key for key in WRAPPERS if isinstance(content.get(key), dict)]
+    for _ in range(DEEPEST):
+        if not isinstance(content, dict):
+            break
+        inside = {key: content.get(key) for key in WRAPPERS}
+        found = [
+            key for key in WRAPPERS if isinstance(inside[key], dict) and inside[key]
+        ]
         if not found:
             return content
         report_choice(path, content, found)
@@ -243,4 +250,5 @@ def unreadable(path, error):
 
 def first_line(error):
     """The first line of an error's message, without a full stop; else its kind."""
-    return str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
+    line = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
+    return "".join(letter if letter.isprintable() else "?" for letter in line)

@@ -1,11 +1,30 @@
 """Weights are finite real numbers that float32 can hold; nothing else trains."""
 
+import reprlib
+
 import numpy as np
 import tensorflow as tf
 
 from configs.command.errors import ConfigError
 
+LONGEST_NAME = 500
 BUFFERS = ("relative_position_index",)  # integers, that follow from the window
+
+
+def require_plain_names(tensors, source):
+    """Raises ConfigError unless names are texts that can stand in a line.
+
+    Args:
+        tensors: names, or tensors by what stands for names in a file.
+        source: where they come from, for messages.
+    """
+    for name in tensors:
+        plain = isinstance(name, str) and name.isprintable()
+        if not plain or len(name) > LONGEST_NAME:
+            raise ConfigError(
+                f"Tensors must be called by texts of at most {LONGEST_NAME} letters; "
+                f"{str(source)!r} has one called {reprlib.repr(name)}."
+            )
 
 
 def require_finite_floats(tensors, source):

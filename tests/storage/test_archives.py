@@ -27,8 +27,15 @@ def header(size, kind=tarfile.REGTYPE):
     return member.tobuf(tarfile.GNU_FORMAT)
 
 
-@pytest.mark.parametrize("form", PACKERS)
-@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.XHDTYPE])
+@pytest.mark.parametrize(
+    ("form", "kind"),
+    [
+        ("gz", tarfile.REGTYPE),
+        ("gz", tarfile.XHDTYPE),
+        ("bz2", tarfile.REGTYPE),
+        ("xz", tarfile.REGTYPE),
+    ],
+)
 def test_refuses_a_tar_file_that_unpacks_to_far_more(tmp_path, form, kind):
     """Of a member or of a header's text, which tarfile reads at once."""
     path = tmp_path / f"bomb.tar.{form}"

@@ -7,6 +7,14 @@ from model.weights.class_names import checked_class_names, read_class_names
 NAMES = ("Café au lait", "走る", "a")
 
 
+def nested(depth):
+    """A list within lists, deeper than Python can print."""
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 def written(tmp_path, content):
     path = tmp_path / "names.txt"
     path.write_bytes(content)
@@ -66,6 +74,7 @@ def test_refuses_a_file_that_is_none(tmp_path):
         (["a", "b\nc"], "that of class 1"),
         (["a", "b", "a"], "'a' is class 0 and 2"),
         (["x" * 500, "x" * 500], "once"),
+        ([nested(5000)], "a list of texts"),
     ],
 )
 def test_a_class_list_of_a_checkpoint_that_is_none(names, message):

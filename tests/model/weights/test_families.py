@@ -205,7 +205,7 @@ def only(*names):
     ("names", "looks_like"),
     [
         (only("conv1.weight", "layer1.0.conv1.weight"), "a residual network"),
-        (only("blocks.0.attn.qkv.weight"), "a vision transformer"),
+        (only("blocks.0.attn.qkv.weight"), "a transformer"),
         (only("layers.0.blocks.0.attn.logit_scale"), "a Swin V2"),
         (only("a", "b", "c", "d", "e"), r"none of them: a \[2\], b .* and 2 more"),
         ({}, "no tensors"),

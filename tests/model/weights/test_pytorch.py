@@ -112,12 +112,37 @@ def test_no_code_of_numpy_or_a_project_runs(torch, read, tensors, monkeypatch):
     assert set(torch.serialization.get_safe_globals()) == before
 
 
+def test_a_dict_that_holds_itself_ends(read, tensors):
+    content = {"tensors": tensors}
+    content["state_dict"] = content
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read(content)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[2Ja", 7, "layers." * 1000])
+def test_a_name_that_cannot_stand_in_a_line_is_shown_quoted(read, tensors, name):
+    with pytest.raises(ConfigError, match="must be called by texts") as error:
+        read(tensors | {name: tensors[QKV]})
+    assert str(error.value).isprintable() and len(str(error.value)) < 300
+
+
+def test_an_empty_average_is_none(read, tensors, state):
+    assert_same(read({"state_dict": tensors, "state_dict_ema": {}}), state)
+
+
 def test_names_the_object_that_is_refused(torch, tensors, tmp_path):
     module = torch.nn.Linear(2, 2)
     torch.save({"model": module}, tmp_path / "module.pth")
     with pytest.raises(ConfigError, match=r"torch\.nn\.modules\.linear\.Linear") as e:
         read_weights(tmp_path / "module.pth")
     assert "\n" not in str(e.value)
+
+
+def test_a_folder_of_weights_is_told_which_file_to_name(tmp_path):
+    (tmp_path / "config.json").touch()
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(ConfigError, match=r"with model\.safetensors: name one"):
+        read_weights(tmp_path)
 
 
 @pytest.mark.parametrize("key", ["model_state_dict", "state_dict_ema", "model", "net"])
