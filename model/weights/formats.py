@@ -114,8 +114,10 @@ def read_weights(path):
     require_saved_model(path)
     directory = local_directory(path)
     handle = load_handle(directory)
+    tensors = read_ours(handle) if handle else read_predecessor(directory)
+    require_finite_floats(tensors, path)
     return OfficialWeights(
-        tensors=read_ours(handle) if handle else read_predecessor(directory),
+        tensors=tensors,
         class_names=handle and handle.class_names,
         source=Path(path).name,
         sha256=sha256(directory / VARIABLES_INDEX),

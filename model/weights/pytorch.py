@@ -147,7 +147,7 @@ def load(torch, path):
             "nothing but the state dict can be read."
         ) from error
     except READ_ERRORS as error:
-        raise unreadable(path, first_line(error)) from error
+        raise unreadable(path, error) from error
 
 
 def unwrap(path, content):
@@ -244,11 +244,11 @@ def unreadable(path, error):
     """The error that says why a file cannot be read."""
     return ConfigError(
         f"The checkpoint must be a whole file of a known form; {str(path)!r} cannot be "
-        f"read: {error}."
+        f"read: {first_line(error)}."
     )
 
 
 def first_line(error):
-    """The first line of an error's message, without a full stop; else its kind."""
+    """The first line of an error or a text, without a full stop; else its kind."""
     line = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
     return "".join(letter if letter.isprintable() else "?" for letter in line)

@@ -153,6 +153,13 @@ def test_refuses_an_array_whose_header_lies(tmp_path, shape, values):
     assert f"{4 * shape[0]} bytes" in str(error.value)
 
 
+def test_an_error_of_a_library_stays_one_line_without_control_characters(tmp_path):
+    write_safetensors(tmp_path / "x", {"a\n\x1b[2J": np.array([1], np.uint8)})
+    with pytest.raises(ConfigError) as error:
+        read_weights(tmp_path / "x")
+    assert str(error.value).isprintable()
+
+
 def test_reads_compressed_and_other_floats(state, tmp_path):
     """NumPy's other orders of bytes and widths are numbers like any other."""
     kinds = [">f4", "<f8", ">f8", "<f4"]
