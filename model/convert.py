@@ -5,8 +5,9 @@
     python -m model.convert swin_tiny back.pth
 
 CHECKPOINT is what PyTorch saved, safetensors, .npz, or a SavedModel (ours or the
-predecessor's); docs/weights.md names the projects whose tensors it knows. OUTPUT becomes a folder, with OUTPUT.tar.gz beside it; ending in .pth or
-.npz, it becomes the official state dict instead.
+predecessor's); docs/weights.md names the projects whose tensors it knows. OUTPUT
+becomes a folder, with OUTPUT.tar.gz beside it; ending in .pth or .npz, it becomes the
+official state dict instead.
 """
 
 from pathlib import Path
