@@ -14,6 +14,7 @@ from configs.command.errors import ConfigError
 from configs.schema.model import ARCHITECTURE
 from model.hub.backbone import HubBackbone
 from model.hub.saved_model import check_interface, local_directory, read_interface
+from model.hub.trust import check_graph
 from model.video_swin.backbone import VideoSwin
 from model.weights.architecture import to_state_dict
 from model.weights.saved_model import in_order, load_handle
@@ -165,9 +166,10 @@ class HubKind:
         return dataclasses.replace(config, backbone="hub")
 
     def check_clip(self, config, *, frames, size):
-        """Asks the handle's signature; see `Kind`."""
-        interface = read_interface(local_directory(config.handle))
-        check_interface(interface, frames=frames, size=size)
+        """Asks the handle's signature, and reads what it may do; see `Kind`."""
+        directory = local_directory(config.handle)
+        check_interface(read_interface(directory), frames=frames, size=size)
+        check_graph(directory, trusted=config.trust_graph)
 
     def fingerprint(self, config):
         """The SHA-256 of the graph, wherever it lies; see `Kind`."""
@@ -180,7 +182,7 @@ class HubKind:
             "is drawn again after a restart.",
             config.handle,
         )
-        return HubBackbone(config.handle, name="backbone")
+        return HubBackbone(config.handle, trusted=config.trust_graph, name="backbone")
 
     def saved(self, backbone):
         """All variables, and the graph itself; see `Kind`."""

@@ -1,0 +1,240 @@
+"""SavedModels that were unpacked or downloaded, kept in a folder of the user's own.
+
+Whatever lies there may be run, so nobody else may put anything there, and what is found
+there again is compared whole with the manifest that was written when it came: names,
+sizes, SHA-256. It lies beside the folder that it describes.
+"""
+
+import bz2
+import contextlib
+import dataclasses
+import gzip
+import json
+import lzma
+import os
+import re
+import tarfile
+import zlib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import tensorflow as tf
+from absl import logging
+
+from configs.command.errors import ConfigError
+from model.hub.library import resolve, tfhub_cache_dir
+from storage.files import (
+    clear_asides,
+    remove,
+    sha256,
+    write_atomically,
+    written_aside,
+)
+from storage.private import private_folder, require_own, user_cache, waiting_lock
+from storage.records import decode
+
+ADVICE = "name a folder of your own by TFHUB_CACHE_DIR, or unset it for ~/.cache"
+VARIABLE = "TFHUB_CACHE_DIR"
+OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+# What reading a damaged archive raises.
+UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
+DIGEST = re.compile("[0-9a-f]{64}")
+# Weights hardly compress: an archive of a model that unpacks to more than this many
+# times its size, and these bytes, is none.
+RATIO, GRACE = 20, 64 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """What a manifest says of a file."""
+
+    bytes: Annotated[int, msgspec.Meta(ge=0)]
+    sha256: Annotated[str, msgspec.Meta(pattern=f"^{DIGEST.pattern}$")]
+
+
+def cache_folder():
+    """The folder of unpacked and downloaded models, checked to be the user's own.
+
+    TFHUB_CACHE_DIR or --tfhub_cache_dir name it; otherwise it lies in XDG_CACHE_HOME,
+    or in ~/.cache.
+
+    Raises:
+        ConfigError: it belongs to another user, or others may write to it.
+        StorageError: it cannot be made.
+    """
+    path = tfhub_cache_dir(default_cache_dir=str(user_cache("models")))
+    return private_folder(Path(path).expanduser(), ADVICE)
+
+
+def unpacked(archive):
+    """Unpacks a tar file into the cache, once for each content.
+
+    Args:
+        archive: the path.
+
+    Returns:
+        The folder, whose content is that of the archive.
+
+    Raises:
+        ConfigError: it is no whole tar file of files and folders, or unpacks to far
+            more than it is.
+        StorageError: it could not be unpacked.
+    """
+    cache = cache_folder()
+    directory = cache / sha256(archive)
+    with waiting_lock(cache):
+        clear_asides(cache, DIGEST.fullmatch)
+        problem = damage(directory) if os.path.lexists(directory) else None
+        if problem:
+            logging.warning("%s is unpacked again: %s.", directory, problem)
+            remove(directory)
+        if not directory.exists():
+            try:
+                with written_aside(directory) as aside:
+                    _unpack(archive, aside)
+            except tarfile.TarError as error:
+                raise ConfigError(
+                    "model.handle must be a directory or a whole tar file; "
+                    f"received {str(archive)!r}: {error}."
+                ) from error
+            seal(directory)
+    return directory
+
+
+def downloaded(address):
+    """Downloads a model into the cache, once for each address.
+
+    Args:
+        address: as TF-Hub takes it.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigError: it cannot be downloaded, or what was downloaded earlier has changed
+            since.
+    """
+    cache = cache_folder()
+    try:
+        with _hub_cache(cache):
+            directory = Path(resolve(address))
+    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+        raise ConfigError(
+            "model.handle must be a path or an address that can be fetched; "
+            f"received {address!r}: {error}"
+        ) from error
+    if cache not in directory.parents:
+        return directory
+    with waiting_lock(cache):
+        if not manifest_of(directory).exists():
+            require_own(directory, ADVICE)
+            logging.info("%s is kept as %s.", address, directory)
+            seal(directory)
+        elif problem := damage(directory):
+            raise ConfigError(
+                f"model.handle must be as it was downloaded; {directory} is not: "
+                f"{problem}. Remove it to download {address!r} again."
+            )
+    return directory
+
+
+@contextlib.contextmanager
+def _hub_cache(folder):
+    """Makes the library keep what it downloads in a folder."""
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[VARIABLE]
+        else:
+            os.environ[VARIABLE] = before
+
+
+class Bounded:
+    """A file that ends in an error rather than give more than `limit` bytes."""
+
+    def __init__(self, file, limit):
+        self.file = file
+        self.left = limit
+
+    def read(self, size):
+        """Up to `size` bytes."""
+        try:
+            content = self.file.read(min(size, self.left + 1))
+        except UNREADABLE as error:
+            raise tarfile.ReadError(str(error)) from None
+        self.left -= len(content)
+        if self.left < 0:
+            raise tarfile.ReadError("it unpacks to far more than it is")
+        return content
+
+
+def _unpack(archive, folder):
+    """Unpacks files and folders in one pass; what is too much is never written."""
+    folder.mkdir()
+    limit = RATIO * archive.stat().st_size + GRACE
+    with open(archive, "rb") as file:
+        opener = OPENERS.get(file.read(2), open)
+    with opener(archive, "rb") as file:
+        content = Bounded(file, limit)
+        with tarfile.open(fileobj=content, mode="r|") as members:
+            for member in members:
+                limit -= member.size
+                if limit < 0:
+                    raise tarfile.ReadError(
+                        f"it unpacks to more than {RATIO} times its size"
+                    )
+                if not (member.isreg() or member.isdir()):
+                    raise tarfile.ReadError(f"{member.name!r} is no file and no folder")
+                members.extract(member, folder, filter="data")
+        while content.read(1 << 20):  # A compressed file's checksum is at its end.
+            pass
+
+
+def manifest_of(directory):
+    """The path of the manifest of a folder."""
+    return directory.with_name(f"{directory.name}.manifest.json")
+
+
+def seal(directory):
+    """Writes down every file of a folder, beside it."""
+    files = {
+        name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        for name, path in sorted(tree(directory).items())
+    }
+    write_atomically(manifest_of(directory), json.dumps(files, indent=0))
+
+
+def damage(directory):
+    """How a folder differs from its manifest, or None."""
+    path = manifest_of(directory)
+    try:
+        require_own(directory, ADVICE)
+        files = decode(path.read_bytes(), dict[str, File])
+        found = tree(directory)
+        for name in sorted(files.keys() ^ found.keys()):
+            return f"{name} is {'missing' if name in files else 'not of it'}"
+        for name, file in files.items():
+            if found[name].is_symlink():
+                return f"{name} is a link"
+            if found[name].stat().st_size != file.bytes:
+                return f"{name} must have {file.bytes} bytes"
+            if sha256(found[name]) != file.sha256:
+                return f"{name} does not match its SHA-256"
+    except FileNotFoundError:
+        return f"it has no {path.name}"
+    except (OSError, ValueError) as error:
+        return str(error)
+    return None
+
+
+def tree(directory):
+    """Path below a folder -> path, of everything in it that is no folder itself."""
+    return {
+        path.relative_to(directory).as_posix(): path
+        for path in directory.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
