@@ -7,18 +7,14 @@ sizes, SHA-256. It lies beside the folder that it describes.
 
 import bz2
 import contextlib
-import dataclasses
 import gzip
-import json
 import lzma
 import os
 import re
 import tarfile
 import zlib
 from pathlib import Path
-from typing import Annotated
 
-import msgspec
 import tensorflow as tf
 from absl import logging
 
@@ -31,8 +27,8 @@ from storage.files import (
     write_atomically,
     written_aside,
 )
+from storage.manifests import difference, read_manifest, to_manifest
 from storage.private import private_folder, require_own, user_cache, waiting_lock
-from storage.records import decode
 
 ADVICE = "name a folder of your own by TFHUB_CACHE_DIR, or unset it for ~/.cache"
 VARIABLE = "TFHUB_CACHE_DIR"
@@ -43,14 +39,6 @@ DIGEST = re.compile("[0-9a-f]{64}")
 # Weights hardly compress: an archive of a model that unpacks to more than this many
 # times its size, and these bytes, is none.
 RATIO, GRACE = 20, 64 << 20
-
-
-@dataclasses.dataclass(frozen=True)
-class File:
-    """What a manifest says of a file."""
-
-    bytes: Annotated[int, msgspec.Meta(ge=0)]
-    sha256: Annotated[str, msgspec.Meta(pattern=f"^{DIGEST.pattern}$")]
 
 
 def cache_folder():
@@ -201,11 +189,8 @@ def manifest_of(directory):
 
 def seal(directory):
     """Writes down every file of a folder, beside it."""
-    files = {
-        name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
-        for name, path in sorted(tree(directory).items())
-    }
-    write_atomically(manifest_of(directory), json.dumps(files, indent=0))
+    text = to_manifest(directory, contents(directory))
+    write_atomically(manifest_of(directory), text)
 
 
 def damage(directory):
@@ -213,28 +198,20 @@ def damage(directory):
     path = manifest_of(directory)
     try:
         require_own(directory, ADVICE)
-        files = decode(path.read_bytes(), dict[str, File])
-        found = tree(directory)
-        for name in sorted(files.keys() ^ found.keys()):
+        files = read_manifest(path)
+        for name in sorted(files.keys() ^ contents(directory)):
             return f"{name} is {'missing' if name in files else 'not of it'}"
-        for name, file in files.items():
-            if found[name].is_symlink():
-                return f"{name} is a link"
-            if found[name].stat().st_size != file.bytes:
-                return f"{name} must have {file.bytes} bytes"
-            if sha256(found[name]) != file.sha256:
-                return f"{name} does not match its SHA-256"
+        return difference(directory, files)
     except FileNotFoundError:
-        return f"it has no {path.name}"
+        return f"{path.name} is missing"
     except (OSError, ValueError) as error:
         return str(error)
-    return None
 
 
-def tree(directory):
-    """Path below a folder -> path, of everything in it that is no folder itself."""
+def contents(directory):
+    """Paths below a folder, as a set, of everything that is no folder itself."""
     return {
-        path.relative_to(directory).as_posix(): path
+        path.relative_to(directory).as_posix()
         for path in directory.rglob("*")
         if path.is_symlink() or not path.is_dir()
     }
