@@ -10,6 +10,7 @@ import tf_keras as keras
 
 from configs.command.errors import ConfigError
 from configs.schema import Model
+from model import open_trained
 from tests.whole_runs import (
     KillAfter,
     Killed,
@@ -96,3 +97,6 @@ def test_another_graph_with_the_same_variables_cannot_go_on(tiny, published, tmp
     config = dataclasses.replace(config, model=Model(handle=str(other)))
     with pytest.raises(ConfigError, match="these differ: graph_fingerprint"):
         run(config, tmp_path / "run")
+    with pytest.raises(ConfigError, match="must be the graph that the run in .* was"):
+        open_trained(tmp_path / "run", override=lambda begun: config)
+    assert open_trained(tmp_path / "run").step == 0
