@@ -35,6 +35,7 @@ class Rows:
         self.path = path
         self._pending = []
         self._complete = 0  # Bytes of the file that are whole rows.
+        self._warned = set()
 
     def read(self):
         """All rows, the oldest first, including those that still wait to be written.
@@ -53,9 +54,7 @@ class Rows:
         Returns:
             The rest.
         """
-        kept = [
-            (row, line) for row, line in self._written(warn=True) if row["step"] <= step
-        ]
+        kept = [(row, line) for row, line in self._written() if row["step"] <= step]
         content = b"".join(line for _, line in kept)
         if self.path.exists() and self.path.read_bytes() != content:
             write_atomically(self.path, content)
@@ -88,7 +87,7 @@ class Rows:
         except OSError as error:
             raise StorageError(f"{self.path} could not be written: {error}.") from error
 
-    def _written(self, warn=False):
+    def _written(self):
         """(row, line with its checksum) of every row of the file that is whole."""
         try:
             lines = self.path.read_bytes().split(b"\n")
@@ -97,26 +96,23 @@ class Rows:
         except OSError as error:
             raise StorageError(f"{self.path} could not be read: {error}.") from error
         lines = [line + b"\n" for line in lines[:-1]] + lines[-1:]
-        sealed = [_unseal(line) for line in lines]
-        if not any(sealed) and any(map(_is_older, lines)):
-            if warn:
-                logging.warning(
-                    "%s was begun by an older version: its rows get a checksum now, "
-                    "and are taken as they are.",
-                    self.path,
-                )
-            sealed = [_older(line) for line in lines]
+        pairs = [_unseal(line) for line in lines]
+        if not any(pairs) and any(map(_is_older, lines)):
+            self._warn_once("an older version wrote it: its rows are taken as they are")
+            pairs = [_older(line) for line in lines]
         # The last line is empty, or a row that was being written.
-        damaged = [i for i, pair in enumerate(sealed) if lines[i] and pair is None]
-        if warn and damaged:
-            logging.warning(
-                "%s: damaged or incomplete rows are left out, %d of them, the first in "
-                "line %d.",
-                self.path,
-                len(damaged),
-                damaged[0] + 1,
+        damaged = [i for i, pair in enumerate(pairs) if lines[i] and pair is None]
+        if damaged:
+            self._warn_once(
+                f"damaged or incomplete rows are left out, {len(damaged)} of them, the "
+                f"first in line {damaged[0] + 1}"
             )
-        return [pair for pair in sealed if pair is not None]
+        return [pair for pair in pairs if pair is not None]
+
+    def _warn_once(self, problem):
+        if problem not in self._warned:
+            logging.warning("%s: %s.", self.path, problem)
+            self._warned.add(problem)
 
     def _write(self):
         if not self._pending:

@@ -80,7 +80,7 @@ def test_rewinding_a_missing_file_makes_none(rows):
 
 def write(rows, steps):
     for step in range(1, steps + 1):
-        rows.append({"step": step, "loss": 1 / step, "examples": f"{step:016x}"})
+        rows.append({"step": step, "loss": 1 / step})
     return rows.path.read_bytes()
 
 
@@ -97,7 +97,7 @@ def test_a_row_is_json_whose_last_field_is_the_crc32_of_what_is_before_it(rows):
     assert math.isnan(again[1]["loss"]) and again[2]["loss"] == math.inf
 
 
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [1, 2])
 def test_every_flipped_bit_is_noticed(rows, count, caplog):
     """Also of a file with one row, whose checksum might look like none at all."""
     content = write(rows, count)
@@ -112,9 +112,9 @@ def test_every_flipped_bit_is_noticed(rows, count, caplog):
                 position,
                 bit,
             )
-    caplog.clear()
-    Rows(rows.path).rewind(count)
-    assert "rows.jsonl: damaged or incomplete rows are left out, 1" in caplog.text
+            text = "rows.jsonl: damaged or incomplete rows are left out, "
+            assert text in caplog.text
+            caplog.clear()
 
 
 def test_a_damaged_row_does_not_take_those_behind_it_along(rows, caplog):
@@ -133,8 +133,8 @@ def test_rows_of_an_older_version_get_their_checksum(rows, caplog):
     rows.path.write_text(older)
     again = Rows(rows.path)
     assert [row["step"] for row in again.rewind(2)] == [1, 2]
-    assert "begun by an older version" in caplog.text
-    again.append({"step": 3, "loss": 1 / 3, "examples": f"{3:016x}"})
+    assert "an older version wrote it" in caplog.text
+    again.append({"step": 3, "loss": 1 / 3})
     assert rows.path.read_bytes() == content
 
 
