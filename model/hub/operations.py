@@ -10,7 +10,8 @@ TensorFlow's own properties do not tell these operations from the others: `ReadF
 `MatchingFiles`, `PyFuncStateless` and `ImmutableConst`, which maps a file into memory,
 are registered as stateless. So the list was made by hand, from the families in which
 TensorFlow registers its operations, without those that reach further (`ImmutableConst`,
-`Abort`, `RemoteCall`, `InitializeTableFromTextFileV2`, …).
+`Abort`, `RemoteCall`, `InitializeTableFromTextFileV2`, …) or carry a program that is no
+graph (`XlaCallModule`).
 """
 
 ARRAYS = """
