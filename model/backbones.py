@@ -12,6 +12,7 @@ from absl import logging
 
 from configs.command.errors import ConfigError
 from configs.schema.model import ARCHITECTURE
+from configs.schema.section import require
 from model.hub.backbone import HubBackbone
 from model.hub.saved_model import check_interface, local_directory, read_interface
 from model.hub.trust import check_graph
@@ -124,14 +125,22 @@ class VideoSwinKind:
 
     def create(self, config):
         """A `VideoSwin`; see `Kind`."""
+        weights = load_handle(config.handle).weights() if config.handle else {}
         backbone = VideoSwin(
             **config.architecture,
             drop_path_rate=config.drop_path_rate,
             recompute=config.recompute,
             name="backbone",
         )
-        if config.handle:
-            backbone.assign_weights(load_handle(config.handle).weights())
+        for path, variable in backbone.named_weights().items() if weights else ():
+            require(
+                weights[path].shape == variable.shape,
+                "model.handle",
+                f"hold {path} of the shape {list(variable.shape)}",
+                list(weights[path].shape),
+            )
+        if weights:
+            backbone.assign_weights(weights)
         return backbone
 
     def saved(self, backbone):

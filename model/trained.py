@@ -77,7 +77,10 @@ def open_trained(
 
 
 def _open_run(folder, step, override, prepare):
-    config = override(from_json(folder.saved_config()))
+    begun = from_json(folder.saved_config())
+    # Whom to trust is the user's to say, not that of the folder that a run came in.
+    model = dataclasses.replace(begun.model, trust_graph=False)
+    config = override(dataclasses.replace(begun, model=model))
     _check_graph(folder, config)
     class_names = tuple(folder.class_names)
     with prepare(config):

@@ -9,6 +9,7 @@ it is (`model.hub`).
 
 import dataclasses
 import json
+import math
 import tarfile
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from storage.files import written_aside
 
 DESCRIPTION = Path("assets.extra", "model.json")
 HEAD_FILE = Path("assets.extra", "head.npz")
+TABLE = "relative_position_bias_table"
 PAGE = Path("assets.extra", "documentation.md")
 
 
@@ -58,7 +60,26 @@ class Handle:
                 f"{self.directory} must hold {len(names)} variables; "
                 f"received {len(values)}."
             )
-        return dict(zip(names, values, strict=False))
+        weights = dict(zip(names, values, strict=False))
+        self._require_architecture(weights)
+        return weights
+
+    def _require_architecture(self, weights):
+        """Refuses weights of another network than described, before it is built."""
+        sizes = self.architecture
+        rows = math.prod(2 * size - 1 for size in sizes["window_size"])
+        tables = [v.shape for path, v in weights.items() if path.endswith(TABLE)]
+        heads = [
+            (rows, number)
+            for number, depth in zip(sizes["num_heads"], sizes["depths"], strict=False)
+            for _ in range(depth)
+        ]
+        channels = next(iter(weights.values())).shape[-1:]
+        if channels != (sizes["embed_dim"],) or tables != heads:
+            raise ConfigError(
+                f"{self.directory / DESCRIPTION} must describe the network whose "
+                f"variables lie beside it; it says {sizes}, and they are of another."
+            )
 
     def head(self):
         """`kernel` [C, classes] and `bias` [classes], or None without a head.

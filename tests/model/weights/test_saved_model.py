@@ -201,6 +201,31 @@ def test_a_wrong_value_of_a_description_is_named(saved, tmp_path, name, value):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"embed_dim": 16},
+        {"embed_dim": 65536},
+        {"num_heads": [2, 2]},
+        {"num_heads": [1]},
+        {"window_size": [65536, 65536, 65536]},
+        {"depths": [1, 2]},
+        {"depths": [512, 512]},
+        {"patch_size": [2, 4, 8]},
+    ],
+)
+def test_a_description_of_another_network_is_refused(saved, tmp_path, other):
+    """Before it is built, as it may be of any size."""
+    shutil.copytree(saved / "backbone", tmp_path / "wrong")
+    path = tmp_path / "wrong/assets.extra/model.json"
+    facts = json.loads(path.read_text())
+    facts["architecture"] |= other
+    path.write_text(json.dumps(facts))
+    with pytest.raises(ConfigError, match="must") as error:
+        create_backbone(Model(handle=str(tmp_path / "wrong")))
+    assert "\n" not in str(error.value)
+
+
 def header_of(shape):
     """A `.npy` file that says it has a shape, and holds nothing."""
     stream = io.BytesIO()
