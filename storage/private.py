@@ -46,12 +46,14 @@ def private_folder(path, advice):
     return path
 
 
-def require_own(path, advice):
+def require_own(path, advice, *, may_be_open=False):
     """Refuses a folder that another user made or may write to.
 
     Args:
         path: the folder; a link counts as the folder that it leads to.
         advice: what to do then, the end of a sentence.
+        may_be_open: whether others may have the right to write to it, as in a folder
+            that they cannot enter.
 
     Raises:
         ConfigError: whose it is and who may write to it.
@@ -65,7 +67,7 @@ def require_own(path, advice):
             f"{path} must belong to this user ({os.geteuid()}); it belongs to user "
             f"{status.st_uid}, who may have put anything there: {advice}."
         )
-    if status.st_mode & OTHERS_MAY_WRITE:
+    if status.st_mode & OTHERS_MAY_WRITE and not may_be_open:
         raise ConfigError(
             f"{path} must not be writable by others; its mode is "
             f"{stat.S_IMODE(status.st_mode):04o}: chmod go-w it once you know what is "

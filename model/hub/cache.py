@@ -32,6 +32,7 @@ from storage.private import private_folder, require_own, user_cache, waiting_loc
 
 ADVICE = "name a folder of your own by TFHUB_CACHE_DIR, or unset it for ~/.cache"
 VARIABLE = "TFHUB_CACHE_DIR"
+MANIFEST = ".manifest.json"
 OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
 # What reading a damaged archive raises.
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
@@ -104,6 +105,10 @@ def downloaded(address):
             since.
     """
     cache = cache_folder()
+    with waiting_lock(cache):
+        for path in cache.glob(f"*{MANIFEST}"):  # Of folders that the user removed.
+            if not path.with_name(path.name.removesuffix(MANIFEST)).exists():
+                remove(path)
     try:
         with _hub_cache(cache):
             directory = Path(resolve(address))
@@ -116,7 +121,8 @@ def downloaded(address):
         return directory
     with waiting_lock(cache):
         if not manifest_of(directory).exists():
-            require_own(directory, ADVICE)
+            # How open the library makes it depends on the umask; the cache is closed.
+            require_own(directory, ADVICE, may_be_open=True)
             logging.info("%s is kept as %s.", address, directory)
             seal(directory)
         elif problem := damage(directory):
@@ -184,7 +190,7 @@ def _unpack(archive, folder):
 
 def manifest_of(directory):
     """The path of the manifest of a folder."""
-    return directory.with_name(f"{directory.name}.manifest.json")
+    return directory.with_name(directory.name + MANIFEST)
 
 
 def seal(directory):
@@ -197,7 +203,7 @@ def damage(directory):
     """How a folder differs from its manifest, or None."""
     path = manifest_of(directory)
     try:
-        require_own(directory, ADVICE)
+        require_own(directory, ADVICE, may_be_open=True)
         files = read_manifest(path)
         for name in sorted(files.keys() ^ contents(directory)):
             return f"{name} is {'missing' if name in files else 'not of it'}"

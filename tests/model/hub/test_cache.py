@@ -2,19 +2,29 @@
 
 import bz2
 import gzip
+import http.server
 import io
 import json
 import lzma
 import os
+import shutil
 import stat
 import tarfile
 import tempfile
+import threading
 
 import pytest
 
 from configs.command.errors import ConfigError
 from model.hub import cache as cache_module
-from model.hub.cache import cache_folder, damage, downloaded, seal, unpacked
+from model.hub.cache import (
+    cache_folder,
+    damage,
+    downloaded,
+    manifest_of,
+    seal,
+    unpacked,
+)
 
 CONTENT = {"saved_model.pb": b"graph" * 100, "variables/variables.index": b"index"}
 
@@ -102,6 +112,17 @@ def test_what_is_not_the_archives_is_unpacked_again(cache, archive, change, capl
     assert unpacked(path) == directory
     assert files(directory) == CONTENT
     assert "is unpacked again" in caplog.text
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o077])
+def test_the_umask_does_not_matter(cache, archive, umask, caplog):
+    before = os.umask(umask)
+    try:
+        changed = unpacked(archive()).stat().st_mtime_ns
+        assert unpacked(archive()).stat().st_mtime_ns == changed
+    finally:
+        os.umask(before)
+    assert "unpacked again" not in caplog.text
 
 
 def test_a_folder_that_was_there_before_is_not_believed(cache, archive, tmp_path):
@@ -203,43 +224,61 @@ def test_what_a_killed_process_left_is_cleared_away(cache, archive):
 
 
 @pytest.fixture
-def hub(monkeypatch):
-    """Stands for the library and the network: the address is downloaded once."""
-    calls = []
+def address(monkeypatch):
+    """An address on this machine, what was asked of it, and the files that it gives."""
+    monkeypatch.setenv("no_proxy", "*")
+    asked, content = [], dict(CONTENT)
+    folder = tarfile.TarInfo("variables")
+    folder.type, folder.mode = tarfile.DIRTYPE, 0o755
 
-    def resolve(address):
-        folder = cache_folder_of_the_library() / "0123"
-        calls.append(address)
-        if not folder.exists():
-            for name, content in CONTENT.items():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                (folder / name).write_bytes(content)
-        return str(folder)
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(gzip.compress(tar({"variables": folder, **content})))
 
-    def cache_folder_of_the_library():
-        return cache_module.Path(os.environ["TFHUB_CACHE_DIR"])
+        def log_message(self, *_):
+            pass
 
-    monkeypatch.setattr(cache_module, "resolve", resolve)
-    return calls
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/model.tar.gz", asked, content
+        server.shutdown()
 
 
-def test_a_download_lies_in_the_same_cache_and_is_compared(cache, hub):
-    address = "https://tfhub.dev/someone/model/1"
-    directory = downloaded(address)
-    assert directory == cache / "0123" and files(directory) == CONTENT
-    assert "TFHUB_CACHE_DIR" not in os.environ
-    assert downloaded(address) == directory and len(hub) == 2
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o022, 0o077])
+def test_a_download_lies_in_the_same_cache_and_is_compared(cache, address, umask):
+    address, asked, content = address
+    before = os.umask(umask)
+    try:
+        directory = downloaded(address)
+        assert directory.parent == cache and files(directory) == CONTENT
+        assert "TFHUB_CACHE_DIR" not in os.environ
+        assert downloaded(address) == directory and len(asked) == 1
+    finally:
+        os.umask(before)
     plant(directory)
     with pytest.raises(ConfigError, match="saved_model.pb has .*Remove it to download"):
         downloaded(address)
+    shutil.rmtree(directory)
+    content["saved_model.pb"] = b"a new version"
+    assert files(downloaded(address)) == content and len(asked) == 2
 
 
-def test_a_download_of_another_user_is_refused(cache, hub, monkeypatch):
-    directory = downloaded("https://tfhub.dev/someone/model/1")
-    directory.with_name("0123.manifest.json").unlink()
-    directory.chmod(0o777)
-    with pytest.raises(ConfigError, match="0123 must not be writable by others"):
-        downloaded("https://tfhub.dev/someone/model/1")
+def test_a_download_of_another_user_is_refused(cache, address, monkeypatch):
+    address, *_ = address
+    directory = downloaded(address)
+    manifest_of(directory).unlink()
+    mine, require_own = os.geteuid(), cache_module.require_own
+
+    def require(path, *args, **kwargs):
+        monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
+        require_own(path, *args, **kwargs)
+
+    monkeypatch.setattr(cache_module, "require_own", require)
+    with pytest.raises(ConfigError, match=f"{directory.name} must belong to this user"):
+        downloaded(address)
 
 
 def test_an_address_that_cannot_be_fetched_is_one_line(cache, monkeypatch):
