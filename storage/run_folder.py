@@ -115,12 +115,12 @@ class RunFolder:
         Raises:
             ConfigError: run.json does not tell them.
         """
-        try:
-            return self.identity["class_names"]
-        except KeyError:
+        names = self.identity.get("class_names")
+        if names is None:
             raise ConfigError(
                 f"{self / 'run.json'} {MUST_BE_UNCHANGED}; it names no classes."
-            ) from None
+            )
+        return names
 
     @property
     def has_checkpoint(self):

@@ -67,7 +67,7 @@ def test_what_is_no_folder_is_refused(tmp_path):
         private_folder(tmp_path / "file" / "below", "go elsewhere")
 
 
-def test_the_lock_is_waited_for(tmp_path):
+def test_the_lock_is_waited_for(tmp_path, repository):
     """Another process gets it when this one leaves it, and not before."""
     code = (
         "import sys; from storage.private import waiting_lock\n"
@@ -76,7 +76,10 @@ def test_the_lock_is_waited_for(tmp_path):
     )
     with waiting_lock(tmp_path):
         other = subprocess.Popen(
-            [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code],
+            cwd=repository,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert other.stdout.readline() == "ready\n"
         assert other.poll() is None

@@ -71,6 +71,9 @@ def test_damaged_files_are_named(folder, name, content):
 def test_the_classes_are_those_of_the_run(folder):
     folder.begin(to_json(config()), {"class_names": ["a", "b"]})
     assert folder.class_names == ["a", "b"]
+    (folder / "run.json").write_text('{"run_id": "a", "class_names": null}')
+    with pytest.raises(ConfigError, match="run.json must be.*names no classes"):
+        _ = folder.class_names
     (folder / "run.json").unlink()
     with pytest.raises(ConfigError, match="run.json must be.*names no classes"):
         _ = folder.class_names
