@@ -10,9 +10,9 @@ import importlib
 
 _MODULES = {
     "Clips": "data.clips",
-    "DecodeError": "data.decoding.video",
+    "DecodeError": "data.decoding.errors",
     "open_clips": "data.clips",
-    "video_views": "data.clips",
+    "video_views": "data.one_video",
 }
 
 __all__ = ["Clips", "DecodeError", "open_clips", "video_views"]

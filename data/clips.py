@@ -7,10 +7,8 @@ from absl import logging
 
 from configs.command.errors import DataError
 from data.decoding.reader import Reader
-from data.decoding.video import DecodeError, read_clip
 from data.pipeline import train_batches, validation_batches, view_batches
 from data.sampling.plan import train_plan, validation_plan, view_plan
-from data.scan import DecoderProcess, scan_file
 from data.sources import open_source
 from data.splits import bad_videos, content_fingerprint, divide, list_fingerprint
 
@@ -49,39 +47,6 @@ def open_clips(data, views, *, seed, leave_out=(), after_video=lambda: None):
     for name, reason in clips.bad_test_videos.items():
         logging.warning("Counts as wrong in the evaluation: %s %s.", name, reason)
     return clips
-
-
-def video_views(path, *, data, views):
-    """All views of one video file.
-
-    Args:
-        path: the file, str.
-        data: a `configs.schema.Data`.
-        views: a `configs.schema.Views`.
-
-    Returns:
-        uint8 [views.clips * views.crops, T, 3, size, size].
-
-    Raises:
-        DecodeError: the file cannot be read.
-    """
-    with DecoderProcess() as decoder:
-        video = scan_file(path, decoder)
-    if video.reason:
-        raise DecodeError(video.reason)
-    shape = (views.clips, views.crops, data.frames, 3, data.size, data.size)
-    out = np.empty(shape, np.uint8)
-    for clip in range(views.clips):
-        plan = view_plan(video, data, views=views, seed=0, position=clip)
-        read_clip(
-            path,
-            frames=plan.frames,
-            regions=plan.regions,
-            size=data.size,
-            seek=video.seek_exact,
-            out=out[clip],
-        )
-    return out.reshape(-1, *shape[2:])
 
 
 class Clips:

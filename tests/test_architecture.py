@@ -31,7 +31,8 @@ ROOMS = {
         "splits": set(),
         "pipeline": set(),
         "synthetic": {"decoding"},
-        "clips": {"sampling", "decoding", "scan", "sources", "splits", "pipeline"},
+        "clips": {"sampling", "decoding", "sources", "splits", "pipeline"},
+        "one_video": {"sampling", "decoding", "scan"},
         "show": {"__init__"},
     },
     "model": {
@@ -51,6 +52,7 @@ ROOMS = {
 PROGRAMS = {"data/scan/__main__.py": {"sources", "decoding"}}
 # Heavy or optional libraries, and the only files that may import them.
 CONFINED = {
+    "av": "data/decoding/",
     "cv2": "data/decoding/",
     "matplotlib": ("data/show.py", "model/evaluation/report.py"),
     "safetensors": "model/weights/formats.py",

@@ -1,1 +1,1 @@
-"""Video files to planar clips and back; the only package that imports OpenCV."""
+"""Video files to planar clips and back; the only package that imports OpenCV, PyAV."""

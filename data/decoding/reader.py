@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from absl import logging
 
-from data.decoding.video import DecodeError
+from data.decoding.errors import DecodeError
 
 ALIGNMENT = 64  # bytes; TensorFlow uses an array so aligned without copying it
 

@@ -1,78 +1,44 @@
 """Reads chosen frames and regions of video files as planar `uint8` clips."""
 
-import os
-
-# FFmpeg would write a line for every damaged macroblock; only fatal errors remain. It
-# looks at this when the first video is opened.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "8")
+import math
 
 import cv2
 import numpy as np
 
-# Threads decode whole clips side by side; threads inside OpenCV and FFmpeg would only
-# compete with them, and starting FFmpeg's own costs more than opening a small file.
-cv2.setNumThreads(0)
-ONE_THREAD = (cv2.CAP_PROP_N_THREADS, 1)
+from data.decoding import opencv, pyav
+from data.decoding.errors import DecodeError
 
 
-class DecodeError(Exception):
-    """A file does not hold the frames that were asked for."""
-
-
-def open_video(path):
-    """Opens a video file with FFmpeg.
-
-    Args:
-        path: the file.
-
-    Returns:
-        cv2.VideoCapture.
-
-    Raises:
-        DecodeError: FFmpeg finds no video in the file.
-    """
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, ONE_THREAD)
-    if not capture.isOpened():
-        raise DecodeError("holds no video that can be opened")
-    return capture
-
-
-def read_clip(path, *, frames, regions, size, flip=False, seek=True, shape=None, out):
+def read_clip(path, video, *, frames, regions, size, flip=False, out):
     """Decodes the chosen frames of one file and writes the chosen regions into `out`.
 
-    It takes one pass: it seeks to the first frame, skips unwanted frames without
-    converting them to pixels, and resizes each region straight to the clip's size.
+    It takes one pass, and resizes each region straight to the clip's size.
 
     Args:
         path: the file.
+        video: `data.scan.video.Video`, what a scan has found in it: the decoder that
+            reads it, where it can seek to, and the sizes of a frame.
         frames: int [T], frame numbers from 0, in any order, repeats allowed.
-        regions: list of (top, left, height, width) in pixels of the decoded frame.
+        regions: list of (top, left, height, width) in pixels of a frame as it is shown.
         size: height and width of the result in pixels.
         flip: whether to mirror left and right.
-        seek: whether to seek to the first wanted frame; False decodes from the start
-            of the file on, for a file in which seeking is not exact.
-        shape: (height, width) that every decoded frame must have; None accepts any.
         out: uint8 [regions, T, 3, size, size], overwritten: RGB planes, 0–255.
 
     Raises:
         DecodeError: a frame is missing or does not have the expected shape.
     """
     wanted, first = np.unique(frames, return_index=True)
-    capture = open_video(path)
-    try:
-        position = 0
-        if seek and wanted[0] > 0:
-            capture.set(cv2.CAP_PROP_POS_FRAMES, int(wanted[0]))
-            position = wanted[0]
-        image, scratch = None, np.empty((size, size, 3), np.uint8)
-        for number, slot in zip(wanted, first, strict=True):
-            _advance(capture, int(number - position), number)
-            position = number + 1
-            decoded, image = capture.retrieve(image)
-            _check(image if decoded else None, number, shape)
-            _cut(image, regions, flip, scratch, out[:, slot])
-    finally:
-        capture.release()
+    shape = (video.decoded_height, video.decoded_width)
+    if shape != (video.height, video.width):
+        regions = [_decoded_region(region, video) for region in regions]
+    if video.decoder == "opencv":
+        images = opencv.read_frames(path, wanted, seek=video.seek_exact)
+    else:
+        images = pyav.read_frames(path, wanted, seek_points=video.seek_points)
+    scratch = np.empty((size, size, 3), np.uint8)
+    for number, slot, image in zip(wanted, first, images, strict=True):
+        _check(image, number, shape)
+        _cut(image, regions, flip, scratch, out[:, slot])
     _repeat(out, frames, wanted, first)
 
 
@@ -85,7 +51,7 @@ def read_pictures(pictures, *, frames, regions, size, flip, shape, out):
         regions: list of (top, left, height, width) in pixels.
         size: height and width of the result in pixels.
         flip: whether to mirror left and right.
-        shape: (height, width) that every decoded frame must have; None accepts any.
+        shape: (height, width) that every decoded frame must have.
         out: uint8 [regions, T, 3, size, size], overwritten.
 
     Raises:
@@ -113,9 +79,27 @@ def decode_picture(picture):
     return cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
 
 
+def _decoded_region(region, video):
+    """A region of a frame as shown, in pixels of the decoded frame.
+
+    They differ where pixels are not square: a DV frame of 144 x 96 is shown as wide as
+    205 square pixels.
+    """
+    top, left, height, width = region
+    down = video.decoded_height / video.height
+    across = video.decoded_width / video.width
+    first_row, first_column = math.floor(top * down), math.floor(left * across)
+    return (
+        first_row,
+        first_column,
+        max(math.floor((top + height) * down) - first_row, 1),
+        max(math.floor((left + width) * across) - first_column, 1),
+    )
+
+
 def _check(image, number, shape):
     """Raises DecodeError unless a frame was decoded with the shape it must have."""
-    if image is None or shape not in (None, image.shape[:2]):
+    if image is None or image.shape[:2] != shape:
         raise DecodeError(f"frame {number} cannot be decoded as expected")
 
 
@@ -131,13 +115,6 @@ def _cut(image, regions, flip, scratch, out):
             cv2.flip(scratch, 1, dst=scratch)
         red, green, blue = planes
         cv2.split(scratch, [blue, green, red])
-
-
-def _advance(capture, between, number):
-    """Skips `between` frames and takes the next one, which is frame `number`."""
-    for _ in range(between + 1):
-        if not capture.grab():
-            raise DecodeError(f"frame {number} is missing")
 
 
 def _repeat(out, frames, wanted, first):

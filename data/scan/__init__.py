@@ -1,6 +1,13 @@
 """Finds out what every video really holds, and remembers it."""
 
-from data.scan.cache import SCAN_FILE, ScanCache, candidate_paths, write_first
+from data.scan.cache import (
+    SCAN_FILE,
+    ScanCache,
+    candidate_paths,
+    judges,
+    load_own,
+    write_first,
+)
 from data.scan.decoder_process import DecoderProcess
 from data.scan.scanner import scan_file, scan_videos
 from data.scan.video import Video
@@ -11,6 +18,8 @@ __all__ = [
     "ScanCache",
     "Video",
     "candidate_paths",
+    "judges",
+    "load_own",
     "scan_file",
     "scan_videos",
     "write_first",

@@ -18,7 +18,7 @@ from data.sources import SOURCES, scan_source
 
 
 def describe(names, videos):
-    """Lines of a table of what the videos hold, then each bad one with its reason.
+    """Lines of a table of what the videos hold, then each that is unusual or bad.
 
     Args:
         names: of the videos.
@@ -37,11 +37,15 @@ def describe(names, videos):
         "frames, most": counts[-1],
         "header counts wrong": sum(v.frames != v.header_frames for v in good),
         "seek not exact": sum(not v.seek_exact for v in good),
+        "read by PyAV": sum(v.decoder == "pyav" for v in good),
     }
     rows |= _most_common(f"size {v.width} x {v.height}" for v in good)
     rows |= _most_common(f"codec {v.codec}" for v in good)
     rows |= _most_common(f"frames per second {v.fps:.4g}" for v in good)
     yield from (f"{title:<32}{value:>8}" for title, value in rows.items())
+    for name, video in zip(names, videos, strict=True):
+        if video.note:
+            yield f"note: {name!r} {video.note}"
     for name, video in zip(names, videos, strict=True):
         if video.reason:
             yield f"bad: {name!r} {video.reason}"

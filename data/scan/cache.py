@@ -1,6 +1,7 @@
 """The file that remembers what videos hold, so that each is decoded whole only once."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -9,11 +10,47 @@ from pathlib import Path
 from absl import logging
 
 from configs.command.errors import StorageError
-from data.scan.video import Video
+from data.decoding.versions import decoder_versions
+from data.scan.video import Count, Video
 from storage.files import write_atomically
+from storage.records import decode
 
 SCAN_FILE = "video_scan.json"
-VERSION = 2
+# Of the rules by which a scan judges; with others, or with other decoders, the files
+# are decoded again.
+RULES = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """What is known about one file.
+
+    Attributes:
+        file: size in bytes and modification time in nanoseconds when it was scanned.
+        video: what it held.
+    """
+
+    file: tuple[Count, int]
+    video: Video
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """The content of the file.
+
+    Attributes:
+        by: what it was made by, see `judges`.
+        videos: path below the directory -> `Entry`.
+    """
+
+    by: dict[str, str]
+    videos: dict[str, Entry]
+
+
+@functools.cache
+def judges():
+    """The versions of everything that a verdict on a video depends on."""
+    return {"rules": str(RULES), **decoder_versions()}
 
 
 class ScanCache:
@@ -21,7 +58,8 @@ class ScanCache:
 
     It is kept in the directory, or in the user's cache folder where the directory is
     read-only. An entry is keyed by the file's path below the directory, and is valid
-    for the size and modification time that the file had when it was scanned.
+    for the size and modification time that the file had when it was scanned, and for
+    the decoders that scanned it. What another user has written is not believed.
 
     Attributes:
         paths: where the file may lie, the preferred path first.
@@ -35,31 +73,32 @@ class ScanCache:
         """
         self._root = os.path.abspath(root)
         self.paths = candidate_paths(self._root, SCAN_FILE)
-        self._entries = {}  # path below the directory -> (state of the file, Video)
+        self._entries = {}  # see `Content.videos`
         for path in self.paths:
-            self._entries |= _load(path)
+            content = load_own(path, Content)
+            if content and content.by == judges():
+                self._entries |= content.videos
 
     def get(self, path):
         """`Video` of a file that has not changed since it was scanned, else None."""
-        state, video = self._entries.get(self._key(path), (None, None))
-        return video if state == _state(path) else None
+        entry = self._entries.get(self._key(path))
+        return entry.video if entry and entry.file == _state(path) else None
 
     def put(self, path, video):
         """Remembers what a file holds in its present state."""
-        self._entries[self._key(path)] = _state(path), video
+        state = _state(path)
+        if state is not None:
+            self._entries[self._key(path)] = Entry(state, video)
 
     def save(self):
         """Writes everything to the first path that can be written."""
-        videos = {
-            key: {"file": state, "video": dataclasses.asdict(video)}
-            for key, (state, video) in self._entries.items()
-        }
-        write_first(
-            self.paths, json.dumps({"version": VERSION, "videos": videos}, indent=0)
-        )
+        content = dataclasses.asdict(Content(judges(), self._entries))
+        write_first(self.paths, json.dumps(content, indent=0))
 
     def _key(self, path):
-        return os.path.relpath(path, self._root)
+        """A path below the directory as text that is Unicode whatever bytes it has."""
+        below = os.path.relpath(path, self._root).replace("\\", "\\\\")
+        return os.fsencode(below).decode("utf-8", "backslashreplace")
 
 
 def candidate_paths(root, name):
@@ -85,7 +124,10 @@ def write_first(paths, text):
         paths: of `candidate_paths`.
         text: content of the file.
     """
+    problem = "another user's file is there"
     for path in paths:
+        if _is_of_another_user(path):
+            continue
         try:
             write_atomically(path, text)
             return
@@ -94,27 +136,40 @@ def write_first(paths, text):
     logging.warning("The scan cannot be kept (%s) and will be repeated.", problem)
 
 
+def load_own(path, form):
+    """Reads a file that this user has written here before.
+
+    Args:
+        path: of `candidate_paths`.
+        form: the type of its content, see `storage.records.decode`.
+
+    Returns:
+        A value of the type; None where the file is absent, damaged or another user's.
+    """
+    try:
+        if _is_of_another_user(path):
+            logging.warning("%s is another user's: scanning again.", path)
+            return None
+        return decode(path.read_bytes(), form)
+    except OSError:
+        return None
+    except ValueError as error:
+        logging.warning("%s is damaged (%s): scanning again.", path, error)
+        return None
+
+
+def _is_of_another_user(path):
+    """Whether another user could have written a file: what it says may be wrong."""
+    try:
+        return os.stat(path).st_uid != os.geteuid()
+    except OSError:
+        return False
+
+
 def _state(path):
     """Size in bytes and modification time; None for a file that is gone."""
     try:
         status = os.stat(path)
     except OSError:
         return None
-    return [status.st_size, status.st_mtime_ns]
-
-
-def _load(path):
-    """Entries of a cache file; none if it is absent, damaged or of another version."""
-    try:
-        content = json.loads(path.read_text())
-        if content["version"] != VERSION:
-            return {}
-        return {
-            key: (entry["file"], Video(**entry["video"]))
-            for key, entry in content["videos"].items()
-        }
-    except OSError:
-        return {}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        logging.warning("%s is damaged (%s): scanning again.", path, error)
-        return {}
+    return status.st_size, status.st_mtime_ns

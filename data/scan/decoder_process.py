@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "data.decoding.inspect")
 MEMORY = 4 << 30  # bytes of address space
 # Reasons for which a busy machine may call a good file bad.
-SLOW, CRASH = "takes the decoder more than", "crashes the decoder"
+SLOW, CRASH = "gives the decoder no frame in", "crashes the decoder"
 
 
 class DecoderProcess:
@@ -44,7 +44,7 @@ class DecoderProcess:
 
         Args:
             path: the file.
-            seconds: time after which the decoder counts as hanging.
+            seconds: time without a new frame after which the decoder counts as hanging.
 
         Returns:
             dict of fields of `data.scan.video.Video`; of a bad file only the reason.
@@ -72,28 +72,50 @@ class DecoderProcess:
     def _ask(self, path, seconds):
         """The reply of the process; None if it died."""
         process = self._process = self._process or self._start()
+        # The process runs in another directory.
+        request = json.dumps([os.path.abspath(path), seconds]) + "\n"
         with contextlib.suppress(BrokenPipeError):
-            # The process runs in another directory.
-            process.stdin.write(json.dumps([os.path.abspath(path), seconds]) + "\n")
+            process.stdin.write(request.encode())
             process.stdin.flush()
+        reply = {}
+        while not reply:  # An empty one is a sign of life.
+            try:
+                reply = json.loads(self._line(process, seconds))
+            except TimeoutError:
+                self._kill()
+                return {"reason": f"{SLOW} {seconds:.0f} seconds"}
+            except EOFError:
+                self._kill()
+                return None
+        return reply
+
+    def _line(self, process, seconds):
+        """The next line that the process writes.
+
+        Raises:
+            TimeoutError: it wrote nothing for so many seconds.
+            EOFError: it ended.
+        """
         poll = select.poll()
         poll.register(process.stdout, select.POLLIN)
-        if not poll.poll(1000 * seconds):
-            self._kill()
-            return {"reason": f"{SLOW} {seconds:.0f} seconds"}
-        reply = process.stdout.readline()
-        if not reply:
-            self._kill()
-            return None
-        return json.loads(reply)
+        while b"\n" not in self._unread:
+            if not poll.poll(1000 * seconds):
+                raise TimeoutError
+            # Not through a file object, in whose memory a line could lie unseen.
+            part = os.read(process.stdout.fileno(), 1 << 16)
+            if not part:
+                raise EOFError
+            self._unread += part
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line
 
     def _start(self):
+        self._unread = b""  # what the process has written after its last whole line
         return subprocess.Popen(
             [*COMMAND, str(self._memory)],
             cwd=REPOSITORY,  # in which Python finds the module
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
             env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
         )

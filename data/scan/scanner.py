@@ -12,8 +12,9 @@ from data.decoding.reader import thread_count
 from data.scan.decoder_process import CRASH, SLOW, DecoderProcess
 from data.scan.video import Video
 
-# Time that a file may take: far more than any good one needs, even over a network.
-SECONDS, SECONDS_PER_MEGABYTE = 30.0, 3.0
+# Time in which a file must give a frame: far more than any good one needs, even over a
+# network. There is no limit on all frames together: a recording may last for hours.
+SECONDS = 60.0
 SAVE_EVERY = 30.0  # seconds
 
 
@@ -55,8 +56,7 @@ def scan_file(path, decoder):
     reason = unusable(path)
     if reason:
         return Video(reason=reason)
-    seconds = SECONDS + SECONDS_PER_MEGABYTE * os.path.getsize(path) / 1e6
-    return Video(**decoder.inspect(path, seconds=seconds))
+    return Video(**decoder.inspect(path, seconds=SECONDS))
 
 
 def unusable(path):

@@ -1,6 +1,11 @@
 """What a scan finds out about one video."""
 
 import dataclasses
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+Count = Annotated[int, Meta(ge=0, lt=2**40)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -9,20 +14,42 @@ class Video:
 
     Attributes:
         frames: how many frames decode, 0 for a bad video.
-        height: height of every decoded frame in pixels.
-        width: width of every decoded frame in pixels.
+        height: height of a frame as it is shown: upright, with square pixels.
+        width: width of a frame as it is shown.
+        decoded_height: height of every decoded frame in pixels.
+        decoded_width: width of every decoded frame in pixels; it differs from `width`
+            where pixels are not square.
         fps: frames per second according to the header, 0.0 if it does not say.
         codec: four letters according to the header.
         header_frames: how many frames there are according to the header.
+        decoder: which library reads the frames.
         seek_exact: whether seeking to a frame gives that frame.
+        seek_points: (number, time stamp) of frames from which PyAV may begin.
+        note: what is unusual about a good video; empty for most.
         reason: why the video is bad; empty for a good one.
     """
 
-    frames: int = 0
-    height: int = 0
-    width: int = 0
-    fps: float = 0.0
+    frames: Count = 0
+    height: Count = 0
+    width: Count = 0
+    decoded_height: Count = 0
+    decoded_width: Count = 0
+    fps: Annotated[float, Meta(ge=0)] = 0.0
     codec: str = ""
-    header_frames: int = 0
+    header_frames: Count = 0
+    decoder: Literal["opencv", "pyav"] = "opencv"
     seek_exact: bool = True
+    seek_points: tuple[tuple[Count, int], ...] = ()
+    note: str = ""
     reason: str = ""
+
+    def __post_init__(self):
+        """Refuses what contradicts itself, so that no cache can make it be believed."""
+        sizes = (self.height, self.width, self.decoded_height, self.decoded_width)
+        if self.reason and self.frames:
+            raise ValueError(f"a bad video must have no frames, not {self.frames}")
+        if self.frames and not all(sizes):
+            raise ValueError(f"a good video must have sizes above 0, not {sizes}")
+        numbers = [number for number, _ in self.seek_points]
+        if numbers != sorted({n for n in numbers if n < self.frames}):
+            raise ValueError("seek points must be ascending frames of the video")

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from absl import logging
+
 from data.decoding.video import read_clip
 from data.scan import ScanCache, scan_videos
 from data.sources.base import Source
@@ -13,15 +15,13 @@ class Files(Source):
 
     def read(self, video, *, frames, regions, size, flip, out):
         """See `Source.read`."""
-        expected = self.videos[video]
         read_clip(
             self.listing.paths[video],
+            self.videos[video],
             frames=frames,
             regions=regions,
             size=size,
             flip=flip,
-            seek=expected.seek_exact,
-            shape=(expected.height, expected.width),
             out=out,
         )
 
@@ -38,6 +38,15 @@ def open_files(listing, root, *, after_video):
         Files.
     """
     videos = scan_videos(listing.paths, cache=ScanCache(root), after_video=after_video)
+    notes = [video.note for video in videos if video.note]
+    if notes:
+        logging.warning(
+            "%d of %d videos are not read as usual; python -m data.scan says why. One "
+            "is %s.",
+            len(notes),
+            len(videos),
+            notes[0],
+        )
     return Files(listing=listing, videos=videos)
 
 

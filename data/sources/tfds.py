@@ -19,10 +19,32 @@ from tqdm import tqdm
 from configs.command.errors import DataError
 from data.decoding.reader import thread_count
 from data.decoding.video import decode_picture, read_pictures
-from data.scan import SCAN_FILE, Video, candidate_paths, write_first
+from data.scan import (
+    SCAN_FILE,
+    Video,
+    candidate_paths,
+    judges,
+    load_own,
+    write_first,
+)
 from data.sources.base import Listing, Source
 
 SPLITS = ("train", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """What is remembered of the records of one split.
+
+    Attributes:
+        state: their number and size in bytes.
+        by: what they were scanned by, see `data.scan.judges`.
+        videos: label and `Video` of each.
+    """
+
+    state: tuple[int, int]
+    by: dict[str, str]
+    videos: list[tuple[int, Video]]
 
 
 class Pictures(tfds.decode.SkipDecoding):
@@ -59,7 +81,7 @@ class Prepared(Source):
             regions=regions,
             size=size,
             flip=flip,
-            shape=(expected.height, expected.width),
+            shape=(expected.decoded_height, expected.decoded_width),
             out=out,
         )
 
@@ -147,12 +169,12 @@ def _describe(builder, records, threads, after_video):
 
 def _scan(builder, split, records, threads, after_video):
     """List of (label, `Video`) of one split."""
-    state = [len(records), builder.info.splits[split].num_bytes]
+    state = len(records), builder.info.splits[split].num_bytes
     paths = candidate_paths(str(builder.data_path), f"{split}_{SCAN_FILE}")
     for path in paths:
-        rows = _load(path, state)
-        if rows is not None:
-            return rows
+        content = load_own(path, Content)
+        if content and (content.state, content.by) == (state, judges()):
+            return content.videos
     with ThreadPoolExecutor(threads) as pool:
         tasks = pool.map(lambda i: _inspect(records[i]), range(len(records)))
         bar = tqdm(tasks, f"scan {split}", len(records), unit="video", disable=None)
@@ -160,20 +182,9 @@ def _scan(builder, split, records, threads, after_video):
         for row in bar:
             rows.append(row)
             after_video()
-    content = [(label, dataclasses.asdict(video)) for label, video in rows]
-    write_first(paths, json.dumps({"state": state, "videos": content}))
+    content = dataclasses.asdict(Content(state, judges(), rows))
+    write_first(paths, json.dumps(content))
     return rows
-
-
-def _load(path, state):
-    """What an earlier scan found in these very records; None if there is none."""
-    try:
-        content = json.loads(path.read_text())
-        if content["state"] != state:
-            return None
-        return [(label, Video(**video)) for label, video in content["videos"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _inspect(record):
@@ -185,5 +196,11 @@ def _inspect(record):
     height, width = image.shape[:2]
     count = len(pictures)
     return label, Video(
-        frames=count, height=height, width=width, codec="JPEG", header_frames=count
+        frames=count,
+        height=height,
+        width=width,
+        decoded_height=height,
+        decoded_width=width,
+        codec="JPEG",
+        header_frames=count,
     )

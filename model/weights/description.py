@@ -1,6 +1,7 @@
 """What lies beside the graph of a SavedModel of ours, checked when it is read."""
 
 import dataclasses
+import json
 import math
 import zipfile
 import zlib
@@ -11,7 +12,7 @@ import numpy as np
 
 from configs.command.errors import ConfigError
 from configs.schema.model import ARCHITECTURE
-from storage.records import decode
+from storage.records import check
 
 WRITTEN = "must be as model.convert or export.py wrote it"
 # What NumPy and the zip library raise on files that were cut off or changed.
@@ -87,8 +88,9 @@ def read_description(path):
     try:
         if not path.is_file():
             return {}
-        content = path.read_bytes()
-        description = decode(content, dict)
+        # Not `decode`: a class may be named by bytes that are no text.
+        description = json.loads(path.read_bytes().decode())
+        check(description, dict)
         architecture = description.get("architecture")
         if architecture is None:
             return {}
@@ -98,10 +100,10 @@ def read_description(path):
                 f"received {', '.join(architecture)}. Convert the checkpoint again "
                 "with python -m model.convert."
             )
-        decode(content, Description)
+        check(description, Description)
     except ConfigError:
         raise
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} {WRITTEN}; it is damaged: {error}.") from None
     return description
 

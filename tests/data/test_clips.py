@@ -1,5 +1,3 @@
-import dataclasses
-import os
 import shutil
 
 import numpy as np
@@ -8,7 +6,6 @@ import tensorflow as tf
 
 from configs.command.errors import DataError
 from configs.schema import Views
-from data import DecodeError, video_views
 from data.decoding.video import read_clip
 from data.decoding.write import write_video
 from data.sampling.frames import spread_starts
@@ -16,7 +13,6 @@ from data.sampling.plan import train_plan
 from tests.data.samples import decoded_numbers, write_lists
 from tests.data.streams import (
     SETTINGS,
-    VIEWS,
     joined,
     mirrored,
     open_set,
@@ -83,6 +79,7 @@ def test_stream_holds_what_the_plans_say(clips):
         expected = np.zeros((1, 4, 3, 16, 16), np.uint8)
         read_clip(
             path,
+            video,
             frames=plan.frames,
             regions=plan.regions,
             size=16,
@@ -146,17 +143,6 @@ def test_views_are_evenly_spaced_and_their_crops_go_left_to_right(counting_set):
     np.testing.assert_array_equal(starts, np.repeat(spread_starts(22, 8, 2), 3))
 
 
-def test_views_of_one_file_are_those_of_the_test_set(counting_set, clips):
-    strategy = mirrored(1)
-    whole = joined(replica_batches(strategy, clips.views(strategy)))[0]
-    data = dataclasses.replace(SETTINGS, root=str(counting_set))
-    single = video_views(
-        str(counting_set / "UCF-101" / clips.test_videos[1]), data=data, views=VIEWS
-    )
-
-    np.testing.assert_array_equal(single, whole["clip"][whole["video"] == 1])
-
-
 def test_file_gone_bad_keeps_its_position_with_weight_zero(counting_set, tmp_path):
     root = tmp_path / "copy"
     shutil.copytree(counting_set, root)
@@ -200,11 +186,3 @@ def test_nothing_is_measured_where_nothing_is_asked_for(counting_set):
 
     assert clips.validation_size == 0
     assert not list(clips.validation(strategy))
-
-
-def test_file_that_is_no_video_is_refused_without_harm(tmp_path):
-    os.mkfifo(tmp_path / "pipe.avi")
-    (tmp_path / "text.avi").write_text("no video")
-    for name, reason in (("pipe.avi", "is not a file"), ("text.avi", "no video")):
-        with pytest.raises(DecodeError, match=reason):
-            video_views(str(tmp_path / name), data=SETTINGS, views=VIEWS)

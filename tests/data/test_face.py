@@ -5,7 +5,7 @@ import pytest
 
 import data
 
-HEAVY = ("tensorflow", "tensorflow_datasets", "matplotlib", "cv2")
+HEAVY = ("tensorflow", "tensorflow_datasets", "matplotlib", "cv2", "av")
 
 
 def loaded_by(statement, repository):
@@ -34,10 +34,10 @@ def test_public_names_are_there():
     [
         ("data", set()),
         ("data.sampling.plan", set()),
-        ("data.scan.__main__", {"cv2"}),
+        ("data.scan.__main__", {"cv2", "av"}),
         ("data.synthetic", {"cv2"}),
-        ("data.decoding.inspect", {"cv2"}),
-        ("data.sources.ucf101", {"cv2"}),
+        ("data.decoding.inspect", {"cv2", "av"}),
+        ("data.sources.ucf101", {"cv2", "av"}),
     ],
 )
 def test_heavy_libraries_are_imported_only_where_needed(repository, module, libraries):

@@ -14,9 +14,12 @@ def test_inspection_tells_what_a_file_holds(tmp_path):
     write_video(path, counting_frames(40))
 
     assert inspect_video(path) == {
+        "decoder": "opencv",
         "frames": 40,
         "height": 24,
         "width": 32,
+        "decoded_height": 24,
+        "decoded_width": 32,
         "fps": 25.0,
         "codec": "MJPG",
         "header_frames": 40,

@@ -8,7 +8,7 @@ from data.sampling.plan import train_plan, validation_plan, view_plan
 from data.scan import Video
 
 DATA = Data(root="x", frames=8, frame_interval=2, size=16)
-VIDEO = Video(frames=40, height=240, width=320)
+VIDEO = Video(frames=40, height=240, width=320, decoded_height=240, decoded_width=320)
 
 
 def plans(data=DATA, video=VIDEO, number=300):

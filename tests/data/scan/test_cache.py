@@ -4,9 +4,19 @@ import os
 import pytest
 
 from data.scan import ScanCache, Video
-from data.scan.cache import SCAN_FILE, VERSION
+from data.scan.cache import SCAN_FILE
 
-VIDEO = Video(frames=3, height=4, width=5, fps=25.0, codec="MJPG", header_frames=4)
+VIDEO = Video(
+    frames=3,
+    height=4,
+    width=5,
+    decoded_height=4,
+    decoded_width=5,
+    fps=25.0,
+    codec="MJPG",
+    header_frames=4,
+    seek_points=((0, 0), (2, 9)),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -71,13 +81,31 @@ def test_read_only_directory_is_remembered_in_the_users_folder(file, monkeypatch
     assert ScanCache(file.parent).get(file) == VIDEO
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        *("", "{", "[]", "{}", "\0"),
-        f'{{"version": {VERSION}, "videos": {{"a.avi": {{}}}}}}',
-    ],
-)
+WRONG_FACTS = {
+    "no frames of a size": {"frames": 0, "seek_points": [], "height": -1},
+    "half a frame": {"frames": 2.5},
+    "text": {"frames": "3"},
+    "a bad video with frames": {"reason": "is empty"},
+    "frames without a size": {"width": 0},
+    "no such decoder": {"decoder": "ffmpeg"},
+    "a point behind the end": {"seek_points": [[3, 9]]},
+    "points out of order": {"seek_points": [[2, 9], [0, 0]]},
+    "rate below 0": {"fps": -1},
+}
+
+
+@pytest.mark.parametrize("facts", WRONG_FACTS.values(), ids=WRONG_FACTS)
+def test_cache_that_contradicts_itself_counts_as_none(file, facts, caplog):
+    path = saved(file).paths[0]
+    content = json.loads(path.read_text())
+    content["videos"]["a.avi"]["video"] |= facts
+    path.write_text(json.dumps(content))
+
+    assert ScanCache(file.parent).get(file) is None
+    assert "$.videos" in caplog.text and caplog.text.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\0", "[" * 100_000])
 def test_damaged_cache_counts_as_none(file, content):
     saved(file).paths[0].write_text(content)
 
@@ -88,9 +116,40 @@ def test_damaged_cache_counts_as_none(file, content):
     assert ScanCache(file.parent).get(file) == VIDEO
 
 
-def test_cache_of_another_version_counts_as_none_silently(file, caplog):
+@pytest.mark.parametrize("library", ["OpenCV", "PyAV", "PyAV's FFmpeg", "rules"])
+def test_cache_of_other_decoders_counts_as_none_silently(file, caplog, library):
     path = saved(file).paths[0]
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": VERSION - 1}))
+    content = json.loads(path.read_text())
+    content["by"][library] += ".1"
+    path.write_text(json.dumps(content))
 
     assert ScanCache(file.parent).get(file) is None
     assert not caplog.records
+
+
+def test_cache_of_another_user_is_neither_believed_nor_replaced(
+    file, monkeypatch, caplog
+):
+    beside, own = saved(file).paths
+    content = beside.read_text()
+    monkeypatch.setattr("os.geteuid", lambda: os.stat(beside).st_uid + 1)
+
+    cache = ScanCache(file.parent)
+    assert cache.get(file) is None
+    assert "another user" in caplog.text
+    cache.put(file, VIDEO)
+    cache.save()
+    assert beside.read_text() == content
+    assert own.is_file()
+
+
+@pytest.mark.parametrize("name", ["b\udcff.avi", "b\\xff.avi", "été 東京.avi"])
+def test_name_may_be_of_any_bytes(file, name):
+    other = file.rename(file.with_name(name))
+    saved(other)
+
+    assert ScanCache(file.parent).get(other) == VIDEO
+    for alike in ("b\udcff.avi", "b\\xff.avi"):
+        if alike != name:
+            file.with_name(alike).write_bytes(b"video")
+            assert ScanCache(file.parent).get(file.with_name(alike)) is None

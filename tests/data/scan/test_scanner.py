@@ -4,11 +4,13 @@ import re
 import shutil
 import subprocess
 import wave
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from data.decoding.video import DecodeError, read_clip
+from data.decoding.errors import DecodeError
+from data.decoding.video import read_clip
 from data.scan import DecoderProcess, ScanCache, scan_videos
 from data.scan.decoder_process import CRASH, SLOW
 from tests.data.containers import avi, counting_pictures, jpeg
@@ -232,9 +234,9 @@ def test_seek_is_used_only_where_it_gives_the_right_frames(tmp_path, name):
     for frame in range(1, video.frames):
         sought, straight = np.zeros((2, 1, 1, 3, 8, 8), np.uint8)
         options = {"frames": np.array([frame]), "regions": [(0, 0, 24, 32)], "size": 8}
-        read_clip(path, **options, seek=False, out=straight)
-        with contextlib.suppress(DecodeError):
-            read_clip(path, **options, seek=True, out=sought)
+        for exact, out in ((False, straight), (True, sought)):
+            with contextlib.suppress(DecodeError):
+                read_clip(path, replace(video, seek_exact=exact), **options, out=out)
         right.append((sought == straight).all())
 
     assert video.frames in (30, 50)

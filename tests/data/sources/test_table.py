@@ -20,7 +20,16 @@ def test_source_of_files_is_opened_and_scanned(counting_set):
     assert scanned == list(zip(source.listing.names, source.videos, strict=True))
     assert scanned[0] == (
         "Jump/v_Jump_g02_c01.avi",
-        Video(frames=16, height=24, width=32, fps=25.0, codec="MJPG", header_frames=16),
+        Video(
+            frames=16,
+            height=24,
+            width=32,
+            decoded_height=24,
+            decoded_width=32,
+            fps=25.0,
+            codec="MJPG",
+            header_frames=16,
+        ),
     )
 
 

@@ -1,0 +1,268 @@
+"""Frames of video files by PyAV: the second witness, and the reader of last resort.
+
+PyAV has an FFmpeg of its own, another than OpenCV's. Frames are turned as a player
+turns them; those of interlaced video are used as they are decoded, both fields woven
+into one picture.
+"""
+
+import itertools
+import os
+import struct
+import threading
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from data.decoding.errors import DecodeError
+
+# What PyAV raises on files that it cannot read, and on names and texts in them.
+UNREADABLE = (av.FFmpegError, OSError, ValueError, LookupError, RuntimeError)
+# A pixel that is shown this much wider than high, or higher than wide, counts as
+# square: AVI headers write 321 : 240 for 320 x 240 pixels.
+NEARLY_SQUARE = 1.02
+# Beyond that a pixel's shape is taken for a mistake in the header.
+LONGEST_PIXEL = 4
+SEEK_ATTEMPTS = 4
+
+
+class Converter(threading.local):
+    """What converts pixel formats; each thread has its own, which is set up once."""
+
+    def __init__(self):
+        """Makes the converter of this thread."""
+        self.of_thread = VideoReformatter()
+
+
+CONVERTER = Converter()
+
+
+class AvVideo:
+    """A video file that PyAV has opened.
+
+    Attributes:
+        header_frames: how many frames there are according to the header; 0 if it does
+            not say.
+        fps: frames per second according to the header, 0.0 if it does not say.
+        codec: four letters according to the header.
+        pixel_aspect: width of a stored pixel as it is shown, in units of its height.
+    """
+
+    def __init__(self, path):
+        """Opens a file.
+
+        Args:
+            path: the file.
+
+        Raises:
+            DecodeError: FFmpeg finds no video in it.
+        """
+        try:
+            self._container = av.open(
+                # An absolute path is no address, whatever colons the name holds.
+                os.path.abspath(path),
+                options={"protocol_whitelist": "file"},
+                metadata_errors="replace",
+            )
+        except UNREADABLE as error:
+            raise DecodeError("holds no video that can be opened") from error
+        self._stream = self._container.streams.best("video")
+        if self._stream is None:
+            self.close()
+            raise DecodeError("holds no video that can be opened")
+        # Whole clips are decoded side by side; FFmpeg's threads would only compete.
+        self._stream.codec_context.thread_count = 1
+        self._rotation = self._matrix = None  # of the last frame
+        self._size = None  # (width, height) that all frames are brought to
+        self.header_frames = self._stream.frames
+        self.fps = float(self._stream.average_rate or 0)
+        self.codec = self._stream.codec_context.codec_tag
+        self.pixel_aspect = _pixel_aspect(self._stream.sample_aspect_ratio)
+
+    def __enter__(self):
+        """Gives itself; the end of the `with` block closes the file."""
+        return self
+
+    def __exit__(self, *_):
+        """Closes the file."""
+        self.close()
+
+    def close(self):
+        """Closes the file."""
+        self._container.close()
+
+    def seek(self, timestamp):
+        """Goes to the last place at or before a frame from which frames decode.
+
+        Args:
+            timestamp: `pts` of the frame.
+        """
+        try:
+            self._container.seek(timestamp, stream=self._stream)
+        except UNREADABLE as error:
+            raise DecodeError(f"cannot be read from {timestamp}") from error
+
+    def __iter__(self):
+        """Yields the av.VideoFrame that follow; damaged packets are passed over."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except UNREADABLE:  # The file ends here, however it goes on.
+                packet = None
+            try:
+                yield from self._stream.decode(packet)
+            except av.EOFError:
+                return
+            except UNREADABLE:
+                pass
+            if packet is None:
+                return
+
+    def image(self, frame):
+        """The pixels of a frame as shown, but for the shape of a pixel.
+
+        Args:
+            frame: av.VideoFrame.
+
+        Returns:
+            uint8 [height, width, 3], blue, green, red; a view that is not contiguous
+            where the frame is turned. All have the size of the first one.
+        """
+        self._size = self._size or (frame.width, frame.height)
+        width, height = self._size
+        converted = CONVERTER.of_thread.reformat(
+            # OpenCV's interpolation, of colours that are stored at half the size.
+            frame,
+            width=width,
+            height=height,
+            format="bgr24",
+            interpolation="BICUBIC",
+        )
+        return upright(converted.to_ndarray(), self._matrix_of(frame))
+
+    def luma(self, frame):
+        """The brightness of a frame's pixels as they are stored, at almost no cost.
+
+        Args:
+            frame: av.VideoFrame.
+
+        Returns:
+            uint8 [height, width], turned as by `image`, a view of the frame's memory;
+            None where the format does not store it as bytes side by side.
+        """
+        kind = frame.format
+        if not kind.is_planar or kind.is_rgb or kind.components[0].bits != 8:
+            return None
+        plane = frame.planes[0]
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        return upright(rows[: frame.height, : frame.width], self._matrix_of(frame))
+
+    def is_turned(self, frame):
+        """Whether a frame is shown turned by a quarter."""
+        (a, b), _ = self._matrix_of(frame)
+        return abs(b) > abs(a)
+
+    def _matrix_of(self, frame):
+        """`display_matrix` of a frame, looked up only where it may have changed."""
+        if self._rotation != frame.rotation:
+            self._rotation, self._matrix = frame.rotation, display_matrix(frame)
+        return self._matrix
+
+
+def display_matrix(frame):
+    """How a frame must be turned and mirrored to be shown.
+
+    Args:
+        frame: av.VideoFrame. It stays in memory until Python looks for reference
+            cycles, so this is not for every frame of a long video.
+
+    Returns:
+        ((a, b), (c, d)): a stored pixel at (x, y) is shown at (a x + c y, b x + d y),
+        but for a shift; (1, 0), (0, 1) where the file does not say.
+    """
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return (1, 0), (0, 1)
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
+    return (a, b), (c, d)
+
+
+def upright(image, matrix):
+    """Turns and mirrors an image as a display matrix says.
+
+    Quarter turns and mirrorings are applied, other angles are rounded to them.
+
+    Args:
+        image: [height, width, …].
+        matrix: see `display_matrix`.
+
+    Returns:
+        A view of the image, [height, width, …] or [width, height, …].
+    """
+    (a, b), (c, d) = matrix
+    if abs(b) > abs(a):
+        image = image.swapaxes(0, 1)
+        across, down = c, b
+    else:
+        across, down = a, d
+    return image[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
+
+
+def read_frames(path, numbers, *, seek_points):
+    """Decodes chosen frames of a file.
+
+    Args:
+        path: the file.
+        numbers: int [n], frame numbers from 0, ascending, none twice.
+        seek_points: list of (number, pts) of frames, ascending, from which decoding may
+            begin; without one it begins at the start of the file.
+
+    Yields:
+        uint8 [height, width, 3], blue, green, red, for each number.
+
+    Raises:
+        DecodeError: a frame is missing or cannot be decoded.
+    """
+    points = {pts: number for number, pts in seek_points if number <= numbers[0]}
+    with AvVideo(path) as video:
+        frames = _from_point(video, points) if points else enumerate(video)
+        if frames is None:  # A seek failed: slower, but the same frames.
+            yield from read_frames(path, numbers, seek_points=())
+            return
+        for wanted in numbers:
+            frame = next((frame for number, frame in frames if number == wanted), None)
+            if frame is None:
+                raise DecodeError(f"frame {wanted} is missing")
+            yield np.ascontiguousarray(video.image(frame))
+
+
+def _from_point(video, points):
+    """Frames of a video from one of the last seek points on.
+
+    Args:
+        video: the `AvVideo`.
+        points: pts -> number of frames, ascending.
+
+    Returns:
+        An iterator of (number, av.VideoFrame); None where no point was found.
+    """
+    # Some containers find a place by when a frame is decoded, which is before it is
+    # shown, and go to the key frame after the one that was meant.
+    for timestamp in list(points)[: -1 - SEEK_ATTEMPTS : -1]:
+        video.seek(timestamp)
+        frames = iter(video)
+        for frame in frames:
+            if frame.pts in points:
+                first = (points[frame.pts], frame)
+                return itertools.chain([first], enumerate(frames, first[0] + 1))
+            if frame.pts is None or frame.pts > timestamp:
+                break
+    return None
+
+
+def _pixel_aspect(ratio):
+    """The shape of a pixel by a stream's `sample_aspect_ratio`, a Fraction or None."""
+    ratio = float(ratio or 1)
+    longer = max(ratio, 1 / ratio) if ratio > 0 else 1
+    return ratio if NEARLY_SQUARE < longer <= LONGEST_PIXEL else 1.0
