@@ -8,6 +8,7 @@ of a Video Swin is also a handle to fine-tune from; ending in .pth or .npz, OUTP
 becomes its official state dict instead.
 """
 
+import dataclasses
 from pathlib import Path
 
 from absl import flags, logging
@@ -18,6 +19,9 @@ from configs.command.launch import parse, run
 if __name__ == "__main__":
     flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
     flags.DEFINE_integer("step", None, "Step of the checkpoint; empty: the newest.")
+    flags.DEFINE_bool(
+        "model.trust_graph", False, "As train.py takes it, for a run that needed it."
+    )
     parse()  # Here: --help and mistakes need not wait for TensorFlow's import.
 
 from model import (
@@ -36,16 +40,19 @@ def main(arguments):
     """Exports the run in --workdir to OUTPUT."""
     if len(arguments) != 1:
         raise ConfigError(f"export.py takes OUTPUT; received {list(arguments)}.")
-    export(Path(FLAGS.workdir), Path(arguments[0]), FLAGS.step)
+    trust = FLAGS["model.trust_graph"].value
+    export(Path(FLAGS.workdir), Path(arguments[0]), FLAGS.step, trust_graph=trust)
 
 
-def export(workdir, output, step=None):
+def export(workdir, output, step=None, *, trust_graph=False):
     """Writes a run's model; `output` appears whole or not at all.
 
     Args:
         workdir: the run's folder.
         output: a folder, or a file ending in .pth or .npz, that must not exist.
         step: of the checkpoint; None takes the newest.
+        trust_graph: whether the run's backbone may be a graph that reaches outside
+            itself.
 
     Raises:
         ConfigError: there is no run, an output exists, or a state dict was asked of an
@@ -53,7 +60,12 @@ def export(workdir, output, step=None):
         CheckpointError: the run has no such checkpoint, or it is damaged.
     """
     require_new_output(output)
-    trained = open_trained(workdir, step=step)
+
+    def trusting(config):
+        model = dataclasses.replace(config.model, trust_graph=trust_graph)
+        return dataclasses.replace(config, model=model)
+
+    trained = open_trained(workdir, step=step, override=trusting)
     if output.suffix in STATE_DICTS:
         write_state_dict(output, state_dict(trained), trained.class_names)
     else:

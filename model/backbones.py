@@ -12,8 +12,10 @@ from absl import logging
 
 from configs.command.errors import ConfigError
 from configs.schema.model import ARCHITECTURE
+from configs.schema.section import require
 from model.hub.backbone import HubBackbone
 from model.hub.saved_model import check_interface, local_directory, read_interface
+from model.hub.trust import check_graph
 from model.video_swin.backbone import VideoSwin
 from model.weights.architecture import to_state_dict
 from model.weights.saved_model import in_order, load_handle
@@ -123,14 +125,22 @@ class VideoSwinKind:
 
     def create(self, config):
         """A `VideoSwin`; see `Kind`."""
+        weights = load_handle(config.handle).weights() if config.handle else {}
         backbone = VideoSwin(
             **config.architecture,
             drop_path_rate=config.drop_path_rate,
             recompute=config.recompute,
             name="backbone",
         )
-        if config.handle:
-            backbone.assign_weights(load_handle(config.handle).weights())
+        for path, variable in backbone.named_weights().items() if weights else ():
+            require(
+                weights[path].shape == variable.shape,
+                "model.handle",
+                f"hold {path} of the shape {list(variable.shape)}",
+                list(weights[path].shape),
+            )
+        if weights:
+            backbone.assign_weights(weights)
         return backbone
 
     def saved(self, backbone):
@@ -165,9 +175,10 @@ class HubKind:
         return dataclasses.replace(config, backbone="hub")
 
     def check_clip(self, config, *, frames, size):
-        """Asks the handle's signature; see `Kind`."""
-        interface = read_interface(local_directory(config.handle))
-        check_interface(interface, frames=frames, size=size)
+        """Asks the handle's signature, and reads what it may do; see `Kind`."""
+        directory = local_directory(config.handle)
+        check_interface(read_interface(directory), frames=frames, size=size)
+        check_graph(directory, trusted=config.trust_graph)
 
     def fingerprint(self, config):
         """The SHA-256 of the graph, wherever it lies; see `Kind`."""
@@ -180,7 +191,7 @@ class HubKind:
             "is drawn again after a restart.",
             config.handle,
         )
-        return HubBackbone(config.handle, name="backbone")
+        return HubBackbone(config.handle, trusted=config.trust_graph, name="backbone")
 
     def saved(self, backbone):
         """All variables, and the graph itself; see `Kind`."""

@@ -9,7 +9,7 @@ from configs.schema import Data, Experiment, Model
 from configs.schema.serialization import from_json
 from model.backbones import kind_of
 from model.classifier import Classifier
-from model.create import create_model
+from model.create import create_model, graph_fingerprint
 from model.weights.saved_model import load_handle, write_classifier
 from storage.checkpoints import CheckpointStore
 from storage.run_folder import RunFolder
@@ -77,7 +77,11 @@ def open_trained(
 
 
 def _open_run(folder, step, override, prepare):
-    config = override(from_json(folder.saved_config()))
+    begun = from_json(folder.saved_config())
+    # Whom to trust is the user's to say, not that of the folder that a run came in.
+    model = dataclasses.replace(begun.model, trust_graph=False)
+    config = override(dataclasses.replace(begun, model=model))
+    _check_graph(folder, config)
     class_names = tuple(folder.class_names)
     with prepare(config):
         model = create_model(
@@ -95,6 +99,18 @@ def _open_run(folder, step, override, prepare):
         source=store.folder(step).name,
         source_sha256=store.weights_sha256(step),
     )
+
+
+def _check_graph(folder, config):
+    """Refuses to put a run's weights into another graph of a handle than its own."""
+    before = folder.identity.get("graph_fingerprint")
+    now = before and graph_fingerprint(config.model)
+    if now != before:
+        raise ConfigError(
+            f"model.handle must be the graph that the run in {folder.path} was trained "
+            f"with, whose saved_model.pb has the SHA-256 {before}; received "
+            f"{config.model.handle!r}, whose has {now}."
+        )
 
 
 def _open_saved_model(path, override, prepare):

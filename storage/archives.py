@@ -19,8 +19,8 @@ from configs.command.errors import ConfigError
 LARGEST_FILE = 8 * 2**30
 EXPANSION, ALLOWANCE = 10, 64 * 2**20
 OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
-# What reading an archive raises that was cut off or changed.
-UNREADABLE = (tarfile.TarError, zlib.error, lzma.LZMAError, OSError, EOFError)
+# What reading a compressed file raises that was cut off or changed.
+UNREADABLE = (zlib.error, lzma.LZMAError, OSError, EOFError)
 
 
 def require_sane_size(path):
@@ -70,40 +70,59 @@ def require_sane_zip(path):
     return by_name
 
 
-def require_sane_tar(path):
-    """Raises ConfigError where a tar file, compressed or not, would unpack to too much.
+class Bounded:
+    """A file that ends in an error rather than give more than `limit` bytes."""
 
-    It is decompressed once, and nothing of it is kept: what a header says may be a lie,
-    and headers themselves may be huge.
+    def __init__(self, file, limit):
+        self.file = file
+        self.left = limit
+
+    def read(self, size):
+        """Up to `size` bytes."""
+        try:
+            content = self.file.read(min(size, self.left + 1))
+        except UNREADABLE as error:
+            raise tarfile.ReadError(str(error)) from None
+        self.left -= len(content)
+        if self.left < 0:
+            raise tarfile.ReadError("it unpacks to far more than it is")
+        return content
+
+
+def unpack_tar(path, folder):
+    """Unpacks a tar file in one pass; what is too much is never written.
+
+    What a header says may be a lie, and headers themselves may be huge.
+
+    Args:
+        path: the file, compressed or not.
+        folder: the path of the folder that is made.
+
+    Raises:
+        tarfile.TarError: it is no whole tar file of files and folders, or unpacks to
+            far more than it is.
     """
-    try:
-        _require_sane_stream(path)
-        if not tarfile.is_tarfile(path):
-            raise ConfigError(
-                f"A model must be a directory or a tar file; received {str(path)!r}."
-            )
-        claimed = 0
-        with tarfile.open(path) as archive:
-            for member in archive:
-                claimed += member.size
-                require_sane_unpacked_size(path, claimed)
-    except UNREADABLE as error:
-        raise ConfigError(
-            f"{str(path)!r} must be a whole tar file: {error}."
-        ) from error
-
-
-def _require_sane_stream(path):
+    folder.mkdir()
+    limit = EXPANSION * os.path.getsize(path) + ALLOWANCE
     with open(path, "rb") as file:
         start = file.read(8)
     opener = next(
         (OPENERS[magic] for magic in OPENERS if start.startswith(magic)), open
     )
-    unpacked = 0
-    with opener(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            unpacked += len(block)
-            require_sane_unpacked_size(path, unpacked)
+    with opener(path, "rb") as file:
+        content = Bounded(file, limit)
+        with tarfile.open(fileobj=content, mode="r|") as members:
+            for member in members:
+                limit -= member.size
+                if limit < 0:
+                    raise tarfile.ReadError(
+                        f"it unpacks to more than {EXPANSION} times its size"
+                    )
+                if not (member.isreg() or member.isdir()):
+                    raise tarfile.ReadError(f"{member.name!r} is no file and no folder")
+                members.extract(member, folder, filter="data")
+        while content.read(1 << 20):  # A compressed file's checksum is at its end.
+            pass
 
 
 def amount(size):

@@ -7,18 +7,34 @@ A checkpoint is removed by renaming it first. So a folder with a name `step-…`
 a complete checkpoint.
 """
 
+import dataclasses
 import json
 import os
+from typing import Annotated
 
+import msgspec
 import tensorflow as tf
 from absl import logging
 
 from configs.command.errors import CheckpointError, NumericsError, StorageError
-from storage.files import clear_asides, remove_atomically, sha256, written_aside
+from storage.files import clear_asides, remove_atomically, written_aside
+from storage.manifests import difference, read_manifest, to_manifest
+from storage.records import decode
 from storage.run_folder import CHECKPOINT, checkpoint_steps
 
 DAMAGED = ".damaged"
 MANIFEST = "manifest.json"
+STATE = "state.json"
+INDEX = "variables.index"
+VALUES = "variables.data-00000-of-00001"
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """What state.json holds: the updates done so far, and whose they are."""
+
+    step: Annotated[int, msgspec.Meta(ge=0)]
+    run_id: str
 
 
 class CheckpointStore:
@@ -54,8 +70,7 @@ class CheckpointStore:
 
     def weights_sha256(self, step):
         """The SHA-256, by the manifest, of the values of a step's checkpoint."""
-        manifest = json.loads((self.folder(step) / MANIFEST).read_text())
-        return manifest["variables.data-00000-of-00001"]["sha256"]
+        return read_manifest(self.folder(step) / MANIFEST)[VALUES].sha256
 
     def save(self, step, protect=()):
         """Commits a checkpoint unless there is one, then removes those no longer kept.
@@ -81,7 +96,7 @@ class CheckpointStore:
                 aside.mkdir()
                 self.checkpoint.write(str(aside / "variables"))
                 state = {"step": step, "run_id": self.run_id}
-                (aside / "state.json").write_text(json.dumps(state))
+                (aside / STATE).write_text(json.dumps(state))
                 _seal(aside)
         except (StorageError, tf.errors.OpError) as error:
             raise StorageError(
@@ -224,11 +239,8 @@ def _variables(trackable):
 
 def _seal(folder):
     """Lists every file of a folder in its manifest."""
-    files = {
-        path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
-        for path in sorted(folder.iterdir())
-    }
-    (folder / MANIFEST).write_text(json.dumps(files, indent=2))
+    names = [path.name for path in folder.iterdir()]
+    (folder / MANIFEST).write_text(to_manifest(folder, names))
 
 
 def _damage(folder, expected):
@@ -239,17 +251,21 @@ def _damage(folder, expected):
         expected: what its state.json must hold.
     """
     try:
-        files = json.loads((folder / MANIFEST).read_text())
-        for name, facts in files.items():
-            path = folder / name
-            if path.stat().st_size != facts["bytes"]:
-                return f"{name} has {path.stat().st_size} of {facts['bytes']} bytes"
-            if sha256(path) != facts["sha256"]:
-                return f"{name} does not match its SHA-256"
-        state = json.loads((folder / "state.json").read_text())
+        files = read_manifest(folder / MANIFEST)
+        # TensorFlow reads every file of this name; none may go unverified.
+        needed = {STATE, INDEX, VALUES} | {p.name for p in folder.glob("variables*")}
+        if not needed <= files.keys():
+            return f"{MANIFEST} does not list {min(needed - files.keys())}"
+        reason = difference(folder, files)
+        if reason:
+            return reason
+        state = decode((folder / STATE).read_bytes(), State)
         for name, value in expected.items():
-            if state[name] != value:
-                return f"it is of another run or step: its {name} is {state[name]}"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if getattr(state, name) != value:
+                found = getattr(state, name)
+                return f"it is of another run or step: its {name} is {found}"
+    except OSError as error:
         return f"{type(error).__name__}: {error}"
+    except ValueError as error:
+        return str(error)
     return None

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from configs.command.errors import ConfigError, StorageError
+from storage.records import check
 
 ASIDE = ".{name}.{process}.tmp"
 # How an error begins that names a file of a run which is missing or damaged.
@@ -125,22 +126,26 @@ def sha256(path):
     return digest.hexdigest()
 
 
-def read_json(path):
+def read_json(path, form=dict):
     """The dict in a JSON file of ours; empty where there is no file.
+
+    Args:
+        path: the file.
+        form: the type that it must be of; see `storage.records`. Numbers may be NaN
+            where their range allows it.
 
     Raises:
         ConfigError: the file cannot be read or holds something else.
     """
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_bytes().decode())
+        check(value, form)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"{path} {MUST_BE_UNCHANGED}; it is damaged: {error}."
         ) from None
-    if not isinstance(value, dict):
-        raise ConfigError(f"{path} {MUST_BE_UNCHANGED}; received {value!r}.")
     return value
 
 

@@ -27,3 +27,19 @@ def decode(data, form):
         return msgspec.json.decode(data, type=form)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from None
+
+
+def check(value, form):
+    """Checks a value that was read already, for instance because it may hold NaN.
+
+    Args:
+        value: of dicts, lists, strings and numbers.
+        form: the type.
+
+    Raises:
+        ValueError: it is not of the type; one line, which names the field.
+    """
+    try:
+        msgspec.convert(value, form)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(str(error)) from None

@@ -10,13 +10,18 @@ finished.json    written last: rerunning a finished run does nothing
 """
 
 import contextlib
+import dataclasses
 import json
 import re
 import uuid
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from configs.command.errors import ConfigError
 from configs.schema.experiment import changeable_options
+from configs.schema.serialization import from_json
 from storage.files import MUST_BE_UNCHANGED, clear_asides, read_json, write_atomically
 from storage.lock import locked
 
@@ -34,6 +39,35 @@ FILES = {
     "run.json",
     "timing.jsonl",
 }
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What run.json holds; a version may write more, and an older one wrote less."""
+
+    run_id: Text
+    class_names: Annotated[list[Text], msgspec.Meta(min_length=1)] | None = None
+    train_size: Count = 0
+    left_out: tuple[str, ...] = ()
+    train_fingerprint: str = ""
+    evaluation_fingerprint: str = ""
+    graph_fingerprint: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Result:
+    """What finished.json holds, as far as it is read again."""
+
+    top1: Fraction
+    top5: Fraction = 0.0
+    mean_class_accuracy: Fraction
+    videos: Count
+    views: Count
+    unreadable: list[str]
+    class_accuracies: dict[str, Fraction | None]
 
 
 class RunFolder:
@@ -67,8 +101,12 @@ class RunFolder:
 
     @property
     def identity(self):
-        """run.json as a dict; empty before the run's first start."""
-        return read_json(self / "run.json")
+        """run.json as a dict; empty before the run's first start.
+
+        Raises:
+            ConfigError: it is damaged; the error names the field (see `Identity`).
+        """
+        return read_json(self / "run.json", Identity)
 
     @property
     def class_names(self):
@@ -77,12 +115,12 @@ class RunFolder:
         Raises:
             ConfigError: run.json does not tell them.
         """
-        try:
-            return self.identity["class_names"]
-        except KeyError:
+        names = self.identity.get("class_names")
+        if names is None:
             raise ConfigError(
                 f"{self / 'run.json'} {MUST_BE_UNCHANGED}; it names no classes."
-            ) from None
+            )
+        return names
 
     @property
     def has_checkpoint(self):
@@ -91,8 +129,12 @@ class RunFolder:
 
     @property
     def finished(self):
-        """finished.json as a dict; empty until the run has ended."""
-        return read_json(self / "finished.json")
+        """finished.json as a dict; empty until the run has ended.
+
+        Raises:
+            ConfigError: it is damaged; the error names the field (see `Result`).
+        """
+        return read_json(self / "finished.json", Result)
 
     def finish(self, result):
         """Marks the run as finished, with its result."""
@@ -110,7 +152,12 @@ class RunFolder:
                 f"--workdir must be the folder of a run; {self.path} holds no "
                 "config.json."
             )
-        return path.read_text()
+        text = path.read_bytes().decode()
+        try:
+            from_json(text)
+        except ConfigError as error:
+            raise ConfigError(f"{path} {MUST_BE_UNCHANGED}; {error}") from None
+        return text
 
     def check_files(self):
         """Refuses a run of which config.json or run.json is missing.
@@ -135,8 +182,8 @@ class RunFolder:
             ConfigError: names every field that differs and must not.
         """
         self.check_files()
-        before = read_json(self / "config.json")
-        if before:
+        if (self / "config.json").exists():
+            before = dataclasses.asdict(from_json(self.saved_config()))
             _refuse_changes(self.path, flatten(before), flatten(config))
 
     def begin(self, config_json, facts):
@@ -162,7 +209,7 @@ class RunFolder:
                 self / "run.json", json.dumps(identity, indent=2, ensure_ascii=False)
             )
         path = self / "config.json"
-        if not path.exists() or path.read_text() != config_json:
+        if not path.exists() or path.read_bytes() != config_json.encode():
             write_atomically(path, config_json)
 
 

@@ -136,6 +136,40 @@ def test_exports_a_run_of_an_opaque_graph(experiment, tmp_path):
     assert load_handle(tmp_path / "output") is None
 
 
+class Writing(tf.Module):
+    """A backbone that writes a file whenever it computes."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = str(path)
+        self.scale = tf.Variable(1.0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 3, 2, 8, 8])])
+    def __call__(self, clip):
+        with tf.control_dependencies([tf.io.write_file(self.path, "x")]):
+            return {"features": self.scale * tf.reduce_mean(clip, [2, 3, 4])}
+
+
+def test_whom_to_trust_is_not_for_the_runs_folder_to_say(experiment, tmp_path):
+    """A run that somebody sends may come with a graph, and with a config of theirs."""
+    path = tmp_path / "written"
+    backbone = Writing(path)
+    signature = backbone.__call__.get_concrete_function()
+    tf.saved_model.save(backbone, str(tmp_path / "hub"), signature)
+    trusting = Model(
+        backbone="hub", handle=str(tmp_path / "hub"), dropout=0.0, trust_graph=True
+    )
+    opaque = dataclasses.replace(experiment, model=trusting)
+    model = create_model(trusting, num_classes=len(CLASSES))
+    write_run(tmp_path / "run", model, opaque, steps=(1,))
+    for use in (open_trained, lambda run: export(run, tmp_path / "output")):
+        with pytest.raises(ConfigError, match="WriteFile.*--model.trust_graph=true"):
+            use(tmp_path / "run")
+    path.unlink(missing_ok=True)
+    export(tmp_path / "run", tmp_path / "output", trust_graph=True)
+    assert (tmp_path / "output" / "saved_model.pb").exists()
+
+
 @pytest.mark.parametrize("damage", ["cut off", "another run's", "without a manifest"])
 def test_refuses_a_damaged_newest_checkpoint(experiment, model, tmp_path, damage):
     """It must not become an export of the older one that is still good."""

@@ -10,6 +10,7 @@ import tf_keras as keras
 
 from configs.command.errors import ConfigError
 from configs.schema import Model
+from model import open_trained
 from tests.whole_runs import (
     KillAfter,
     Killed,
@@ -48,6 +49,7 @@ class PublishedBackbone(keras.Model):
 def published(tmp_path_factory):
     """[n, 3, T, H, W] -> [n, C, T', H', W'], saved as the published backbones are."""
     path = str(tmp_path_factory.mktemp("hub") / "backbone")
+    keras.mixed_precision.set_global_policy("float32")  # Of a run before.
     # Deterministic operations refuse a graph whose dropout was traced without a seed.
     keras.utils.set_random_seed(0)
     model = PublishedBackbone()
@@ -96,3 +98,6 @@ def test_another_graph_with_the_same_variables_cannot_go_on(tiny, published, tmp
     config = dataclasses.replace(config, model=Model(handle=str(other)))
     with pytest.raises(ConfigError, match="these differ: graph_fingerprint"):
         run(config, tmp_path / "run")
+    with pytest.raises(ConfigError, match="must be the graph that the run in .* was"):
+        open_trained(tmp_path / "run", override=lambda begun: config)
+    assert open_trained(tmp_path / "run").step == 0

@@ -35,6 +35,12 @@ class Model(Section):
         "runs as it is. Empty starts from random weights.",
         may_change=True,
     )
+    trust_graph: bool = option(
+        False,
+        "Run a SavedModel as it is even if its graph holds operations that may touch "
+        "files, processes, Python or the network; for models whose maker you trust.",
+        may_change=True,
+    )
     embed_dim: int | None = option(
         None,
         "Channels after patch embedding; none takes what the handle holds.",

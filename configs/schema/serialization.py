@@ -1,11 +1,15 @@
 """Experiments as JSON text, the form in which a run's folder keeps its own."""
 
 import dataclasses
+import functools
 import json
+import logging
 import typing
 
 from configs.command.errors import ConfigError
 from configs.schema.experiment import Experiment
+
+LONGEST_INTEGER = 20  # Digits; no option needs as many.
 
 
 def to_json(config):
@@ -16,26 +20,51 @@ def to_json(config):
 def from_json(text):
     """The `Experiment` that `to_json` wrote.
 
+    An option with which a run may be continued at another value may be missing: a
+    version that did not have it yet wrote the text. It takes its default, and the log
+    says so.
+
     Raises:
-        ConfigError: a field is unknown, missing or not valid.
+        ConfigError: the text is damaged, or a field is unknown, missing or not valid.
     """
     try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
+        values = json.loads(text, object_pairs_hook=_unique, parse_int=_integer)
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"The config must be JSON; {error}.") from None
     return _from_dict(Experiment, values, "")
 
 
+def _unique(pairs):
+    """A dict of names and values; a name that comes twice is an error."""
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} is there twice")
+    return values
+
+
+def _integer(digits):
+    """An integer, of a size that numbers of a computer can have."""
+    if len(digits) > LONGEST_INTEGER:
+        raise ValueError(f"the number {digits[:LONGEST_INTEGER]}… is too long")
+    return int(digits)
+
+
 def _from_dict(section, values, prefix):
     kinds = typing.get_type_hints(section)
-    names = {field.name for field in dataclasses.fields(section)}
-    if not isinstance(values, dict) or set(values) != names:
+    fields = {field.name: field for field in dataclasses.fields(section)}
+    missing = fields.keys() - values if isinstance(values, dict) else set(fields)
+    newer = {n for n in missing if fields[n].metadata.get("may_change")}
+    if not isinstance(values, dict) or missing - newer or values.keys() - fields:
         raise ConfigError(
             f"The section {prefix or 'at the top'} of the config must hold exactly "
-            f"{', '.join(sorted(names))}; received "
+            f"{', '.join(sorted(fields))}; received "
             f"{', '.join(sorted(values)) if isinstance(values, dict) else values!r}. "
             "A run that another version began needs that version."
         )
+    for name in sorted(newer):
+        _note_default(f"{prefix}{name}", fields[name].default)
     return section(
         **{
             name: _from_dict(kinds[name], value, f"{name}.")
@@ -45,4 +74,13 @@ def _from_dict(section, values, prefix):
             else value
             for name, value in values.items()
         }
+    )
+
+
+@functools.cache  # Once, however often a config is read.
+def _note_default(name, value):
+    logging.getLogger("absl").warning(
+        "The run's config, of another version, says nothing of %s: it is %s.",
+        name,
+        value,
     )

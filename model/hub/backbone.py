@@ -9,6 +9,7 @@ from absl import logging
 from configs.command.errors import ConfigError
 from model.hub.library import KerasLayer
 from model.hub.saved_model import LAYOUTS, local_directory, read_interface
+from model.hub.trust import check_graph
 
 
 class HubBackbone(keras.layers.Layer):
@@ -29,20 +30,23 @@ class HubBackbone(keras.layers.Layer):
         r"norm|(^|/)(gamma|beta)(:0)?$|relative_position_bias_table"
     )
 
-    def __init__(self, handle, **kwargs):
+    def __init__(self, handle, *, trusted=False, **kwargs):
         """Loads the model.
 
         Args:
             handle: a path, a tar file or an address.
+            trusted: whether its graph may reach outside itself; see
+                `model.hub.trust`.
             **kwargs: those of a Keras layer.
 
         Raises:
             ConfigError: there is no model behind the handle that maps clips to
-                features.
+                features, or its graph is refused.
         """
         super().__init__(dtype="float32", **kwargs)
         directory = local_directory(handle)
         self.interface = read_interface(directory)
+        check_graph(directory, trusted=trusted)
         rewrite_for_mixed_precision(keras.mixed_precision.global_policy())
         self.inner = KerasLayer(str(directory), trainable=True, dtype="float32")
         self.built = True

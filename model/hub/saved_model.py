@@ -1,10 +1,6 @@
 """Finds, unpacks and reads SavedModels of any origin without running their graph."""
 
 import dataclasses
-import os
-import tarfile
-import tempfile
-import zlib
 from pathlib import Path
 
 import tensorflow as tf
@@ -12,9 +8,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 from configs.command.errors import ConfigError
-from model.hub.library import resolve
-from storage.archives import require_sane_size, require_sane_tar
-from storage.files import sha256, written_aside
+from model.hub.cache import downloaded, unpacked
 
 SIGNATURE = "serving_default"
 VARIABLES = Path("variables", "variables")
@@ -58,40 +52,20 @@ def local_directory(handle):
     """
     if Path(handle).is_file():
         directory = unpacked(Path(handle))
+    elif Path(handle).is_dir():
+        directory = Path(handle)
+    elif "://" in str(handle):
+        directory = downloaded(str(handle))
     else:
-        try:
-            directory = Path(resolve(str(handle)))
-        except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
-            raise ConfigError(
-                "model.handle must be a path or an address that can be fetched; "
-                f"received {handle!r}: {error}"
-            ) from error
+        raise ConfigError(
+            "model.handle must be a path or an address that can be fetched; "
+            f"received {handle!r}, which is not there."
+        )
     if not (directory / "saved_model.pb").is_file():
         raise ConfigError(
             "model.handle must be a SavedModel (a directory with saved_model.pb, or a "
             f"tar file of one); received {handle!r}."
         )
-    return directory
-
-
-def unpacked(archive):
-    """Unpacks a tar file into the cache of downloaded models, once for each content."""
-    require_sane_size(archive)
-    cache = Path(
-        os.environ.get("TFHUB_CACHE_DIR", Path(tempfile.gettempdir(), "tfhub_modules"))
-    )
-    directory = cache / sha256(archive)
-    if not directory.is_dir():
-        require_sane_tar(archive)
-        try:
-            with written_aside(directory) as aside, tarfile.open(archive) as file:
-                aside.mkdir()
-                file.extractall(aside, filter="data")
-        except (tarfile.TarError, EOFError, zlib.error) as error:
-            raise ConfigError(
-                "model.handle must be a whole tar file; "
-                f"received {str(archive)!r}: {error}"
-            ) from error
     return directory
 
 
@@ -122,13 +96,23 @@ def read_interface(directory):
 
 
 def read_graph(directory):
-    """The first (in TF2 the only) graph of a SavedModel, as a protocol buffer."""
+    """The only graph of a SavedModel, as a protocol buffer.
+
+    Raises:
+        ConfigError: the file is damaged, or holds several graphs: that is a SavedModel
+            of TensorFlow 1, whose loader runs what this one does not.
+    """
     path = Path(directory, "saved_model.pb")
     try:
         proto = saved_model_pb2.SavedModel.FromString(path.read_bytes())
-        return proto.meta_graphs[0]
-    except (DecodeError, IndexError) as error:
-        raise ConfigError(f"{path} must be a whole SavedModel: {error}") from error
+    except (OSError, DecodeError) as error:
+        raise ConfigError(f"{path} must be a whole SavedModel: {error}.") from error
+    if len(proto.meta_graphs) != 1:
+        raise ConfigError(
+            f"{path} must be a whole SavedModel of one graph, as TensorFlow 2 writes "
+            f"it; it has {len(proto.meta_graphs)}."
+        )
+    return proto.meta_graphs[0]
 
 
 def members(object_graph):

@@ -9,6 +9,7 @@ it is (`model.hub`).
 
 import dataclasses
 import json
+import math
 import tarfile
 from pathlib import Path
 
@@ -16,15 +17,16 @@ import numpy as np
 import tensorflow as tf
 
 from configs.command.errors import ConfigError
-from configs.schema.model import ARCHITECTURE
 from model.classifier import MEAN, STANDARD_DEVIATION
 from model.hub.saved_model import SIGNATURE, local_directory, read_variables
+from model.weights.description import read_description, read_head
 from model.weights.model_card import documentation
 from model.weights.names import official_names
 from storage.files import written_aside
 
 DESCRIPTION = Path("assets.extra", "model.json")
 HEAD_FILE = Path("assets.extra", "head.npz")
+TABLE = "relative_position_bias_table"
 PAGE = Path("assets.extra", "documentation.md")
 
 
@@ -58,14 +60,39 @@ class Handle:
                 f"{self.directory} must hold {len(names)} variables; "
                 f"received {len(values)}."
             )
-        return dict(zip(names, values, strict=False))
+        weights = dict(zip(names, values, strict=False))
+        self._require_architecture(weights)
+        return weights
+
+    def _require_architecture(self, weights):
+        """Refuses weights of another network than described, before it is built."""
+        sizes = self.architecture
+        rows = math.prod(2 * size - 1 for size in sizes["window_size"])
+        tables = [v.shape for path, v in weights.items() if path.endswith(TABLE)]
+        heads = [
+            (rows, number)
+            for number, depth in zip(sizes["num_heads"], sizes["depths"], strict=False)
+            for _ in range(depth)
+        ]
+        channels = next(iter(weights.values())).shape[-1:]
+        if channels != (sizes["embed_dim"],) or tables != heads:
+            raise ConfigError(
+                f"{self.directory / DESCRIPTION} must describe the network whose "
+                f"variables lie beside it; it says {sizes}, and they are of another."
+            )
 
     def head(self):
-        """`kernel` [C, classes] and `bias` [classes], or None without a head."""
-        if not (self.directory / HEAD_FILE).is_file():
-            return None
-        with np.load(self.directory / HEAD_FILE) as arrays:
-            return dict(arrays)
+        """`kernel` [C, classes] and `bias` [classes], or None without a head.
+
+        Raises:
+            ConfigError: the file with them is damaged.
+        """
+        sizes = self.architecture
+        return read_head(
+            self.directory / HEAD_FILE,
+            features=sizes["embed_dim"] << (len(sizes["depths"]) - 1),
+            class_names=self.class_names,
+        )
 
 
 def load_handle(handle):
@@ -79,22 +106,9 @@ def load_handle(handle):
             damaged or of another form than this version writes.
     """
     directory = local_directory(handle)
-    path = directory / DESCRIPTION
-    try:
-        description = json.loads(path.read_text()) if path.is_file() else {}
-    except ValueError as error:
-        raise ConfigError(f"{path} must be JSON: {error}") from error
-    if not isinstance(description, dict):
-        raise ConfigError(f"{path} must hold an object; received {description!r}.")
-    architecture = description.get("architecture")
-    if not architecture:
+    description = read_description(directory / DESCRIPTION)
+    if not description:
         return None
-    if set(architecture) != set(ARCHITECTURE):
-        raise ConfigError(
-            f"{path} must describe an architecture by {', '.join(ARCHITECTURE)}; "
-            f"received {', '.join(architecture)}. Convert the checkpoint again with "
-            "python -m model.convert."
-        )
     return Handle(directory=directory, description=description)
 
 

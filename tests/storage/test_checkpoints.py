@@ -12,6 +12,7 @@ import tf_keras as keras
 from configs.command.errors import CheckpointError, NumericsError, StorageError
 from storage import files
 from storage.checkpoints import CheckpointStore
+from storage.manifests import to_manifest
 
 
 def create_model(units=3):
@@ -353,3 +354,87 @@ def test_mirrored_variables_are_restored_on_every_replica(tmp_path):
     store.restore()
     for replica in strategy.experimental_local_results(model.head.kernel):
         np.testing.assert_array_equal(replica.numpy(), expected)
+
+
+def change_manifest(change):
+    def damage(folder):
+        manifest = json.loads((folder / "manifest.json").read_text())
+        change(manifest)
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+
+    return damage
+
+
+def change_state(**values):
+    """Replaces what state.json holds, under a manifest that fits it."""
+
+    def damage(folder):
+        path = folder / "state.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | values))
+        names = [p.name for p in folder.iterdir() if p.name != "manifest.json"]
+        (folder / "manifest.json").write_text(to_manifest(folder, names))
+
+    return damage
+
+
+LEADS_OUT = {"bytes": 0, "sha256": "0" * 64}
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (change_manifest(dict.clear), "does not list state.json"),
+        (
+            change_manifest(lambda files: files.pop("variables.index")),
+            "does not list variables.index",
+        ),
+        (
+            change_manifest(lambda files: files["state.json"].update(bytes=-1)),
+            r"manifest.json is damaged: .*`\$\[\.\.\.\]\.bytes`",
+        ),
+        (
+            change_manifest(lambda files: files["state.json"].update(bytes=1.5)),
+            r"manifest.json is damaged: .*bytes",
+        ),
+        (
+            change_manifest(lambda files: files["state.json"].update(sha256="A" * 64)),
+            r"manifest.json is damaged: .*sha256",
+        ),
+        (
+            change_manifest(lambda files: files.update({"../../x": LEADS_OUT})),
+            "names '../../x', which is not in its folder",
+        ),
+        (
+            change_manifest(lambda files: files.update({"/etc/passwd": LEADS_OUT})),
+            "names '/etc/passwd', which is not in its folder",
+        ),
+        (lambda folder: (folder / "manifest.json").write_text("[]"), "damaged"),
+        (
+            lambda folder: (folder / "manifest.json").write_text("[" * 100_000),
+            "damaged",
+        ),
+        (
+            lambda folder: (folder / "variables.data-00001-of-00002").touch(),
+            "does not list variables.data-00001-of-00002",
+        ),
+        (change_state(step="2"), r"step"),
+        (change_state(step=-2), r"step"),
+        (change_state(run_id=None), r"run_id"),
+    ],
+)
+def test_a_manifest_or_state_that_says_something_else_is_damage(saved, damage, reason):
+    path, _ = saved
+    damage(path / "step-00000002")
+    store, _ = open_untrained(path)
+    with pytest.raises(CheckpointError, match=reason) as error:
+        store.restore_weights(2)
+    assert "\n" not in str(error.value)
+    assert open_store(path, create_model(), keep=3).restore() == 1
+
+
+def test_a_checkpoint_is_no_link_to_what_another_may_change(saved, tmp_path):
+    path, _ = saved
+    file = path / "step-00000002" / "variables.index"
+    shutil.move(file, tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+    assert open_store(path, create_model(), keep=3).restore() == 1

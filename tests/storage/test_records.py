@@ -4,7 +4,7 @@ from typing import Annotated
 import msgspec
 import pytest
 
-from storage.records import decode
+from storage.records import check, decode
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,3 +44,9 @@ def test_names_the_field_that_is_wrong(text, message):
 def test_depth_is_limited():
     with pytest.raises(ValueError, match="recursion"):
         decode("[" * 100_000, list)
+
+
+def test_what_was_read_already_may_hold_nan():
+    check({"frames": 3, "fps": float("nan")}, Video)
+    with pytest.raises(ValueError, match=r"\$\.frames"):
+        check({"frames": "3"}, Video)

@@ -1,5 +1,7 @@
 """Rows are whole or absent, exact, and rewound to the step a run restarts from."""
 
+import json
+import math
 import os
 
 import pytest
@@ -74,3 +76,89 @@ def test_a_row_written_in_part_is_cut_off_again(rows, monkeypatch):
 def test_rewinding_a_missing_file_makes_none(rows):
     assert rows.rewind(0) == []
     assert not os.path.exists(rows.path)
+
+
+def write(rows, steps):
+    for step in range(1, steps + 1):
+        rows.append({"step": step, "loss": 1 / step})
+    return rows.path.read_bytes()
+
+
+def test_a_row_is_json_whose_last_field_is_the_crc32_of_what_is_before_it(rows):
+    """`printf '{"step": 1, "loss": 0.1' | gzip | tail -c8 | od -tx4` says the same."""
+    rows.append({"step": 1, "loss": 0.1})
+    assert rows.path.read_bytes() == b'{"step": 1, "loss": 0.1, "crc": "8cfa35d3"}\n'
+    rows.append({"step": 2, "loss": math.nan})
+    rows.append({"step": 3, "loss": math.inf})
+    lines = [json.loads(line) for line in rows.path.open()]
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    again = Rows(rows.path).read()
+    assert again[0] == {"step": 1, "loss": 0.1}
+    assert math.isnan(again[1]["loss"]) and again[2]["loss"] == math.inf
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_every_flipped_bit_is_noticed(rows, count, caplog):
+    """Also of a file with one row, whose checksum might look like none at all."""
+    content = write(rows, count)
+    whole = rows.read()
+    for position in range(len(content)):
+        for bit in range(8):
+            damaged = bytearray(content)
+            damaged[position] ^= 1 << bit
+            rows.path.write_bytes(damaged)
+            found = Rows(rows.path).read()
+            assert len(found) < count and all(row in whole for row in found), (
+                position,
+                bit,
+            )
+            text = "rows.jsonl: damaged or incomplete rows are left out, "
+            assert text in caplog.text
+            caplog.clear()
+
+
+def test_a_damaged_row_does_not_take_those_behind_it_along(rows, caplog):
+    content = write(rows, 4)
+    rows.path.write_bytes(content.replace(b"0.5", b"0.4"))
+    again = Rows(rows.path)
+    assert [row["step"] for row in again.rewind(9)] == [1, 3, 4]
+    assert "1 of them, the first in line 2" in caplog.text
+    again.append({"step": 5})
+    assert [row["step"] for row in Rows(rows.path).rewind(9)] == [1, 3, 4, 5]
+
+
+def test_rows_of_an_older_version_get_their_checksum(rows, caplog):
+    content = write(rows, 3)
+    older = "".join(f"{json.dumps(row)}\n" for row in rows.read())
+    rows.path.write_text(older)
+    again = Rows(rows.path)
+    assert [row["step"] for row in again.rewind(2)] == [1, 2]
+    assert "an older version wrote it" in caplog.text
+    again.append({"step": 3, "loss": 1 / 3})
+    assert rows.path.read_bytes() == content
+
+
+def test_rows_without_a_checksum_among_others_are_damaged(rows):
+    content = write(rows, 2)
+    rows.path.write_bytes(content + b'{"step": 3, "loss": 0.5}\n')
+    assert [row["step"] for row in Rows(rows.path).read()] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"step": -1}',
+        '{"step": true}',
+        '{"step": 1.5}',
+        '{"step": "1"}',
+        '{"loss": 1}',
+        '{"step": 1, "loss": [1]}',
+        '{"step": 1, "loss": NaN, "more": {}}',
+        "[1]",
+        "1",
+        "[" * 100_000,
+    ],
+)
+def test_what_is_no_row_is_damaged(rows, line):
+    rows.path.write_text(line + "\n")
+    assert Rows(rows.path).read() == []

@@ -1,5 +1,7 @@
 """One writer, one identity."""
 
+import json
+
 import pytest
 
 from configs.command.errors import ConfigError, StorageError
@@ -69,6 +71,9 @@ def test_damaged_files_are_named(folder, name, content):
 def test_the_classes_are_those_of_the_run(folder):
     folder.begin(to_json(config()), {"class_names": ["a", "b"]})
     assert folder.class_names == ["a", "b"]
+    (folder / "run.json").write_text('{"run_id": "a", "class_names": null}')
+    with pytest.raises(ConfigError, match="run.json must be.*names no classes"):
+        _ = folder.class_names
     (folder / "run.json").unlink()
     with pytest.raises(ConfigError, match="run.json must be.*names no classes"):
         _ = folder.class_names
@@ -102,3 +107,71 @@ def test_the_next_writer_clears_what_a_killed_one_left(tmp_path):
     with folder.locked():
         names = {path.name for path in tmp_path.iterdir()}
     assert names == {".lock"} | theirs
+
+
+RESULT = {
+    "top1": 0.5,
+    "top5": 1.0,
+    "mean_class_accuracy": 0.5,
+    "loss": float("nan"),
+    "videos": 4,
+    "views": 2,
+    "unreadable": [],
+    "class_accuracies": {"a": 1.0, "b": None},
+}
+FACTS = {"class_names": ["a", "b"], "train_size": 3, "left_out": ["x"], "new": {"a": 1}}
+
+
+def test_what_a_run_wrote_is_read_again(folder):
+    folder.begin(to_json(config()), FACTS)
+    assert folder.identity == {"run_id": folder.identity["run_id"], **FACTS}
+    folder.finish(RESULT)  # A test split of which nothing could be read has no loss.
+    assert folder.finished["class_accuracies"] == RESULT["class_accuracies"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "field"),
+    [
+        ("run.json", {"run_id": 7}, "run_id"),
+        ("run.json", {"run_id": None}, "run_id"),
+        ("run.json", {"class_names": "ab"}, "class_names"),
+        ("run.json", {"class_names": []}, "class_names"),
+        ("run.json", {"class_names": ["a", 1]}, "class_names"),
+        ("run.json", {"left_out": {"a": 1}}, "left_out"),
+        ("run.json", {"train_size": -1}, "train_size"),
+        ("run.json", {"graph_fingerprint": 1}, "graph_fingerprint"),
+        ("finished.json", {"top1": 1.5}, "top1"),
+        ("finished.json", {"top1": "0.5"}, "top1"),
+        ("finished.json", {"top1": float("nan")}, "top1"),
+        ("finished.json", {"videos": 0.5}, "videos"),
+        ("finished.json", {"unreadable": 3}, "unreadable"),
+        ("finished.json", {"class_accuracies": {"a": 2}}, "class_accuracies"),
+        ("config.json", {"seed": "0"}, "seed must be an integer"),
+        ("config.json", {"data": 3}, "section data. of the config"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_file(folder, name, values, field):
+    folder.begin(to_json(config()), FACTS)
+    folder.finish(RESULT)
+    path = folder / name
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    with pytest.raises(ConfigError, match=f"{name} must be as .*{field}") as error:
+        _ = folder.finished, folder.identity, folder.saved_config()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["config.json", "run.json", "finished.json"])
+def test_what_is_nested_too_deep_is_damaged(folder, name):
+    folder.begin(to_json(config()), FACTS)
+    (folder / name).write_text('{"a": ' + "[" * 100_000)
+    with pytest.raises(ConfigError, match=f"{name} must be as .*recursion"):
+        _ = folder.finished, folder.identity, folder.saved_config()
+
+
+def test_a_run_that_began_before_there_was_an_option_goes_on(folder):
+    values = json.loads(to_json(config()))
+    del values["model"]["trust_graph"]
+    folder.begin(to_json(config()), {})
+    (folder / "config.json").write_text(json.dumps(values))
+    folder.begin(to_json(config()), {})
+    assert folder.saved_config() == to_json(config())

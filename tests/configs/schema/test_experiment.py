@@ -56,6 +56,7 @@ def test_what_decides_the_result_cannot_change_while_a_run_is_continued():
         "data.threads",
         "model.handle",
         "model.recompute",
+        "model.trust_graph",
         "runtime.accumulation_steps",
         "runtime.deterministic",
         "runtime.replicas",

@@ -1,10 +1,14 @@
 """JSON gives the same experiment back, and nothing else."""
 
+import json
+import logging
+
 import pytest
 from absl import flags as absl_flags
 
 from configs.command import flags
 from configs.command.errors import ConfigError
+from configs.schema import serialization
 from configs.schema.serialization import from_json, to_json
 
 
@@ -33,3 +37,36 @@ def test_json_with_a_wrong_type_is_refused(load):
     text = text.replace('"batch_size": 8', '"batch_size": "8"')
     with pytest.raises(ConfigError, match="data.batch_size must be an integer.*'8'"):
         from_json(text)
+
+
+def test_an_option_that_may_change_may_be_missing(load, caplog):
+    """A version that did not have it yet began the run."""
+    values = json.loads(to_json(load("demo")))
+    assert values["model"].pop("trust_graph") is False
+    serialization._note_default.cache_clear()  # Another test may have heard it.
+    with caplog.at_level(logging.WARNING, "absl"):
+        assert from_json(json.dumps(values)) == load("demo")
+    assert "says nothing of model.trust_graph: it is False" in caplog.text
+    del values["model"]["dropout"]
+    with pytest.raises(ConfigError, match="section model. of the config must hold"):
+        from_json(json.dumps(values))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"seed": 0', '"seed": 0, "seed": 1', "'seed' is there twice"),
+        ('"seed": 0', '"seed": ' + "9" * 5000, "9999… is too long"),
+        ('"seed": 0', '"seed": ' + "[" * 100_000, "must be JSON; .*recursion"),
+        ('"seed": 0', '"seed": NaN', "seed must be an integer"),
+        ('"dropout": 0.0', '"dropout": Infinity', "model.dropout must be finite"),
+        ('"seed": 0', '"seed": [[0]]', "seed must be an integer"),
+    ],
+)
+def test_json_that_could_be_read_in_two_ways_is_refused(load, old, new, message):
+    text = to_json(load("demo"))
+    text = text.replace('"dropout": 0.5', '"dropout": 0.0')
+    assert old in text
+    with pytest.raises(ConfigError, match=message) as error:
+        from_json(text.replace(old, new))
+    assert "\n" not in str(error.value) and len(str(error.value)) < 500

@@ -1,8 +1,10 @@
+import io
 import json
 import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 
 import numpy as np
 import pytest
@@ -162,12 +164,115 @@ def test_a_description_of_another_form_asks_for_another_conversion(saved, tmp_pa
 def test_a_damaged_description_is_refused(saved, tmp_path):
     shutil.copytree(saved / "backbone", tmp_path / "damaged")
     path = tmp_path / "damaged/assets.extra/model.json"
-    path.write_text(path.read_text()[:-9])
-    with pytest.raises(ConfigError, match="model.json must be JSON"):
-        load_handle(tmp_path / "damaged")
-    path.write_text("[]")
-    with pytest.raises(ConfigError, match="model.json must hold an object"):
-        load_handle(tmp_path / "damaged")
+    for content in (path.read_bytes()[:-9], b"[]", b"\xff", b'{"a": ' + b"[" * 100_000):
+        path.write_bytes(content)
+        with pytest.raises(ConfigError, match="model.json must be as .* is damaged"):
+            load_handle(tmp_path / "damaged")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("architecture", []),
+        ("architecture", {"embed_dim": "8"}),
+        ("architecture", {"embed_dim": 10**9}),
+        ("architecture", {"depths": [2, -1]}),
+        ("architecture", {"depths": []}),
+        ("architecture", {"window_size": [2, 3]}),
+        ("clip", [4, 24]),
+        ("clip", [4, 24, 0]),
+        ("clip", "4x24x20"),
+        ("class_names", "abc"),
+        ("class_names", ["a", None, "c"]),
+        ("class_names", []),
+        ("drop_path_rate", 1),
+        ("licence", 3),
+    ],
+)
+def test_a_wrong_value_of_a_description_is_named(saved, tmp_path, name, value):
+    shutil.copytree(saved / "backbone", tmp_path / "wrong")
+    path = tmp_path / "wrong/assets.extra/model.json"
+    facts = json.loads(path.read_text())
+    part = isinstance(value, dict)
+    facts[name] = facts[name] | value if part else value
+    path.write_text(json.dumps(facts))
+    with pytest.raises(ConfigError, match=f"model.json must be as .*{name}") as error:
+        load_handle(tmp_path / "wrong")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"embed_dim": 16},
+        {"embed_dim": 65536},
+        {"num_heads": [2, 2]},
+        {"num_heads": [1]},
+        {"window_size": [65536, 65536, 65536]},
+        {"depths": [1, 2]},
+        {"depths": [512, 512]},
+        {"patch_size": [2, 4, 8]},
+    ],
+)
+def test_a_description_of_another_network_is_refused(saved, tmp_path, other):
+    """Before it is built, as it may be of any size."""
+    shutil.copytree(saved / "backbone", tmp_path / "wrong")
+    path = tmp_path / "wrong/assets.extra/model.json"
+    facts = json.loads(path.read_text())
+    facts["architecture"] |= other
+    path.write_text(json.dumps(facts))
+    with pytest.raises(ConfigError, match="must") as error:
+        create_backbone(Model(handle=str(tmp_path / "wrong")))
+    assert "\n" not in str(error.value)
+
+
+def header_of(shape):
+    """A `.npy` file that says it has a shape, and holds nothing."""
+    stream = io.BytesIO()
+    description = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, description)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kernel": np.zeros([16, 4], np.float32)}, r"kernel .*\[16, 3\].*\[16, 4\]"),
+        ({"kernel": np.zeros([8, 3], np.float32)}, r"kernel .*\[16, 3\].*\[8, 3\]"),
+        ({"kernel": np.zeros([16, 3])}, "kernel must be float32.*float64"),
+        ({"kernel": np.zeros([16, 3], np.complex64)}, "kernel must be float32"),
+        ({"bias": np.zeros([4], np.float32)}, r"bias must be float32 \[3\]"),
+        ({"bias": np.zeros([3, 1], np.float32)}, r"bias must be float32 \[3\]"),
+        ({"bias": np.array([0, np.nan, 0], np.float32)}, "bias must be finite"),
+        ({"bias": np.array([0, np.inf, 0], np.float32)}, "bias must be finite"),
+        ({"bias": np.array([None] * 3)}, "bias must be float32"),
+        ({"bias": None}, "bias"),
+    ],
+)
+def test_a_damaged_head_is_refused(saved, tmp_path, changes, message):
+    shutil.copytree(saved / "backbone", tmp_path / "wrong")
+    path = tmp_path / "wrong/assets.extra/head.npz"
+    with np.load(path) as arrays:
+        head = {**arrays, **changes}
+    np.savez(path, **{name: value for name, value in head.items() if value is not None})
+    with pytest.raises(ConfigError, match=f"head.npz must be .*{message}") as error:
+        load_handle(tmp_path / "wrong").head()
+    assert "\n" not in str(error.value)
+
+
+def test_a_head_that_says_more_than_it_holds_is_not_allocated(saved, tmp_path):
+    shutil.copytree(saved / "backbone", tmp_path / "wrong")
+    path = tmp_path / "wrong/assets.extra/head.npz"
+    facts = tmp_path / "wrong/assets.extra/model.json"
+    facts.write_text(json.dumps(json.loads(facts.read_text()) | {"class_names": None}))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("bias.npy", header_of((2**50,)))
+        archive.writestr("kernel.npy", header_of((16, 2**50)))
+    with pytest.raises(ConfigError, match="bias .* does not lie in"):
+        load_handle(tmp_path / "wrong").head()
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(ConfigError, match="head.npz must be .* is damaged"):
+        load_handle(tmp_path / "wrong").head()
 
 
 def test_any_other_saved_model_is_opaque(tmp_path):

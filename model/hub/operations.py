@@ -1,0 +1,196 @@
+"""Operations that compute from their inputs, and from nothing else.
+
+What such an operation reads are its inputs and the model's own variables and tables,
+and what it writes are its outputs and these: no file, no process, no Python, no other
+machine. The log is the one exception (`Print`). The list names what is known, so an
+operation that nobody here has thought of, such as one of a later TensorFlow, is not in
+it.
+
+TensorFlow's own properties do not tell these operations from the others: `ReadFile`,
+`MatchingFiles`, `PyFuncStateless` and `ImmutableConst`, which maps a file into memory,
+are registered as stateless. So the list was made by hand, from the families in which
+TensorFlow registers its operations, without those that reach further (`ImmutableConst`,
+`Abort`, `RemoteCall`, `InitializeTableFromTextFileV2`, …) or carry a program that is no
+graph (`XlaCallModule`).
+"""
+
+ARRAYS = """
+BatchToSpace BatchToSpaceND Bitcast BitwiseAnd BitwiseOr BitwiseXor BroadcastArgs
+BroadcastGradientArgs BroadcastTo CheckNumerics CheckNumericsV2 Concat ConcatOffset
+ConcatV2 ConjugateTranspose Const DeepCopy DenseCountSparseOutput
+DenseToDenseSetOperation DenseToSparseSetOperation DepthToSpace Dequantize Diag DiagPart
+DynamicPartition DynamicStitch EditDistance Empty EmptyTensorList EmptyTensorMap
+EnsureShape ExpandDims ExtractImagePatches ExtractVolumePatches FakeQuantWithMinMaxArgs
+FakeQuantWithMinMaxArgsGradient FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsGradient
+FakeQuantWithMinMaxVarsPerChannel FakeQuantWithMinMaxVarsPerChannelGradient Fill
+Fingerprint Gather GatherNd GatherV2 GuaranteeConst Identity IdentityN InplaceAdd
+InplaceSub InplaceUpdate Invert InvertPermutation LeftShift ListDiff LowerBound
+MatrixBandPart MatrixDiag MatrixDiagPart MatrixDiagPartV2 MatrixDiagPartV3 MatrixDiagV2
+MatrixDiagV3 MatrixSetDiag MatrixSetDiagV2 MatrixSetDiagV3 MirrorPad MirrorPadGrad
+OneHot OnesLike Pack Pad PadV2 ParallelConcat ParallelDynamicStitch Placeholder
+PlaceholderV2 PlaceholderWithDefault PopulationCount PreventGradient
+QuantizeAndDequantize QuantizeAndDequantizeV2 QuantizeAndDequantizeV3
+QuantizeAndDequantizeV4 QuantizeAndDequantizeV4Grad QuantizeV2 RaggedCountSparseOutput
+RaggedCross RaggedFillEmptyRows RaggedFillEmptyRowsGrad RaggedGather RaggedRange
+RaggedTensorFromVariant RaggedTensorToSparse RaggedTensorToTensor RaggedTensorToVariant
+RaggedTensorToVariantGradient Rank Reshape ResourceStridedSliceAssign Reverse
+ReverseSequence ReverseV2 RightShift Roll ScatterNd ScatterNdNonAliasingAdd SetSize
+Shape ShapeN Size Slice SpaceToBatch SpaceToBatchND SpaceToDepth SparseCountSparseOutput
+SparseToSparseSetOperation Split SplitV Squeeze StopGradient StridedSlice
+StridedSliceGrad TensorArrayCloseV3 TensorArrayConcatV3 TensorArrayGatherV3
+TensorArrayGradV3 TensorArrayGradWithShape TensorArrayReadV3 TensorArrayScatterV3
+TensorArraySizeV3 TensorArraySplitV3 TensorArrayV3 TensorArrayWriteV3 TensorListConcat
+TensorListConcatLists TensorListConcatV2 TensorListElementShape TensorListFromTensor
+TensorListGather TensorListGetItem TensorListLength TensorListPopBack TensorListPushBack
+TensorListPushBackBatch TensorListReserve TensorListResize TensorListScatter
+TensorListScatterIntoExistingList TensorListScatterV2 TensorListSetItem TensorListSplit
+TensorListStack TensorMapErase TensorMapHasKey TensorMapInsert TensorMapLookup
+TensorMapSize TensorMapStackKeys TensorScatterAdd TensorScatterMax TensorScatterMin
+TensorScatterSub TensorScatterUpdate TensorStridedSliceUpdate Tile TileGrad Transpose
+Unique UniqueV2 UniqueWithCounts UniqueWithCountsV2 Unpack UnravelIndex UpperBound Where
+ZerosLike
+"""
+NUMBERS = """
+Abs AccumulateNV2 Acos Acosh Add AddN AddV2 All Angle Any ApproximateEqual ArgMax ArgMin
+Asin Asinh Atan Atan2 Atanh BandedTriangularSolve BatchMatMul BatchMatMulV2
+BatchMatMulV3 BesselI0 BesselI0e BesselI1 BesselI1e BesselJ0 BesselJ1 BesselK0 BesselK0e
+BesselK1 BesselK1e BesselY0 BesselY1 Betainc Bincount Bucketize Cast Ceil Cholesky
+CholeskyGrad ClipByValue Complex ComplexAbs Conj Cos Cosh Cross Cumprod Cumsum
+CumulativeLogsumexp Dawsn DenseBincount Digamma Div DivNoNan Eig Einsum Equal Erf Erfc
+Erfinv EuclideanNorm Exp Expint Expm1 FFT FFT2D FFT3D FFTND Floor FloorDiv FloorMod
+FresnelCos FresnelSin Greater GreaterEqual HistogramFixedWidth IFFT IFFT2D IFFT3D IFFTND
+IRFFT IRFFT2D IRFFT3D IRFFTND Igamma IgammaGradA Igammac Imag Inv InvGrad IsFinite IsInf
+IsNan Less LessEqual Lgamma LinSpace Log Log1p LogMatrixDeterminant LogicalAnd
+LogicalNot LogicalOr Lu MatMul MatrixDeterminant MatrixExponential MatrixInverse
+MatrixLogarithm MatrixSolve MatrixSolveLs MatrixSquareRoot MatrixTriangularSolve Max
+Maximum Mean Min Minimum Mod Mul MulNoNan Ndtri Neg NextAfter NotEqual Polygamma Pow
+Prod Qr QuantizeDownAndShrinkRange RFFT RFFT2D RFFT3D RFFTND RaggedBincount Range Real
+RealDiv Reciprocal ReciprocalGrad RequantizationRange RequantizationRangePerChannel
+Requantize RequantizePerChannel Rint Round Rsqrt RsqrtGrad SegmentMax SegmentMaxV2
+SegmentMean SegmentMin SegmentMinV2 SegmentProd SegmentProdV2 SegmentSum SegmentSumV2
+Select SelectV2 SelfAdjointEig SelfAdjointEigV2 Sigmoid SigmoidGrad Sign Sin Sinh
+SobolSample SparseBincount SparseMatMul SparseSegmentMean SparseSegmentMeanGrad
+SparseSegmentMeanGradV2 SparseSegmentMeanWithNumSegments SparseSegmentSqrtN
+SparseSegmentSqrtNGrad SparseSegmentSqrtNGradV2 SparseSegmentSqrtNWithNumSegments
+SparseSegmentSum SparseSegmentSumGrad SparseSegmentSumGradV2
+SparseSegmentSumWithNumSegments Spence Sqrt SqrtGrad Square SquaredDifference Sub Sum
+Svd Tan Tanh TanhGrad TridiagonalMatMul TridiagonalSolve TruncateDiv TruncateMod
+UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentProd UnsortedSegmentSum Xdivy
+Xlog1py Xlogy Zeta
+"""
+NETWORKS = """
+ApproxTopK AvgPool AvgPool3D AvgPool3DGrad AvgPoolGrad BatchNormWithGlobalNormalization
+BatchNormWithGlobalNormalizationGrad BiasAdd BiasAddGrad BiasAddV1 BlockLSTM
+BlockLSTMGrad BlockLSTMGradV2 BlockLSTMV2 CTCBeamSearchDecoder CTCGreedyDecoder CTCLoss
+CTCLossV2 Conv Conv2D Conv2DBackpropFilter Conv2DBackpropFilterV2 Conv2DBackpropInput
+Conv2DBackpropInputV2 Conv3D Conv3DBackpropFilter Conv3DBackpropFilterV2
+Conv3DBackpropInput Conv3DBackpropInputV2 CudnnRNN CudnnRNNBackprop CudnnRNNBackpropV2
+CudnnRNNBackpropV3 CudnnRNNCanonicalToParams CudnnRNNCanonicalToParamsV2
+CudnnRNNParamsSize CudnnRNNParamsToCanonical CudnnRNNParamsToCanonicalV2 CudnnRNNV2
+CudnnRNNV3 DataFormatDimMap DataFormatVecPermute DepthwiseConv2dNative
+DepthwiseConv2dNativeBackpropFilter DepthwiseConv2dNativeBackpropInput Dilation2D
+Dilation2DBackpropFilter Dilation2DBackpropInput Elu EluGrad FractionalAvgPool
+FractionalAvgPoolGrad FractionalMaxPool FractionalMaxPoolGrad FusedBatchNorm
+FusedBatchNormGrad FusedBatchNormGradV2 FusedBatchNormGradV3 FusedBatchNormV2
+FusedBatchNormV3 FusedPadConv2D FusedResizeAndPadConv2D GRUBlockCell GRUBlockCellGrad
+InTopK InTopKV2 IsotonicRegression L2Loss LRN LRNGrad LSTMBlockCell LSTMBlockCellGrad
+LeakyRelu LeakyReluGrad LogSoftmax MaxPool MaxPool3D MaxPool3DGrad MaxPool3DGradGrad
+MaxPoolGrad MaxPoolGradGrad MaxPoolGradGradV2 MaxPoolGradGradWithArgmax MaxPoolGradV2
+MaxPoolGradWithArgmax MaxPoolV2 MaxPoolWithArgmax NthElement Relu Relu6 Relu6Grad
+ReluGrad Selu SeluGrad Softmax SoftmaxCrossEntropyWithLogits Softplus SoftplusGrad
+Softsign SoftsignGrad SparseSoftmaxCrossEntropyWithLogits TopK TopKV2
+"""
+IMAGES_AND_SOUND = """
+AdjustContrast AdjustContrastv2 AdjustHue AdjustSaturation AudioSpectrogram
+CombinedNonMaxSuppression CropAndResize CropAndResizeGradBoxes CropAndResizeGradImage
+DecodeAndCropJpeg DecodeBmp DecodeGif DecodeImage DecodeJpeg DecodeJxl DecodePng
+DecodeWebP DrawBoundingBoxes DrawBoundingBoxesV2 EncodeJpeg EncodeJpegVariableQuality
+EncodePng ExtractGlimpse ExtractGlimpseV2 ExtractJpegShape GenerateBoundingBoxProposals
+HSVToRGB ImageProjectiveTransformV2 ImageProjectiveTransformV3 Mfcc NonMaxSuppression
+NonMaxSuppressionV2 NonMaxSuppressionV3 NonMaxSuppressionV4 NonMaxSuppressionV5
+NonMaxSuppressionWithOverlaps RGBToHSV RandomCrop ResizeArea ResizeBicubic
+ResizeBicubicGrad ResizeBilinear ResizeBilinearGrad ResizeNearestNeighbor
+ResizeNearestNeighborGrad SampleDistortedBoundingBox SampleDistortedBoundingBoxV2
+ScaleAndTranslate ScaleAndTranslateGrad StatelessSampleDistortedBoundingBox
+"""
+SPARSE = """
+SparseAdd SparseAddGrad SparseConcat SparseCross SparseCrossHashed SparseCrossV2
+SparseDenseCwiseAdd SparseDenseCwiseDiv SparseDenseCwiseMul SparseFillEmptyRows
+SparseFillEmptyRowsGrad SparseReduceMax SparseReduceMaxSparse SparseReduceSum
+SparseReduceSumSparse SparseReorder SparseReshape SparseSlice SparseSliceGrad
+SparseSoftmax SparseSparseMaximum SparseSparseMinimum SparseSplit SparseTensorDenseAdd
+SparseTensorDenseMatMul SparseToDense
+"""
+RANDOM = """
+Multinomial NonDeterministicInts ParameterizedTruncatedNormal RandomGamma
+RandomGammaGrad RandomIndexShuffle RandomPoisson RandomPoissonV2 RandomShuffle
+RandomStandardNormal RandomUniform RandomUniformInt RngReadAndSkip RngSkip
+StatefulRandomBinomial StatefulStandardNormal StatefulStandardNormalV2
+StatefulTruncatedNormal StatefulUniform StatefulUniformFullInt StatefulUniformInt
+StatelessMultinomial StatelessParameterizedTruncatedNormal StatelessRandomBinomial
+StatelessRandomGammaV2 StatelessRandomGammaV3 StatelessRandomGetAlg
+StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg StatelessRandomNormal
+StatelessRandomNormalV2 StatelessRandomPoisson StatelessRandomUniform
+StatelessRandomUniformFullInt StatelessRandomUniformFullIntV2 StatelessRandomUniformInt
+StatelessRandomUniformIntV2 StatelessRandomUniformV2 StatelessShuffle
+StatelessTruncatedNormal StatelessTruncatedNormalV2 TruncatedNormal
+"""
+TEXT = """
+AsString DecodeBase64 DecodePaddedRaw DecodeRaw EncodeBase64 ReduceJoin RegexFullMatch
+RegexReplace StaticRegexFullMatch StaticRegexReplace StringFormat StringJoin
+StringLength StringLower StringNGrams StringSplit StringSplitV2 StringStrip
+StringToHashBucket StringToHashBucketFast StringToHashBucketStrong StringToNumber
+StringUpper Substr UnicodeDecode UnicodeDecodeWithOffsets UnicodeEncode UnicodeScript
+UnicodeTranscode UnsortedSegmentJoin
+"""
+CONTROL = """
+Assert Case ControlTrigger DeviceIndex Enter Exit FakeParam For If LoopCond Merge
+NextIteration NoOp PartitionedCall Print PrintV2 StatefulPartitionedCall StatelessCase
+StatelessIf StatelessWhile Switch ToBool While
+"""
+STATE = """
+AssignAddVariableOp AssignSubVariableOp AssignVariableOp DestroyResourceOp
+DisableCopyOnRead ReadVariableOp ResourceApplyAdaMax ResourceApplyAdadelta
+ResourceApplyAdagrad ResourceApplyAdagradDA ResourceApplyAdagradV2 ResourceApplyAdam
+ResourceApplyAdamWithAmsgrad ResourceApplyAddSign ResourceApplyCenteredRMSProp
+ResourceApplyFtrl ResourceApplyFtrlV2 ResourceApplyGradientDescent
+ResourceApplyKerasMomentum ResourceApplyMomentum ResourceApplyPowerSign
+ResourceApplyProximalAdagrad ResourceApplyProximalGradientDescent ResourceApplyRMSProp
+ResourceCountUpTo ResourceGather ResourceGatherNd ResourceScatterAdd ResourceScatterDiv
+ResourceScatterMax ResourceScatterMin ResourceScatterMul ResourceScatterNdAdd
+ResourceScatterNdMax ResourceScatterNdMin ResourceScatterNdSub ResourceScatterNdUpdate
+ResourceScatterSub ResourceScatterUpdate ResourceSparseApplyAdadelta
+ResourceSparseApplyAdagrad ResourceSparseApplyAdagradDA ResourceSparseApplyAdagradV2
+ResourceSparseApplyCenteredRMSProp ResourceSparseApplyFtrl ResourceSparseApplyFtrlV2
+ResourceSparseApplyKerasMomentum ResourceSparseApplyMomentum
+ResourceSparseApplyProximalAdagrad ResourceSparseApplyProximalGradientDescent
+ResourceSparseApplyRMSProp VarHandleOp VarIsInitializedOp VariableShape
+"""
+TABLES = """
+AnonymousHashTable AnonymousMutableDenseHashTable AnonymousMutableHashTable
+AnonymousMutableHashTableOfTensors HashTableV2 InitializeTableV2 LookupTableExportV2
+LookupTableFindV2 LookupTableImportV2 LookupTableInsertV2 LookupTableRemoveV2
+LookupTableSizeV2 MutableDenseHashTableV2 MutableHashTableOfTensorsV2 MutableHashTableV2
+"""
+# Every name above.
+COMPUTES = frozenset(
+    name
+    for family in (
+        ARRAYS,
+        NUMBERS,
+        NETWORKS,
+        IMAGES_AND_SOUND,
+        SPARSE,
+        RANDOM,
+        TEXT,
+        CONTROL,
+        STATE,
+        TABLES,
+    )
+    for name in family.split()
+)
+# A TensorFlow 2 SavedModel carries functions with these for loaders of TensorFlow 1;
+# nothing here calls them.
+CHECKPOINTS = frozenset(
+    {"MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename"}
+)
