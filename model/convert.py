@@ -14,8 +14,10 @@ from pathlib import Path
 from absl import flags, logging
 
 from configs.command.errors import ConfigError
+from configs.command.flags import define_path
 from configs.command.launch import run
 from configs.schema import Model
+from configs.schema.paths import check_utf8
 from model.create import create_backbone, create_model
 from model.weights.architecture import infer_architecture, to_native, to_state_dict
 from model.weights.formats import STATE_DICTS, read_weights, write_state_dict
@@ -42,7 +44,7 @@ def define():
     flags.DEFINE_bool(
         "head", False, "Export the whole classifier: uint8 clips to probabilities."
     )
-    flags.DEFINE_string("class_names", None, "File with one class name a line.")
+    define_path("class_names", "File with one class name a line.")
     flags.DEFINE_string(
         "window_size",
         None,
@@ -58,6 +60,7 @@ def main(arguments):
             "python -m model.convert takes CHECKPOINT and OUTPUT; "
             f"received {list(arguments)}."
         )
+    check_utf8(arguments[1], "OUTPUT")
     convert(
         *arguments,
         clip=sizes(FLAGS.clip, "--clip"),
