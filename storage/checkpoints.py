@@ -54,7 +54,7 @@ class CheckpointStore:
 
     def weights_sha256(self, step):
         """The SHA-256, by the manifest, of the values of a step's checkpoint."""
-        manifest = json.loads((self.folder(step) / MANIFEST).read_text())
+        manifest = json.loads((self.folder(step) / MANIFEST).read_text("utf-8"))
         return manifest["variables.data-00000-of-00001"]["sha256"]
 
     def save(self, step, protect=()):
@@ -81,7 +81,7 @@ class CheckpointStore:
                 aside.mkdir()
                 self.checkpoint.write(str(aside / "variables"))
                 state = {"step": step, "run_id": self.run_id}
-                (aside / "state.json").write_text(json.dumps(state))
+                (aside / "state.json").write_text(json.dumps(state), "utf-8")
                 _seal(aside)
         except (StorageError, tf.errors.OpError) as error:
             raise StorageError(
@@ -228,7 +228,7 @@ def _seal(folder):
         path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
         for path in sorted(folder.iterdir())
     }
-    (folder / MANIFEST).write_text(json.dumps(files, indent=2))
+    (folder / MANIFEST).write_text(json.dumps(files, indent=2), "utf-8")
 
 
 def _damage(folder, expected):
@@ -239,14 +239,14 @@ def _damage(folder, expected):
         expected: what its state.json must hold.
     """
     try:
-        files = json.loads((folder / MANIFEST).read_text())
+        files = json.loads((folder / MANIFEST).read_text("utf-8"))
         for name, facts in files.items():
             path = folder / name
             if path.stat().st_size != facts["bytes"]:
                 return f"{name} has {path.stat().st_size} of {facts['bytes']} bytes"
             if sha256(path) != facts["sha256"]:
                 return f"{name} does not match its SHA-256"
-        state = json.loads((folder / "state.json").read_text())
+        state = json.loads((folder / "state.json").read_text("utf-8"))
         for name, value in expected.items():
             if state[name] != value:
                 return f"it is of another run or step: its {name} is {state[name]}"

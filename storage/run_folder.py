@@ -11,12 +11,14 @@ finished.json    written last: rerunning a finished run does nothing
 
 import contextlib
 import json
+import os
 import re
 import uuid
 from pathlib import Path
 
 from configs.command.errors import ConfigError
 from configs.schema.experiment import changeable_options
+from configs.schema.paths import check_utf8
 from storage.files import MUST_BE_UNCHANGED, clear_asides, read_json, write_atomically
 from storage.lock import locked
 
@@ -46,12 +48,13 @@ class RunFolder:
             path: the folder; `locked()` creates it.
 
         Raises:
-            ConfigError: no path was given, or it is not a folder.
+            ConfigError: no path was given, or one that cannot be a run's folder.
         """
         if not path:
             raise ConfigError("--workdir must name the run's folder; received nothing.")
+        check_utf8(path, "--workdir")
         self.path = Path(path)
-        if self.path.exists() and not self.path.is_dir():
+        if os.path.exists(path) and not os.path.isdir(path):
             raise ConfigError(f"--workdir must be a folder; received the file {path}.")
 
     def __truediv__(self, name):
@@ -110,7 +113,7 @@ class RunFolder:
                 f"--workdir must be the folder of a run; {self.path} holds no "
                 "config.json."
             )
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
 
     def check_files(self):
         """Refuses a run of which config.json or run.json is missing.
@@ -162,7 +165,7 @@ class RunFolder:
                 self / "run.json", json.dumps(identity, indent=2, ensure_ascii=False)
             )
         path = self / "config.json"
-        if not path.exists() or path.read_text() != config_json:
+        if not path.exists() or path.read_text(encoding="utf-8") != config_json:
             write_atomically(path, config_json)
 
 
