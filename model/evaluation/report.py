@@ -16,7 +16,7 @@ from storage.pictures import drawn_as_they_are, label, png
 # (OWASP, "CSV Injection"; the last four are the wide forms of East Asian keyboards).
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 MARK = "'"  # in front of such a cell, and of one that begins with it
-LARGEST_PICTURE = 68  # inches; as many as 400 classes take
+MOST_LABELS = 400  # names along a side of the picture, which then has 68 inches
 PROTOCOL = ("split", "frames", "frame_interval", "size", "shuffle_frames")
 
 
@@ -140,14 +140,16 @@ def _draw(path, matrix, class_names, result):
 def _matrix_png(matrix, labels, result):
     classes = len(labels)
     fraction = matrix[:, :classes] / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    side = min(3.5 + 0.16 * max(classes, 8), LARGEST_PICTURE)
+    side = 3.5 + 0.16 * min(max(classes, 8), MOST_LABELS)
+    ticks = range(0, classes, -(-classes // MOST_LABELS))
     with drawn_as_they_are(labels):
         figure = Figure(figsize=(side, side), layout="constrained")
         axes = figure.subplots()
         image = axes.imshow(fraction, cmap="Blues", vmin=0, vmax=1)
         size = 9 if classes <= 30 else 5
-        axes.set_xticks(range(classes), labels, rotation=90, fontsize=size)
-        axes.set_yticks(range(classes), labels, fontsize=size)
+        shown = [labels[tick] for tick in ticks]
+        axes.set_xticks(ticks, shown, rotation=90, fontsize=size)
+        axes.set_yticks(ticks, shown, fontsize=size)
         axes.set_xlabel("prediction")
         axes.set_ylabel("label")
         axes.set_title(
