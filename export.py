@@ -25,6 +25,7 @@ if __name__ == "__main__":
 from model import (
     STATE_DICTS,
     open_trained,
+    require_new_output,
     state_dict,
     write_saved_model,
     write_state_dict,
@@ -54,6 +55,7 @@ def export(workdir, output, step=None):
             opaque graph.
         CheckpointError: the run has no such checkpoint, or it is damaged.
     """
+    require_new_output(output)
     trained = open_trained(workdir, step=step)
     if output.suffix in STATE_DICTS:
         write_state_dict(output, state_dict(trained), trained.class_names)

@@ -6,7 +6,7 @@ from model.evaluation.metrics import scores
 from model.evaluation.report import summary, write_report
 from model.optimizer import create_optimizer, describe_groups
 from model.trained import open_trained, state_dict, write_saved_model
-from model.weights.formats import STATE_DICTS, write_state_dict
+from model.weights.formats import STATE_DICTS, require_new_output, write_state_dict
 
 __all__ = [
     "STATE_DICTS",
@@ -16,6 +16,7 @@ __all__ = [
     "describe_groups",
     "graph_fingerprint",
     "open_trained",
+    "require_new_output",
     "resolve_model",
     "scores",
     "state_dict",

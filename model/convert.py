@@ -5,8 +5,9 @@
     python -m model.convert swin_tiny back.pth
 
 CHECKPOINT is what PyTorch saved, safetensors, .npz, or a SavedModel (ours or the
-predecessor's). OUTPUT becomes a folder, with OUTPUT.tar.gz beside it; ending in .pth or
-.npz, it becomes the official state dict instead.
+predecessor's); docs/weights.md names the projects whose tensors it knows. OUTPUT
+becomes a folder, with OUTPUT.tar.gz beside it; ending in .pth or .npz, it becomes the
+official state dict instead.
 """
 
 from pathlib import Path
@@ -19,8 +20,19 @@ from configs.command.launch import run
 from configs.schema import Model
 from configs.schema.paths import check_utf8
 from model.create import create_backbone, create_model
-from model.weights.architecture import infer_architecture, to_native, to_state_dict
-from model.weights.formats import STATE_DICTS, read_weights, write_state_dict
+from model.weights.architecture import (
+    infer_architecture,
+    require_sane_window,
+    to_native,
+    to_state_dict,
+)
+from model.weights.class_names import checked_class_names, read_class_names
+from model.weights.formats import (
+    STATE_DICTS,
+    read_weights,
+    require_new_output,
+    write_state_dict,
+)
 from model.weights.inflation import inflate, is_2d
 from model.weights.names import HEAD_NAMES
 from model.weights.released import LICENCE, ORIGIN, RELEASED, check_variant
@@ -97,13 +109,16 @@ def convert(
             name says; or an output exists.
     """
     output = Path(output)
+    require_new_output(output)
     source = read_weights(checkpoint)
     weights, architecture = as_native(source.tensors, window_size)
     num_classes = len(weights["head/bias"]) if "head/bias" in weights else None
     variant = variant or source.variant
     if variant:
         check_variant(variant, architecture, num_classes)
-    class_names = class_names or source.class_names
+    if class_names is None and num_classes is not None:
+        class_names = source.class_names
+    class_names = checked_class_names(class_names)
     check_classes(num_classes, class_names, head)
     logging.info("%s, %s classes.", architecture, num_classes)
     if output.suffix in STATE_DICTS:
@@ -128,6 +143,7 @@ def as_native(tensors, window_size):
     """
     if is_2d(tensors):
         logging.info("A 2D model: inflated; its head knows images and is left out.")
+        require_sane_window(window_size or ())
         tensors = inflate(tensors, window_size)
     architecture = infer_architecture(tensors)
     found = architecture["window_size"]
@@ -215,15 +231,6 @@ def sizes(text, flag):
             f"received {text!r}."
         )
     return tuple(map(int, parts))
-
-
-def read_class_names(path):
-    """Non-empty lines of a file."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise ConfigError(f"--class_names must be a readable file: {error}") from error
-    return tuple(line.strip() for line in lines if line.strip())
 
 
 if __name__ == "__main__":

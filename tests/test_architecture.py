@@ -62,7 +62,7 @@ CONFINED = {
     "safetensors": "model/weights/formats.py",
     "tensorflow_datasets": "data/sources/tfds.py",
     "tensorflow_hub": "model/hub/",
-    "torch": "model/weights/formats.py",
+    "torch": "model/weights/pytorch.py",
 }
 LONGEST_FILE, LONGEST_FUNCTION = 300, 50
 

@@ -46,6 +46,12 @@ def write_run(folder, model, experiment, steps):
         store.save(step)
 
 
+def test_an_output_that_exists_is_refused_before_the_run_is_read(tmp_path):
+    (tmp_path / "model").mkdir()
+    with pytest.raises(ConfigError, match="must not exist yet"):
+        export(tmp_path / "no run", tmp_path / "model")
+
+
 @pytest.fixture(scope="module")
 def experiment():
     return Experiment(

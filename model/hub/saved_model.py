@@ -13,6 +13,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from configs.command.errors import ConfigError
 from model.hub.library import resolve
+from storage.archives import require_sane_size, require_sane_tar
 from storage.files import sha256, written_aside
 
 SIGNATURE = "serving_default"
@@ -75,16 +76,13 @@ def local_directory(handle):
 
 def unpacked(archive):
     """Unpacks a tar file into the cache of downloaded models, once for each content."""
-    if not tarfile.is_tarfile(archive):
-        raise ConfigError(
-            "model.handle must be a directory or a tar file; "
-            f"received {str(archive)!r}."
-        )
+    require_sane_size(archive)
     cache = Path(
         os.environ.get("TFHUB_CACHE_DIR", Path(tempfile.gettempdir(), "tfhub_modules"))
     )
     directory = cache / sha256(archive)
     if not directory.is_dir():
+        require_sane_tar(archive)
         try:
             with written_aside(directory) as aside, tarfile.open(archive) as file:
                 aside.mkdir()

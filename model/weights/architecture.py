@@ -22,20 +22,24 @@ from model.weights.names import (
     to_official,
 )
 
+# Patches of the largest window: each pair of them has an entry in an index table. Of
+# the released models it is 16 x 7 x 7; of 2D models, inflated, 8 x 24 x 24.
+LARGEST_WINDOW = 8 * 24 * 24
 TABLE = "backbone.layers.{}.blocks.{}.attn.relative_position_bias_table"
-BLOCK_NAME = re.compile(r"backbone\.layers\.(\d+)\.blocks\.(\d+)\.")
+BLOCK_NAME = re.compile(r"backbone\.layers\.(\d{1,3})\.blocks\.(\d{1,3})\.")
 
 
 def infer_architecture(tensors):
     """The arguments of `VideoSwin` for official tensors.
 
     Raises:
-        ConfigError: a tensor that tells a part of it is missing or misshapen.
+        ConfigError: a tensor that tells a part of it is missing or misshapen, or the
+            model would be far larger than the checkpoint.
     """
     depths = infer_depths(tensors)
     kernel = required(tensors, PATCH_KERNEL, rank=5)
     tables = [required(tensors, TABLE.format(i, 0), rank=2) for i in range(len(depths))]
-    return {
+    architecture = {
         "embed_dim": kernel.shape[0],
         "depths": depths,
         "num_heads": tuple(table.shape[1] for table in tables),
@@ -44,6 +48,41 @@ def infer_architecture(tensors):
         ),
         "patch_size": tuple(kernel.shape[2:]),
     }
+    require_sane_model(architecture, tensors)
+    return architecture
+
+
+def require_sane_model(architecture, tensors):
+    """Raises ConfigError where a model would be far larger than its checkpoint.
+
+    So that it is not built: a few tensors of odd shapes can claim any size.
+    """
+    require_sane_window(architecture["window_size"])
+    stages = list(enumerate(architecture["depths"]))
+    widths = [architecture["embed_dim"] << stage for stage, _ in stages]
+    # Attention has 4 C^2 weights, the perceptron 8 C^2.
+    claimed = sum(12 * depth * widths[stage] ** 2 for stage, depth in stages)
+    found = sum(value.size for value in tensors.values())
+    if claimed > 2 * found + 10_000:
+        raise ConfigError(
+            f"The checkpoint must hold the model that its names and shapes describe, "
+            f"{claimed:,} weights and more; it holds {found:,} values."
+        )
+    for width, heads in zip(widths, architecture["num_heads"], strict=True):
+        if width % heads:
+            raise ConfigError(
+                f"The channels of the stages, {widths}, must be multiples of their "
+                f"heads; received {list(architecture['num_heads'])}."
+            )
+
+
+def require_sane_window(window_size):
+    """Raises ConfigError where a window is larger than any that is known."""
+    if math.prod(window_size) > LARGEST_WINDOW:
+        raise ConfigError(
+            f"A window must have at most {LARGEST_WINDOW} patches; received "
+            f"{'x'.join(map(str, window_size))}."
+        )
 
 
 def infer_depths(tensors):
@@ -59,8 +98,15 @@ def infer_depths(tensors):
             f"received {sorted(tensors)[:3]} and {max(len(tensors) - 3, 0)} more."
         )
     stages = 1 + max(stage for stage, _ in blocks)
-    depths = (max((b for s, b in blocks if s == i), default=0) for i in range(stages))
-    return tuple(depth + 1 for depth in depths)
+    depths = [0] * stages
+    for stage, block in blocks:
+        depths[stage] = max(depths[stage], block + 1)
+    if 0 in depths or sum(depths) > len(blocks):
+        raise ConfigError(
+            f"The checkpoint must hold all blocks of its stages; of {depths} by their "
+            f"numbers it holds {len(blocks)}."
+        )
+    return tuple(depths)
 
 
 def required(tensors, name, rank):
@@ -147,8 +193,8 @@ def zeros(next_creator, **options):
 
 def infer_num_classes(tensors):
     """How many classes the head tells apart; None without one."""
-    sizes = [len(tensors[name]) for name in HEAD_NAMES.values() if name in tensors]
-    return sizes[0] if sizes else None
+    shapes = [tensors[name].shape for name in HEAD_NAMES.values() if name in tensors]
+    return next((shape[0] for shape in shapes if shape), None)
 
 
 def to_native(tensors, architecture):

@@ -7,8 +7,10 @@ All tensors go by their official names.
 """
 
 import dataclasses
-import pickle
+import math
+import os
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +19,39 @@ import tensorflow as tf
 
 from configs.command.errors import ConfigError
 from model.hub.saved_model import local_directory
+from model.weights.families import to_official_names
 from model.weights.names import HEAD_NAMES, official_names, to_official
 from model.weights.predecessor import read_predecessor
+from model.weights.pytorch import import_torch, read_torch, unreadable
 from model.weights.released import RELEASED
 from model.weights.saved_model import load_handle
+from model.weights.values import require_finite_floats, require_plain_names
+from storage.archives import require_sane_size, require_sane_zip
 from storage.files import sha256, written_aside
 
 # The forms that `write_state_dict` writes, by the end of a file's name.
 STATE_DICTS = (".pth", ".npz")
 # This file of a SavedModel holds a checksum of every tensor.
 VARIABLES_INDEX = Path("variables", "variables.index")
-# What PyTorch's reader raises on files that were cut off or changed.
-READ_ERRORS = (RuntimeError, ValueError, LookupError, TypeError, AttributeError)
+# Endings of weights that it does not write: OUTPUT would become a folder of that name.
+NOT_WRITTEN = (".pt", ".bin", ".safetensors", ".ckpt", ".h5", ".keras", ".onnx", ".gz")
+# What NumPy's reader raises on archives that were cut off or changed.
+READ_ERRORS = (
+    ValueError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    SyntaxError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+# What a download leaves behind that did not fetch the file itself, by its first bytes.
+NOT_FETCHED = {
+    b"version https://git-lfs": "a pointer of Git LFS: git lfs pull fetches the file",
+    b"<!doctype html": "a web page, not the file that it offers",
+    b"<html": "a web page, not the file that it offers",
+}
 SAFETENSORS_TYPES = {
     "F64": np.float64,
     "F32": np.float32,
@@ -43,7 +66,8 @@ SAFETENSORS_TYPES = {
 class OfficialWeights:
     """Tensors by official name, and what is known about them.
 
-    `description` is that of a SavedModel of ours, otherwise empty.
+    `class_names` are as the source gives them: `checked_class_names` says whether they
+    can be used. `description` is that of a SavedModel of ours, otherwise empty.
     """
 
     tensors: dict[str, np.ndarray]
@@ -73,24 +97,43 @@ def read_weights(path):
             "The checkpoint must be a file, a SavedModel or its address; there is no "
             f"{str(path)!r}."
         )
+    if Path(path).is_file():
+        require_sane_size(path)
     if Path(path).is_file() and not is_tar(path):
         tensors, class_names = read_file(Path(path))
+        require_plain_names(tensors, path)
+        tensors = to_official_names(tensors, Path(path).name)
+        require_finite_floats(tensors, path)
         return OfficialWeights(
-            tensors=with_backbone_prefix(tensors),
+            tensors=tensors,
             class_names=class_names,
             source=Path(path).name,
             sha256=sha256(path),
             description={},
         )
+    require_saved_model(path)
     directory = local_directory(path)
     handle = load_handle(directory)
+    tensors = read_ours(handle) if handle else read_predecessor(directory)
+    require_finite_floats(tensors, path)
     return OfficialWeights(
-        tensors=read_ours(handle) if handle else read_predecessor(directory),
+        tensors=tensors,
         class_names=handle and handle.class_names,
         source=Path(path).name,
         sha256=sha256(directory / VARIABLES_INDEX),
         description=handle.description if handle else {},
     )
+
+
+def require_saved_model(path):
+    """Raises ConfigError for a folder that holds weights and is no SavedModel."""
+    endings = ("*.safetensors", "*.bin", "*.pth", "*.pt", "*.ckpt", "*.npz")
+    weights = [file.name for ending in endings for file in Path(path).glob(ending)]
+    if weights and not Path(path, "saved_model.pb").exists():
+        raise ConfigError(
+            f"The checkpoint must be a file or a SavedModel; {str(path)!r} is a folder "
+            f"with {', '.join(sorted(weights)[:5])}: name one of them."
+        )
 
 
 def is_tar(path):
@@ -103,111 +146,79 @@ def is_tar(path):
 def read_file(path):
     """Tensors and class names of a file, by the form of its content."""
     with open(path, "rb") as file:
-        start = file.read(9)
+        start = file.read(64)
+    for beginning, what in NOT_FETCHED.items():
+        if start.lower().startswith(beginning):
+            raise unreadable(path, f"it is {what}")
     if start[:2] == b"PK":
         try:
-            with zipfile.ZipFile(path) as archive:
-                names = archive.namelist()
-        except zipfile.BadZipFile as error:
+            members = require_sane_zip(path)
+        except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
             raise unreadable(path, error) from error
-        if all(name.endswith(".npy") for name in names):
-            return read_npz(path), None
+        if members and all(name.endswith(".npy") for name in members):
+            return read_npz(path, members), None
+        if any(name.endswith("/constants.pkl") for name in members):
+            raise unreadable(path, "it is a TorchScript program, not a state dict")
         return read_torch(path)
-    return (read_safetensors(path), None) if start[8:] == b"{" else read_torch(path)
+    if start[8:9] == b"{":
+        return read_safetensors(path), None
+    return read_torch(path)
 
 
-def unreadable(path, error):
-    """The error that says why a file cannot be read."""
-    return ConfigError(
-        f"The checkpoint must be a whole file of a known form; {str(path)!r} cannot be "
-        f"read: {error}"
-    )
+def read_npz(path, members):
+    """Arrays of a `.npz` file; pickled ones are refused.
 
-
-def read_npz(path):
-    """Arrays of a `.npz` file; pickled ones are refused."""
+    Args:
+        path: the file.
+        members: its `zipfile.ZipInfo` by name.
+    """
     try:
+        with zipfile.ZipFile(path) as archive:
+            for name, member in members.items():
+                require_honest_header(archive, name, member.file_size)
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except READ_ERRORS as error:
         raise unreadable(path, error) from error
+
+
+def require_honest_header(archive, name, size):
+    """Raises ValueError unless an array is as large as its header says."""
+    with archive.open(name) as file:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            header = np.lib.format.read_array_header_1_0(file)
+        else:
+            header = np.lib.format.read_array_header_2_0(file)
+        shape, _, dtype = header
+        values = size - file.tell()
+    claimed = math.prod(shape) * dtype.itemsize
+    if dtype.hasobject or claimed != values:
+        raise ValueError(
+            f"{name} says it is {dtype} {list(shape)}, {claimed} bytes, and holds "
+            f"{values}"
+        )
 
 
 def read_safetensors(path):
     """Arrays of a safetensors file, which holds nothing but values."""
     try:
         entries = safetensors.deserialize(path.read_bytes())
-    except safetensors.SafetensorError as error:
+    except (safetensors.SafetensorError, MemoryError) as error:
         raise unreadable(path, error) from error
-    unknown = {entry["dtype"] for _, entry in entries} - SAFETENSORS_TYPES.keys()
-    if unknown:
-        raise unreadable(path, f"it holds values of the types {sorted(unknown)}")
+    for name, entry in entries:
+        if entry["dtype"] not in SAFETENSORS_TYPES:
+            raise unreadable(
+                path,
+                f"{name} must be of one of the types {', '.join(SAFETENSORS_TYPES)}; "
+                f"it is {entry['dtype']}",
+            )
     return {
         # Not by the library's own reader for NumPy, which knows no bfloat16.
         name: np.frombuffer(entry["data"], SAFETENSORS_TYPES[entry["dtype"]]).reshape(
             entry["shape"]
         )
         for name, entry in entries
-    }
-
-
-def import_torch(path):
-    """PyTorch, which only files of its own form need."""
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"{str(path)!r} needs PyTorch: pip install '.[convert]'."
-        ) from error
-    return torch
-
-
-def read_torch(path):
-    """Tensors of a file saved by PyTorch, and the class names in its `meta`."""
-    torch = import_torch(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ConfigError(
-            f"{str(path)!r} is damaged or holds more than tensors and plain values: "
-            f"reading it could execute code, so it was not read. ({first_line(error)})"
-        ) from error
-    except (*READ_ERRORS, EOFError, OSError) as error:
-        raise unreadable(path, first_line(error)) from error
-    state, meta = content, {}
-    if isinstance(content, dict):
-        state = content.get("state_dict", content.get("model", content))
-        meta = content.get("meta") or {}
-    if not isinstance(state, dict) or not isinstance(meta, dict):
-        raise unreadable(path, f"it holds a {type(state).__name__} of unknown form")
-    names = meta.get("CLASSES")
-    tensors = {
-        name.removeprefix("module."): as_array(torch, value)
-        for name, value in state.items()
-        if isinstance(value, torch.Tensor)
-    }
-    return tensors, tuple(names) if names else None
-
-
-def as_array(torch, tensor):
-    """A tensor as an array; NumPy has no bfloat16."""
-    if tensor.dtype == torch.bfloat16:
-        tensor = tensor.float()
-    return tensor.detach().numpy()
-
-
-def first_line(error):
-    """The first line of an error's message."""
-    return str(error).strip().split("\n")[0]
-
-
-def with_backbone_prefix(tensors):
-    """Gives the names of a bare backbone the prefix they have in a whole model."""
-    if any(name.startswith("backbone.") for name in tensors):
-        return tensors
-    return {
-        name if name.startswith(("cls_head.", "head.")) else f"backbone.{name}": value
-        for name, value in tensors.items()
     }
 
 
@@ -218,6 +229,36 @@ def read_ours(handle):
     for name, value in (handle.head() or {}).items():
         weights[f"head/{name}"] = value
     return {names[path]: to_official(path, value) for path, value in weights.items()}
+
+
+def require_new_output(output):
+    """Raises ConfigError unless a model can be written to `output`, before any work.
+
+    Args:
+        output: the folder of a SavedModel, with a tar file beside it, or a file that
+            ends in one of STATE_DICTS.
+    """
+    output = Path(output)
+    if output.suffix not in STATE_DICTS and output.suffix.lower() in (
+        *STATE_DICTS,
+        *NOT_WRITTEN,
+    ):
+        raise ConfigError(
+            "OUTPUT must be a folder, or a file that ends in "
+            f"{' or '.join(STATE_DICTS)}; received {str(output)!r}."
+        )
+    outputs = [output]
+    if output.suffix not in STATE_DICTS:
+        outputs.append(Path(f"{output}.tar.gz"))
+    for path in outputs:
+        if os.path.lexists(path):
+            raise ConfigError(f"The output must not exist yet; received {str(path)!r}.")
+    folder = next(parent for parent in output.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise ConfigError(
+            f"OUTPUT must lie in a folder; received {str(output)!r}, and "
+            f"{str(folder)!r} is a file."
+        )
 
 
 def write_state_dict(output, tensors, class_names):

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from configs.command.errors import ConfigError
 from model.weights.names import PATCH_KERNEL
 
 # Of the official configurations; a 2D model does not say them.
@@ -47,7 +48,12 @@ def inflate(tensors, window_size=None):
 
 def inflate_table(table, window_size):
     """A table [(2s - 1)^2, heads] -> [(2t - 1)(2h - 1)(2w - 1), heads]."""
-    span = math.isqrt(len(table))
+    span = math.isqrt(table.shape[0]) if table.ndim == 2 else 0
+    if not span % 2 or span * span != len(table):
+        raise ConfigError(
+            "The relative position bias tables of a 2D model must have (2s - 1)^2 rows "
+            f"for windows of s x s; received {list(table.shape)}."
+        )
     frames, *sides = window_size or (WINDOW_FRAMES, (span + 1) // 2, (span + 1) // 2)
     spans = [2 * side - 1 for side in sides]
     if spans != [span, span]:

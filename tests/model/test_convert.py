@@ -9,7 +9,7 @@ import pytest
 from configs.command.errors import ConfigError, StorageError
 from configs.schema import Model
 from configs.schema.model import VIDEO_SWIN_SIZES
-from model.convert import convert, read_class_names, sizes
+from model.convert import convert, sizes
 from model.create import create_backbone
 from model.weights.architecture import infer_architecture, official_shapes, to_native
 from model.weights.formats import read_weights
@@ -77,6 +77,39 @@ def test_outputs_are_never_overwritten(npz, tmp_path):
     with pytest.raises(ConfigError, match="must not exist yet"):
         convert(npz, tmp_path / "output", clip=CLIP)
     assert not (tmp_path / "output").exists()
+
+
+def test_an_output_that_exists_is_refused_before_anything_is_read(tmp_path):
+    (tmp_path / "output").mkdir()
+    with pytest.raises(ConfigError, match="must not exist yet"):
+        convert(tmp_path / "missing.pth", tmp_path / "output", clip=CLIP)
+
+
+def test_class_names_must_be_names_unless_others_are_given(state, torch, tmp_path):
+    tensors = {name: torch.tensor(value) for name, value in state.items()}
+    content = {"state_dict": tensors, "meta": {"CLASSES": [1, 2, 3]}}
+    torch.save(content, tmp_path / "numbers.pth")
+    with pytest.raises(ConfigError, match="as a list of texts"):
+        convert(tmp_path / "numbers.pth", tmp_path / "back.npz")
+    names = ("a", "b", "c")
+    convert(tmp_path / "numbers.pth", tmp_path / "back.npz", class_names=names)
+    assert (tmp_path / "back.npz").is_file()
+
+
+def test_classes_of_images_go_with_the_head_that_knows_them(state, torch, tmp_path):
+    """ImageNet has two classes called crane."""
+    tensors = {name: torch.tensor(value) for name, value in state.items()}
+    tensors[PATCH_KERNEL] = tensors[PATCH_KERNEL][:, :, 0]
+    for name in [name for name in tensors if "relative_position" in name]:
+        table = torch.zeros(25, tensors[name].shape[1])
+        tensors[name] = table if name.endswith("table") else tensors[name]
+    content = {"state_dict": tensors, "meta": {"CLASSES": ["crane", "crane", "x"]}}
+    torch.save(content, tmp_path / "image.pth")
+    convert(tmp_path / "image.pth", tmp_path / "inflated.npz")
+    back = read_weights(tmp_path / "inflated.npz")
+    assert infer_architecture(back.tensors)["window_size"] == (8, 3, 3)
+    with pytest.raises(ConfigError, match="at most 4608 patches"):
+        convert(tmp_path / "image.pth", tmp_path / "x.npz", window_size=(10**9, 3, 3))
 
 
 def test_command_line(npz, clips, state, architecture, repository, tmp_path):
@@ -219,8 +252,6 @@ def test_the_window_of_a_video_model_cannot_be_changed(npz, tmp_path):
 def test_class_names_must_be_as_many_as_the_classes(npz, tmp_path):
     with pytest.raises(ConfigError, match="as many as the head's classes, 3"):
         convert(npz, tmp_path / "output", class_names=("one",))
-    with pytest.raises(ConfigError, match="--class_names must be a readable file"):
-        read_class_names(tmp_path / "missing")
 
 
 def test_sizes_are_read_from_text():

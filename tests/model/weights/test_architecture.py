@@ -45,6 +45,36 @@ def test_shapes_are_those_of_the_official_implementation(shared):
     assert official_shapes(architecture, None) == backbone
 
 
+KERNEL = "backbone.patch_embed.proj.weight"
+TABLE = "backbone.layers.0.blocks.0.attn.relative_position_bias_table"
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        (KERNEL, (100_000, 3, 2, 4, 4), "720,000,000,000 weights and more"),
+        (TABLE, (201 * 201, 1), "at most 4608 patches; received 1x101x101"),
+        (TABLE, (45, 3), r"multiples of their heads; received \[3, 2\]"),
+        ("backbone.layers.0.blocks.900.norm1.bias", (8,), r"of \[901, 1\] by their"),
+        ("backbone.layers.9.blocks.0.norm1.bias", (8,), "it holds 4"),
+    ],
+)
+def test_a_model_far_larger_than_its_checkpoint_is_not_built(
+    state, name, shape, message
+):
+    index = TABLE.replace("bias_table", "index")
+    tensors = {key: value for key, value in state.items() if key != index}
+    tensors[name] = np.broadcast_to(np.float32(0), shape)
+    with pytest.raises(ConfigError, match=message):
+        infer_architecture(tensors)
+
+
+@pytest.mark.parametrize("number", ["9" * 12, "9" * 6000])
+def test_numbers_that_no_block_has_are_names_that_are_not_known(state, number):
+    name = f"backbone.layers.0.blocks.{number}.norm1.bias"
+    assert infer_architecture(state | {name: np.zeros(8)}) == infer_architecture(state)
+
+
 def test_layers_still_work_after_shapes_were_asked_for(architecture):
     backbone = VideoSwin(**architecture)
     official_shapes(architecture, 3)

@@ -1,6 +1,8 @@
+import io
 import json
 import pickle
 import tarfile
+import zipfile
 
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ from configs.command.errors import ConfigError
 from model.weights.formats import (
     SAFETENSORS_TYPES,
     STATE_DICTS,
+    read_safetensors,
     read_weights,
+    require_new_output,
     write_state_dict,
 )
 from model.weights.names import HEAD_NAMES
@@ -100,7 +104,7 @@ def test_reads_values_of_safetensors_of_every_known_type(tmp_path, dtype):
         "backbone.empty": np.zeros([0, 3], dtype),
     }
     write_safetensors(tmp_path / "model.safetensors", tensors)
-    assert_same(read_weights(tmp_path / "model.safetensors").tensors, tensors)
+    assert_same(read_safetensors(tmp_path / "model.safetensors"), tensors)
 
 
 def test_refuses_values_of_safetensors_of_another_type(tmp_path):
@@ -127,6 +131,96 @@ def test_refuses_a_header_of_safetensors_that_lies(tmp_path, header):
     path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(8))
     with pytest.raises(ConfigError, match="cannot be read"):
         read_weights(path)
+
+
+def npz_with_header(path, shape, values):
+    """An `.npz` file of one array that claims a shape."""
+    header = io.BytesIO()
+    description = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, description)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", header.getvalue() + values)
+
+
+@pytest.mark.parametrize(
+    ("shape", "values"), [((1 << 40,), b""), ((4,), bytes(12)), ((2,), bytes(12))]
+)
+def test_refuses_an_array_whose_header_lies(tmp_path, shape, values):
+    """Before memory for it is asked for."""
+    npz_with_header(tmp_path / "lie.npz", shape, values)
+    with pytest.raises(ConfigError, match=r"a\.npy says it is float32") as error:
+        read_weights(tmp_path / "lie.npz")
+    assert f"{4 * shape[0]} bytes" in str(error.value)
+
+
+def test_an_error_of_a_library_stays_one_line_without_control_characters(tmp_path):
+    write_safetensors(tmp_path / "x", {"a\n\x1b[2J": np.array([1], np.uint8)})
+    with pytest.raises(ConfigError) as error:
+        read_weights(tmp_path / "x")
+    assert str(error.value).isprintable()
+
+
+def test_reads_compressed_and_other_floats(state, tmp_path):
+    """NumPy's other orders of bytes and widths are numbers like any other."""
+    kinds = [">f4", "<f8", ">f8", "<f4"]
+    changed = {
+        name: value.astype(kinds[number % 4]) if value.dtype.kind == "f" else value
+        for number, (name, value) in enumerate(state.items())
+    }
+    np.savez_compressed(tmp_path / "packed.npz", **changed)
+    assert_same(read_weights(tmp_path / "packed.npz").tensors, changed)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, bool, np.complex64, "U3", np.longdouble])
+def test_refuses_arrays_that_are_no_floats(state, tmp_path, dtype):
+    name = "backbone.norm.weight"
+    np.savez(tmp_path / "other.npz", **state | {name: state[name].astype(dtype)})
+    with pytest.raises(ConfigError, match=f"{name} must hold floats"):
+        read_weights(tmp_path / "other.npz")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+        ("<!DOCTYPE html><html><body>Sign in</body></html>", "a web page"),
+        ("", "cannot be read"),
+    ],
+)
+def test_tells_a_download_that_did_not_happen(torch, tmp_path, content, what):
+    (tmp_path / "model.safetensors").write_text(content)
+    with pytest.raises(ConfigError, match=what) as error:
+        read_weights(tmp_path / "model.safetensors")
+    assert "\n" not in str(error.value)
+
+
+def test_refuses_a_file_of_terabytes_unread(tmp_path):
+    with open(tmp_path / "model.safetensors", "wb") as file:
+        file.truncate(1 << 41)
+    with pytest.raises(ConfigError, match=r"at most 8\.0 GiB.* is 2\.0 TiB"):
+        read_weights(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize("name", ["model", "model.npz", "dangling", "file/model"])
+def test_an_output_that_cannot_be_is_refused(tmp_path, name):
+    (tmp_path / "model.tar.gz").touch()
+    (tmp_path / "model.npz").touch()
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"must not exist yet|is a file"):
+        require_new_output(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.PTH", "a.pt", "a.safetensors", "a.tar.gz", "a.h5"])
+def test_an_output_that_looks_like_a_file_does_not_become_a_folder(tmp_path, name):
+    with pytest.raises(ConfigError, match=r"a folder, or a file that ends in \.pth"):
+        require_new_output(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a", "a.pth", "new/folder/a.npz", "swin.v1"])
+def test_a_new_output_may_be_anywhere(tmp_path, name):
+    require_new_output(tmp_path / name)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("suffix", STATE_DICTS)
@@ -168,7 +262,8 @@ def test_refuses_a_payload_without_running_it(saved, torch, tmp_path):
 def test_reads_bfloat16_as_it_is_meant(torch, state, tmp_path):
     name = "backbone.norm.weight"
     value = torch.tensor(state[name]).bfloat16()
-    torch.save({name: value}, tmp_path / "half.pth")
+    tensors = {key: torch.tensor(value) for key, value in state.items()}
+    torch.save(tensors | {name: value}, tmp_path / "half.pth")
     found = read_weights(tmp_path / "half.pth").tensors[name]
     np.testing.assert_array_equal(found, value.float().numpy())
 
