@@ -12,20 +12,21 @@ run's folder, and prints the result.
 
 import contextlib
 from pathlib import Path
+from unicodedata import normalize
 
 from absl import flags, logging
 
 from configs.command.errors import ConfigError
-from configs.command.flags import define, override
+from configs.command.flags import define, define_path, override
 from configs.command.launch import parse, run
+from configs.command.text import say
 
 if __name__ == "__main__":
     define()
-    flags.DEFINE_string(
-        "output", None, "Folder for the results; empty: the run's folder."
-    )
+    define_path("output", "Folder for the results; empty: the run's folder.")
     flags.DEFINE_integer("step", None, "Step of the checkpoint; empty: the newest.")
-    parse()  # Here: --help and mistakes need not wait for TensorFlow's import.
+    # Here: --help and mistakes need not wait for TensorFlow's import.
+    parse(positional=False)
 
 from data import open_clips
 from model import Evaluator, open_trained, summary, write_report
@@ -56,7 +57,7 @@ def main(_):
             prepare=prepare,
         )
         result = evaluate(trained, Path(FLAGS.output or FLAGS.workdir))
-    print(f"{FLAGS.output or FLAGS.workdir}: {summary(result)}")
+    say(f"{FLAGS.output or FLAGS.workdir}: {summary(result)}")
 
 
 def prepare(config):
@@ -99,7 +100,11 @@ def check_classes(trained, found, root):
         root: the data set's directory.
     """
     numbered = all(name == str(label) for label, name in enumerate(trained))
-    if len(trained) != len(found) or not numbered and list(trained) != list(found):
+    # A list that a Mac wrote may code the same accents in another way.
+    same = [normalize("NFC", n) for n in trained] == [
+        normalize("NFC", n) for n in found
+    ]
+    if len(trained) != len(found) or not numbered and not same:
         raise ConfigError(
             f"data.root must hold the {len(trained)} classes that the model was "
             f"trained on ({', '.join(trained)}); {root} holds {', '.join(found)}."
@@ -107,4 +112,4 @@ def check_classes(trained, found, root):
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, positional=False)

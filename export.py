@@ -14,10 +14,12 @@ from pathlib import Path
 from absl import flags, logging
 
 from configs.command.errors import ConfigError
+from configs.command.flags import define_path
 from configs.command.launch import parse, run
+from configs.schema.paths import check_utf8
 
 if __name__ == "__main__":
-    flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
+    define_path("workdir", "Folder of the run.", required=True)
     flags.DEFINE_integer("step", None, "Step of the checkpoint; empty: the newest.")
     flags.DEFINE_bool(
         "model.trust_graph", False, "As train.py takes it, for a run that needed it."
@@ -40,6 +42,7 @@ def main(arguments):
     """Exports the run in --workdir to OUTPUT."""
     if len(arguments) != 1:
         raise ConfigError(f"export.py takes OUTPUT; received {list(arguments)}.")
+    check_utf8(arguments[0], "OUTPUT")
     trust = FLAGS["model.trust_graph"].value
     export(Path(FLAGS.workdir), Path(arguments[0]), FLAGS.step, trust_graph=trust)
 

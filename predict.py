@@ -13,6 +13,7 @@ from absl import flags
 from configs.command.errors import ConfigError, DataError
 from configs.command.flags import define, override
 from configs.command.launch import parse, run
+from configs.command.text import say
 
 if __name__ == "__main__":
     define()
@@ -52,9 +53,9 @@ def main(videos):
         except DecodeError as error:
             raise DataError(f"{video} cannot be read: {error}") from error
         mean = np.mean([probabilities(view[None])[0] for view in views], axis=0)
-        print(video)
+        say(video)
         for label in np.argsort(-mean)[: FLAGS.top]:
-            print(f"  {mean[label]:6.3f}  {trained.class_names[label]}")
+            say(f"  {mean[label]:6.3f}  {trained.class_names[label]}")
 
 
 def prepare(config):

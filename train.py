@@ -17,11 +17,13 @@ from absl import flags, logging
 
 from configs.command.flags import define, load
 from configs.command.launch import parse, run
+from configs.command.text import say
 
 if __name__ == "__main__":
     define()
     flags.mark_flags_as_required(["config", "workdir"])
-    parse()  # Here: --help and mistakes need not wait for TensorFlow's import.
+    # Here: --help and mistakes need not wait for TensorFlow's import.
+    parse(positional=False)
 
 from callbacks import Preemption, Record, Watchdog
 from configs.schema import Calendar
@@ -52,7 +54,7 @@ def main(_):
         config = resolve(config, folder)
         folder.check_config(dataclasses.asdict(config))
         result = folder.finished or train(config, folder, preemption)
-    print(f"{folder.path}: {summary(result)}")
+    say(f"{folder.path}: {summary(result)}")
 
 
 def resolve(config, folder):
@@ -172,4 +174,4 @@ def validation(config, clips, evaluator):
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, positional=False)

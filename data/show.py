@@ -16,13 +16,16 @@ from configs.command.launch import parse, run
 if __name__ == "__main__":
     define()
     flags.mark_flags_as_required(["config", "workdir"])
-    parse()  # Here: --help and mistakes need not wait for TensorFlow's import.
+    # Here: --help and mistakes need not wait for TensorFlow's import.
+    parse(positional=False)
 
 import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
 from data import open_clips
+from storage.files import write_atomically
+from storage.pictures import drawn_as_they_are, label, png
 
 FLAGS = flags.FLAGS
 COLUMNS = 8  # frames shown of each clip, evenly spaced
@@ -47,7 +50,10 @@ def write_sheets(clips, folder):
     for number, video in enumerate(dict.fromkeys(chosen.tolist()), start=1):
         sheets[f"test_{number}.png"] = _view_rows(clips, video)
     for name, rows in sheets.items():
-        contact_sheet(*zip(*rows, strict=True)).savefig(folder / name, dpi=80)
+        titles, shown = zip(*rows, strict=True)
+        with drawn_as_they_are(titles):
+            picture = png(contact_sheet(titles, shown), dpi=80)
+        write_atomically(folder / name, picture)
     return [folder / name for name in sheets]
 
 
@@ -83,22 +89,26 @@ def _training_rows(clips):
     """(title, clip) of the first training clips."""
     rows = []
     for features, labels, weights in clips.train(tf.distribute.get_strategy(), 0):
-        for clip, video, label, weight in zip(
+        for clip, video, number, weight in zip(
             features["clip"], features["video"], labels, weights, strict=True
         ):
-            name = Path(clips.train_videos[video]).stem
             lost = "" if weight else ", could not be decoded"
-            rows.append((f"{clips.class_names[label]}: {name}{lost}", clip.numpy()))
+            title = _title(clips.class_names[number], clips.train_videos[video])
+            rows.append((title + lost, clip.numpy()))
         if len(rows) >= TRAIN_CLIPS:
             return rows[:TRAIN_CLIPS]
 
 
 def _view_rows(clips, video):
     """(title, clip) of all views of one test video."""
-    name = Path(clips.test_videos[video]).stem
-    label = clips.class_names[clips.test_labels[video]]
+    name = clips.class_names[clips.test_labels[video]]
+    title = _title(name, clips.test_videos[video])
     views = clips.views_of(video)
-    return [(f"{label}: {name}, view {i}", view) for i, view in enumerate(views)]
+    return [(f"{title}, view {i}", view) for i, view in enumerate(views)]
+
+
+def _title(class_name, video):
+    return f"{label(class_name)}: {label(Path(video).stem)}"
 
 
 def main(_):
@@ -110,4 +120,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, positional=False)

@@ -13,10 +13,14 @@ Left and right are classes, so train on these videos with data.flip=False.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 
+from configs.command.errors import ConfigError, StorageError
+from configs.command.text import say, tolerate_any_text
+from configs.schema.paths import expand_path
 from data.decoding.write import write_video
 
 # Class -> (rows, columns) moved from one frame to the next, in steps.
@@ -96,10 +100,10 @@ def write_dataset(directory, seed=0):
                 else:
                     test.append(f"{video}\n")
     classes = [f"{label} {name}\n" for label, name in enumerate(MOTIONS, start=1)]
-    (lists / "trainlist01.txt").write_text("".join(train))
-    (lists / "testlist01.txt").write_text("".join(test))
+    (lists / "trainlist01.txt").write_text("".join(train), encoding="utf-8")
+    (lists / "testlist01.txt").write_text("".join(test), encoding="utf-8")
     # Last, so that a directory with a class index is a complete one.
-    (lists / "classInd.txt").write_text("".join(classes))
+    (lists / "classInd.txt").write_text("".join(classes), encoding="utf-8")
 
 
 def main():
@@ -108,13 +112,22 @@ def main():
         prog="python -m data.synthetic",
         description="Write a small UCF101-shaped directory of moving textures.",
     )
-    parser.add_argument("directory", type=Path)
+    parser.add_argument("directory")
     parser.add_argument("--seed", type=int, default=0, help="of the textures")
+    tolerate_any_text()
     arguments = parser.parse_args()
-    write_dataset(arguments.directory, arguments.seed)
+    try:
+        directory = expand_path(arguments.directory, "DIRECTORY")
+    except ConfigError as error:
+        parser.error(str(error))
+    try:
+        write_dataset(directory, arguments.seed)
+    except OSError as error:
+        say(f"{directory} could not be written: {error}.", file=sys.stderr)
+        sys.exit(StorageError.exit_code)
     videos = len(MOTIONS) * VIDEOS
-    print(
-        f"{arguments.directory}: {len(MOTIONS)} classes, "
+    say(
+        f"{directory}: {len(MOTIONS)} classes, "
         f"{videos * len(TRAIN_GROUPS)} training and "
         f"{videos * len(TEST_GROUPS)} test videos."
     )

@@ -15,8 +15,10 @@ from pathlib import Path
 from absl import flags, logging
 
 from configs.command.errors import ConfigError
+from configs.command.flags import define_path
 from configs.command.launch import run
 from configs.schema import Model
+from configs.schema.paths import check_utf8
 from model.create import create_backbone, create_model
 from model.weights.architecture import (
     infer_architecture,
@@ -54,7 +56,7 @@ def define():
     flags.DEFINE_bool(
         "head", False, "Export the whole classifier: uint8 clips to probabilities."
     )
-    flags.DEFINE_string("class_names", None, "File with one class name a line.")
+    define_path("class_names", "File with one class name a line.")
     flags.DEFINE_string(
         "window_size",
         None,
@@ -70,6 +72,7 @@ def main(arguments):
             "python -m model.convert takes CHECKPOINT and OUTPUT; "
             f"received {list(arguments)}."
         )
+    check_utf8(arguments[1], "OUTPUT")
     convert(
         *arguments,
         clip=sizes(FLAGS.clip, "--clip"),

@@ -96,7 +96,7 @@ class CheckpointStore:
                 aside.mkdir()
                 self.checkpoint.write(str(aside / "variables"))
                 state = {"step": step, "run_id": self.run_id}
-                (aside / STATE).write_text(json.dumps(state))
+                (aside / STATE).write_text(json.dumps(state), "utf-8")
                 _seal(aside)
         except (StorageError, tf.errors.OpError) as error:
             raise StorageError(
@@ -240,7 +240,7 @@ def _variables(trackable):
 def _seal(folder):
     """Lists every file of a folder in its manifest."""
     names = [path.name for path in folder.iterdir()]
-    (folder / MANIFEST).write_text(to_manifest(folder, names))
+    (folder / MANIFEST).write_text(to_manifest(folder, names), "utf-8")
 
 
 def _damage(folder, expected):

@@ -52,13 +52,16 @@ def write_atomically(path, content):
 
     Args:
         path: the file.
-        content: its text, or its bytes.
+        content: its text, which becomes UTF-8, or its bytes. What is no text in a
+            file's name becomes an escape such as \\udcff, which JSON reads back.
 
     Raises:
         StorageError: it could not be written; the old one is untouched.
     """
     with written_aside(path, replace=True) as aside:
-        aside.write_bytes(content.encode() if isinstance(content, str) else content)
+        if isinstance(content, str):
+            content = content.encode("utf-8", "backslashreplace")
+        aside.write_bytes(content)
 
 
 def remove_atomically(path):

@@ -12,6 +12,7 @@ finished.json    written last: rerunning a finished run does nothing
 import contextlib
 import dataclasses
 import json
+import os
 import re
 import uuid
 from pathlib import Path
@@ -21,6 +22,7 @@ import msgspec
 
 from configs.command.errors import ConfigError
 from configs.schema.experiment import changeable_options
+from configs.schema.paths import check_utf8
 from configs.schema.serialization import from_json
 from storage.files import MUST_BE_UNCHANGED, clear_asides, read_json, write_atomically
 from storage.lock import locked
@@ -80,12 +82,13 @@ class RunFolder:
             path: the folder; `locked()` creates it.
 
         Raises:
-            ConfigError: no path was given, or it is not a folder.
+            ConfigError: no path was given, or one that cannot be a run's folder.
         """
         if not path:
             raise ConfigError("--workdir must name the run's folder; received nothing.")
+        check_utf8(path, "--workdir")
         self.path = Path(path)
-        if self.path.exists() and not self.path.is_dir():
+        if os.path.exists(path) and not os.path.isdir(path):
             raise ConfigError(f"--workdir must be a folder; received the file {path}.")
 
     def __truediv__(self, name):

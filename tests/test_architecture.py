@@ -54,7 +54,11 @@ PROGRAMS = {"data/scan/__main__.py": {"sources", "decoding"}}
 CONFINED = {
     "av": "data/decoding/",
     "cv2": "data/decoding/",
-    "matplotlib": ("data/show.py", "model/evaluation/report.py"),
+    "matplotlib": (
+        "data/show.py",
+        "model/evaluation/report.py",
+        "storage/pictures.py",
+    ),
     "safetensors": "model/weights/formats.py",
     "tensorflow_datasets": "data/sources/tfds.py",
     "tensorflow_hub": "model/hub/",

@@ -116,6 +116,14 @@ def test_a_mistake_in_a_flag_does_not_wait_for_tensorflow(command):
     assert "Did you mean" in result.stderr and "| tensorflow\n" not in result.stderr
 
 
+@pytest.mark.parametrize("program", ["train.py", "evaluate.py", "-m data.show"])
+def test_an_option_without_dashes_does_not_wait_for_tensorflow(command, program):
+    options = ("--config=demo", "--workdir=x", "data.root=X")
+    result = command("-X", "importtime", *program.split(), *options, code=2)
+    assert "Did you mean --data.root=X?" in result.stderr
+    assert "| tensorflow\n" not in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

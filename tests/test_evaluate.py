@@ -1,5 +1,6 @@
 """A converted checkpoint is measured with its own head and its own classes."""
 
+import csv
 import dataclasses
 import json
 import shutil
@@ -35,7 +36,8 @@ def open_converted(converted, tiny_root):
 def test_its_own_head_decides(open_converted, tmp_path):
     result = evaluate.evaluate(open_converted(), tmp_path)
     # Two or three of the seven test videos rise.
-    labels = [line.split(",")[1] for line in (tmp_path / "predictions.csv").open()][1:]
+    with open(tmp_path / "predictions.csv", newline="") as file:
+        labels = [row["label"] for row in csv.DictReader(file)]
     assert result["top1"] == labels.count("Rise") / 7
     assert result["step"] is None
     assert json.loads((tmp_path / "evaluation.json").read_text())["views"] == 2
@@ -57,3 +59,9 @@ def test_classes_without_names_are_compared_by_number():
     evaluate.check_classes(["0", "1"], ("a", "b"), "root")
     with pytest.raises(ConfigError, match="the 2 classes"):
         evaluate.check_classes(["0", "1"], ("a", "b", "c"), "root")
+
+
+def test_accents_that_are_coded_in_another_way_are_the_same_classes():
+    evaluate.check_classes(["caf\u00e9", "run"], ("cafe\u0301", "run"), "root")
+    with pytest.raises(ConfigError, match="the 2 classes"):
+        evaluate.check_classes(["caf\u00e9", "run"], ("cafe", "run"), "root")

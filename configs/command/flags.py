@@ -5,13 +5,14 @@ replaces the options given on the command line.
 """
 
 import dataclasses
-import importlib.util
 from pathlib import Path
 
 from absl import flags
 
+from configs.command.config_file import experiment_of
 from configs.command.errors import ConfigError
 from configs.schema.experiment import Experiment
+from configs.schema.paths import expand_path
 from configs.schema.section import options
 from configs.schema.types import describe, parse
 
@@ -46,6 +47,25 @@ class FieldParser(flags.ArgumentParser):
         return describe(self.kind)
 
 
+class PathParser(flags.ArgumentParser):
+    """Reads a flag's text as a path, with ~ as the home folder."""
+
+    syntactic_help = "a path"
+
+    def __init__(self, name):
+        """Args: the flag's name, for messages."""
+        super().__init__()
+        self.name = name
+
+    def parse(self, argument):
+        """The path."""
+        return expand_path(argument, f"--{self.name}")
+
+    def flag_type(self):
+        """The type in words, for --help."""
+        return "a path"
+
+
 class FieldSerializer(flags.ArgumentSerializer):
     """Writes a value as the text that reads back as it."""
 
@@ -56,21 +76,39 @@ class FieldSerializer(flags.ArgumentSerializer):
         return str(value)
 
 
+def define_path(name, text, *, values=flags.FLAGS, required=False):
+    """Defines a flag that takes a path, in which ~ is the home folder.
+
+    Args:
+        name: of the flag.
+        text: its help.
+        values: the flags that it joins.
+        required: whether it must be given.
+    """
+    flags.DEFINE(
+        PathParser(name),
+        name,
+        None,
+        text,
+        values,
+        serializer=flags.ArgumentSerializer(),
+        required=required,
+    )
+
+
 def define(values=flags.FLAGS):
     """Defines --config, --workdir and one flag for each option of `Experiment`."""
-    flags.DEFINE_string(
+    define_path(
         "config",
-        None,
         f"Experiment: one of {', '.join(experiments())}, or the path of a Python "
         "file with a function config().",
-        flag_values=values,
+        values=values,
     )
-    flags.DEFINE_string(
-        "workdir", None, "Folder of the run: everything it writes.", flag_values=values
-    )
+    define_path("workdir", "Folder of the run: everything it writes.", values=values)
     for name, kind, field in options(Experiment):
+        is_path = field.metadata["is_path"]
         flags.DEFINE(
-            FieldParser(kind),
+            PathParser(name) if is_path else FieldParser(kind),
             name,
             None,
             _help(field),
@@ -106,9 +144,10 @@ def load(name, values=flags.FLAGS):
         values: the parsed flags.
 
     Raises:
-        ConfigError: there is no such experiment, or an option is not valid.
+        ConfigError: there is no such experiment, its file fails, or an option is not
+            valid.
     """
-    return override(_import_experiment(name).config(), values)
+    return override(experiment_of(_file_of(name)), values)
 
 
 def override(config, values=flags.FLAGS):
@@ -116,7 +155,8 @@ def override(config, values=flags.FLAGS):
     return _override(config, values, "")
 
 
-def _import_experiment(name):
+def _file_of(name):
+    """The Python file of an experiment that is named, or given as a path."""
     is_path = name.endswith(".py")
     path = Path(name) if is_path else EXPERIMENTS / f"{name}.py"
     if not path.is_file() or not is_path and name not in experiments():
@@ -124,10 +164,7 @@ def _import_experiment(name):
             f"--config must be one of {', '.join(experiments())} or the path of a "
             f"Python file; received {name!r}."
         )
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return path
 
 
 def _override(config, values, prefix):

@@ -1,6 +1,7 @@
 """How every entry point starts and ends: flags, logging, errors, exit codes."""
 
 import contextlib
+import difflib
 import logging
 import os
 import sys
@@ -11,47 +12,84 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from configs.command.errors import ConfigError, Interrupted, RunError
+from configs.command.text import printable, say, tolerate_any_text
+from configs.schema.paths import expand_path
 
 REPOSITORY = Path(__file__).parents[2]
+DASHES = "-–—−"  # also those that a text processor makes of --
 
 flags.disclaim_key_flags()
 
 
-def parse():
+class Formatter(logging.Formatter):
+    """The time and a message in one line, with nothing that a terminal would obey."""
+
+    def __init__(self):
+        super().__init__("%(asctime)s %(message)s", "%H:%M:%S")
+
+    def formatMessage(self, record):
+        """The line; the message of a library may have several."""
+        ours = _is_ours(record)
+        record.message = printable(record.message, keep="" if ours else "\n\t")
+        return super().formatMessage(record)
+
+    def formatException(self, ei):
+        """A traceback, whose lines stay lines."""
+        return printable(super().formatException(ei), keep="\n\t")
+
+
+def parse(*, positional=True):
     """Parses the command line; answers --help and mistakes in flags at once.
 
     An entry point calls this before it imports TensorFlow, which takes seconds. The
     flags of TensorFlow Hub exist only after that: `run` parses them.
+
+    Args:
+        positional: whether the program takes arguments that are not flags.
     """
+    tolerate_any_text()
     app.define_help_flags()
-    _parse_flags([a for a in sys.argv if not a.lstrip("-").startswith("tfhub_")])
+    _parse_flags(_without_hub_flags(sys.argv), positional)
 
 
-def run(main):
+def run(main, *, positional=True):
     """Parses the flags, calls `main(arguments)` and ends the process.
 
     Errors end in one line, and the process with the exit code of the error (see
     `configs.command.errors`). Nothing that hangs in a thread keeps the process.
+
+    Args:
+        main: takes the arguments that are not flags; they are paths.
+        positional: whether there may be any.
     """
+    tolerate_any_text()
     flags.FLAGS.set_default("verbosity", absl_logging.INFO)
     handler = absl_logging.get_absl_handler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(Formatter())
     handler.addFilter(_is_worth_reading)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    app.run(lambda argv: _guarded(main, argv[1:]), flags_parser=_parse_flags)
+    app.run(
+        lambda argv: _guarded(main, argv[1:]),
+        flags_parser=lambda argv: _parse_flags(argv, positional),
+    )
+
+
+def _is_ours(record):
+    """Whether a log record is a line of this project itself."""
+    ours = Path(record.pathname).is_relative_to(REPOSITORY)
+    return ours and ".venv" not in record.pathname
 
 
 def _is_worth_reading(record):
     """Whether a log record is a warning, or a line of this project itself."""
-    ours = Path(record.pathname).is_relative_to(REPOSITORY)
-    return record.levelno >= logging.WARNING or ours and ".venv" not in record.pathname
+    return record.levelno >= logging.WARNING or _is_ours(record)
 
 
 def _guarded(main, arguments):
     # Each branch ends the process while it still has the error: freeing the error would
     # free its iterators, which waits for their decoders.
     try:
-        main(arguments)
+        main([expand_path(argument, "A path") for argument in arguments])
     except RunError as error:
         absl_logging.error("%s: %s", type(error).__name__, error)
         _end(error.exit_code)
@@ -59,7 +97,7 @@ def _guarded(main, arguments):
         _end(Interrupted.exit_code)
     except Exception:
         with contextlib.suppress(OSError):  # Standard error may be on a full disk.
-            traceback.print_exc()
+            sys.stderr.write(printable(traceback.format_exc(), keep="\n\t"))
         _end(1)
     _end(0)
 
@@ -72,9 +110,38 @@ def _end(code):
     os._exit(code)
 
 
-def _parse_flags(arguments):
+def _parse_flags(arguments, positional):
     try:
-        return flags.FLAGS(arguments)
+        rest = flags.FLAGS(arguments)
+        if not positional and rest[1:]:
+            raise flags.Error(_no_such_argument(rest[1]))
+        return rest
     except flags.Error as error:
-        print(f"ConfigError: {error} See --help.", file=sys.stderr)
+        # A required flag is missing where it was given without its dashes.
+        bare = [a for a in arguments[1:] if a.partition("=")[0] in flags.FLAGS]
+        mistaken = bare and not positional
+        reason = _no_such_argument(bare[0]) if mistaken else error
+        say(f"ConfigError: {reason} See --help.", file=sys.stderr)
         sys.exit(ConfigError.exit_code)
+
+
+def _no_such_argument(argument):
+    """What is said of an argument that is not a flag, where all must be flags."""
+    name, _, value = argument.lstrip(DASHES).partition("=")
+    known = [flag for flag in flags.FLAGS if len(flag) > 1]
+    near = [name] if name in known else difflib.get_close_matches(name, known, n=1)
+    advice = f" Did you mean --{near[0]}={value or '…'}?" if near else ""
+    return f"Every option is a flag, --name=value; received {argument!r}.{advice}"
+
+
+def _without_hub_flags(arguments):
+    """The command line without the flags of TensorFlow Hub and their values."""
+    rest, value_follows = [], False
+    for argument in arguments:
+        if argument.startswith("-") and argument.lstrip("-").startswith("tfhub_"):
+            value_follows = "=" not in argument
+            continue
+        if not value_follows or argument.startswith("-"):
+            rest.append(argument)
+        value_follows = False
+    return rest

@@ -21,6 +21,7 @@ class Data(Section):
         "",
         "Directory of the data set (source=tfds: the TFDS data_dir).",
         may_change=True,
+        is_path=True,
     )
     split: int = option(
         1,

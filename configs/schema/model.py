@@ -34,6 +34,7 @@ class Model(Section):
         "model.convert or export.py becomes a video_swin with its weights; any other "
         "runs as it is. Empty starts from random weights.",
         may_change=True,
+        is_path=True,
     )
     trust_graph: bool = option(
         False,

@@ -6,6 +6,7 @@ import typing
 from typing import ClassVar
 
 from configs.command.errors import ConfigError
+from configs.schema.paths import check_utf8, expand_path
 from configs.schema.types import describe, matches
 
 
@@ -48,7 +49,7 @@ class Bounds:
         )
 
 
-def option(default, text, *, may_change=False, **bounds):
+def option(default, text, *, may_change=False, is_path=False, **bounds):
     """A dataclass field with everything that is to be known about it.
 
     Args:
@@ -58,9 +59,15 @@ def option(default, text, *, may_change=False, **bounds):
             Only options that leave the training stream and the updates as they are:
             where files lie, what is kept, the devices, when a run gives up, and the
             views of its evaluation.
+        is_path: whether it is a path, or an address: ~ is then the home folder.
         **bounds: the fields of `Bounds`.
     """
-    metadata = {"help": text, "may_change": may_change, "bounds": Bounds(**bounds)}
+    metadata = {
+        "help": text,
+        "may_change": may_change,
+        "is_path": is_path,
+        "bounds": Bounds(**bounds),
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -90,6 +97,9 @@ class Section:
             require(_is_finite(value), name, "be finite", value)
             bounds = field.metadata["bounds"]
             require(bounds.allows(value), name, f"be {bounds}", value)
+            if field.metadata["is_path"]:
+                check_utf8(value, name)  # config.json is.
+                object.__setattr__(self, field.name, expand_path(value, name))
         self.validate()
 
     def validate(self):

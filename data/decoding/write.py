@@ -1,5 +1,7 @@
 """Writes frames as a video file."""
 
+import os
+
 import cv2
 import numpy as np
 
@@ -17,9 +19,13 @@ def write_video(path, frames, *, fps=25.0, codec="MJPG"):
     Raises:
         OSError: the file cannot be written.
     """
+    try:
+        name = os.fsencode(path).decode("utf-8")
+    except UnicodeDecodeError:  # On which OpenCV would crash.
+        raise OSError("the name of a video must be UTF-8") from None
     height, width = frames.shape[1:3]
     writer = cv2.VideoWriter(
-        str(path),
+        name,
         cv2.CAP_FFMPEG,
         cv2.VideoWriter_fourcc(*codec),
         fps,

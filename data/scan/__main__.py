@@ -12,8 +12,10 @@ import argparse
 import collections
 import sys
 
-from configs.command.errors import DataError
+from configs.command.errors import DataError, RunError
+from configs.command.text import say, tolerate_any_text
 from configs.schema import Data
+from configs.schema.paths import expand_path
 from data.sources import SOURCES, scan_source
 
 
@@ -91,14 +93,17 @@ def main(arguments=None):
         default=0,
         help="how many videos are decoded at once (default: one for each core)",
     )
+    tolerate_any_text()
     options = parser.parse_args(arguments)
     try:
-        scanned = scan_source(options.source, options.root, processes=options.processes)
-    except DataError as error:
-        print(error, file=sys.stderr)
+        root = expand_path(options.root, "ROOT")
+        scanned = scan_source(options.source, root, processes=options.processes)
+    except RunError as error:
+        say(error, file=sys.stderr)
         return error.exit_code
     names, videos = zip(*scanned, strict=True)
-    print("\n".join(describe(names, videos)))
+    for line in describe(names, videos):
+        say(line)
     bad = sum(bool(video.reason) for video in videos)
     return DataError.exit_code if bad > options.max_bad_fraction * len(videos) else 0
 

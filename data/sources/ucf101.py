@@ -12,6 +12,7 @@ checked for groups shared by train and test; names without one cannot be.
 
 import dataclasses
 import functools
+import os
 import re
 from pathlib import Path
 
@@ -21,9 +22,11 @@ from absl import logging
 from configs.command.errors import DataError
 from data.sources.base import Listing
 from data.sources.files import open_files, scan_files
-from data.sources.ucf101_layout import entries, find_lists, find_videos, splits_of
+from data.sources.names import alike, entries, read_list
+from data.sources.ucf101_layout import find_lists, find_videos, splits_of
 
-LINE = re.compile(r"(?P<name>.+\.\w+)(?:\s+(?P<label>\d+))?")
+CLASS = re.compile(r"(?P<label>\d{1,9})\s+(?P<name>.+)")
+LINE = re.compile(r"(?P<name>.+\.\w+)(?:\s+(?P<label>\d{1,9}))?")
 GROUP = re.compile(r"_g(\d+)(?=[_.])")
 
 
@@ -108,28 +111,26 @@ def list_videos(root, split):
 
 def _numbered_lines(file):
     """Yields (line number, text) of every line that is not blank."""
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file} must be UTF-8 text: {error}.") from error
-    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
+    lines = re.split(r"\r\n|\r|\n", read_list(file))
+    for number, line in enumerate(lines, start=1):
         if line.strip():
             yield number, line.strip()
 
 
 def _read_classes(file):
     """Class names in the order of their labels, which the file counts from 1."""
-    names = {}
+    names, seen = {}, set()
     for number, text in _numbered_lines(file):
-        label, _, name = text.partition(" ")
-        name = name.strip()
-        if not label.isdecimal() or not name:
+        found = CLASS.fullmatch(text)
+        if not found:
             raise DataError(
                 f"{file} line {number} must read 'LABEL CLASS'; received {text!r}."
             )
-        if int(label) in names or name.casefold() in map(str.casefold, names.values()):
+        label, name = int(found["label"]), found["name"]
+        if label in names or alike(name) in seen:
             raise DataError(f"{file} line {number} repeats a label or class: {text!r}.")
-        names[int(label)] = name
+        names[label] = name
+        seen.add(alike(name))
     if not names or sorted(names) != list(range(1, len(names) + 1)):
         raise DataError(
             f"{file} must number its classes 1, 2, 3, …; received {sorted(names)}."
@@ -139,16 +140,17 @@ def _read_classes(file):
 
 def _read_list(file, folder, class_names):
     """The lines of one list, after checking that videos exist and labels fit."""
-    labels = {name.casefold(): label for label, name in enumerate(class_names)}
-    lines, seen, missing = [], {}, []
+    labels = {alike(name): label for label, name in enumerate(class_names)}
+    lines, seen, missing, different = [], {}, [], 0
     listdir = functools.cache(entries)
     for number, text in _numbered_lines(file):
         location = f"{file} line {number}"
         name, label = _parse(text, location, labels, class_names)
-        path = _resolve(folder, name, location, listdir)
+        path, same = _resolve(folder, name, location, listdir)
         if path is None:
             missing.append(f"line {number}: {name}")
             continue
+        different += not same
         if path in seen:
             raise DataError(f"{location} repeats line {seen[path]}: {name}.")
         seen[path] = number
@@ -160,10 +162,10 @@ def _read_list(file, folder, class_names):
         )
     if not lines:
         raise DataError(f"{file} lists no video.")
-    different = sum(line.path != folder / line.name for line in lines)
     if different:
         logging.warning(
-            "%s: %d names differ from the files in upper and lower case.",
+            "%s: %d names differ from the files in upper and lower case, or in how "
+            "accents are coded (Unicode NFC, NFD).",
             file,
             different,
         )
@@ -179,7 +181,7 @@ def _parse(text, location, labels, class_names):
             f"{location} must read 'CLASS/VIDEO' or 'CLASS/VIDEO LABEL'; received "
             f"{text!r}."
         )
-    label = labels.get(parts[0].casefold())
+    label = labels.get(alike(parts[0]))
     if label is None:
         raise DataError(
             f"{location} names the class {parts[0]!r}, not in classInd.txt."
@@ -193,24 +195,30 @@ def _parse(text, location, labels, class_names):
 
 
 def _resolve(folder, name, location, listdir):
-    """The file of a listed name; None if there is none.
+    """The file of a listed name, and whether it is spelled just so; None without one.
 
-    Upper and lower case may differ where only one file is meant.
+    Upper and lower case, and how accents are coded, may differ where only one file is
+    meant.
 
     UCF101's own lists write HandstandPushups/v_HandStandPushups_g01_c01.avi, and
-    copies of the data set differ in both parts.
+    copies of the data set differ in both parts. A Mac writes the names of files with
+    accents apart from their letters, where a list written elsewhere has one character.
     """
-    path = folder
+    path, same = folder, True
     for part in name.split("/"):
-        if not path.is_dir():
-            return None
-        alike = listdir(path).get(part.casefold(), [])
-        if part not in alike and len(alike) > 1:
-            raise DataError(f"{location}: {part!r} may be any of {alike} in {path}.")
-        if not alike:
-            return None
-        path = path / (part if part in alike else alike[0])
-    return path
+        if not os.path.isdir(path):
+            return None, same
+        found = listdir(path).get(alike(part), {})
+        if part not in found and len(found) > 1:
+            raise DataError(
+                f"{location}: {part!a} may be any of {', '.join(map(ascii, found))} "
+                f"in {path}."
+            )
+        if not found:
+            return None, same
+        same &= part in found
+        path = path / found.get(part, next(iter(found.values())))
+    return path, same
 
 
 def _check_disjoint(train, test):

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from configs.command.errors import DataError
+from data.sources.names import alike, entries
 
 LIST_FOLDERS = (
     ".",
@@ -29,7 +30,7 @@ def _bases(root):
     if not root:
         raise DataError("data.root must name the data set's directory; received ''.")
     root = Path(root)
-    if not root.is_dir():
+    if not os.path.isdir(root):  # Which has no errors of its own, unlike `Path`.
         raise DataError(f"data.root must be a directory; received {str(root)!r}.")
     inside = [root / name for name in VIDEO_FOLDERS[:-1]]
     return [base for base in (root, *inside, root.resolve().parent) if base.is_dir()]
@@ -76,7 +77,7 @@ def find_videos(root, lists, class_names):
         DataError: there is none.
     """
     bases = [*_bases(root), lists, lists.resolve().parent]
-    wanted = {name.casefold() for name in class_names}
+    wanted = {alike(name) for name in class_names}
     for base in bases:
         for folder in (base / name for name in VIDEO_FOLDERS):
             if folder.is_dir() and wanted & entries(folder).keys():
@@ -86,11 +87,3 @@ def find_videos(root, lists, class_names):
         f"{str(root)!r}, nor in {' or '.join(VIDEO_FOLDERS[:-1])} below it: unpack "
         "UCF101.rar there."
     )
-
-
-def entries(folder):
-    """The names in a directory as a dict: lower-case form -> names of that form."""
-    names = {}
-    for name in os.listdir(folder):
-        names.setdefault(name.casefold(), []).append(name)
-    return names

@@ -4,15 +4,19 @@ import csv
 import io
 import json
 
-import matplotlib
 import numpy as np
+from absl import logging
+from matplotlib.figure import Figure
 
 from model.evaluation.metrics import TOP, class_accuracies, confusion_matrix, scores
-from storage.files import write_atomically
+from storage.files import remove, write_atomically
+from storage.pictures import drawn_as_they_are, label, png
 
-matplotlib.use("Agg")
-from matplotlib import pyplot
-
+# What makes a spreadsheet take a cell for a formula when it is the first character
+# (OWASP, "CSV Injection"; the last four are the wide forms of East Asian keyboards).
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+MARK = "'"  # in front of such a cell, and of one that begins with it
+MOST_LABELS = 400  # names along a side of the picture, which then has 68 inches
 PROTOCOL = ("split", "frames", "frame_interval", "size", "shuffle_frames")
 
 
@@ -39,9 +43,9 @@ def write_report(folder, probabilities, clips, config, step):
     files = {
         "predictions.csv": _predictions(mean, readable, clips),
         "confusion_matrix.csv": _matrix_csv(matrix, names),
-        "confusion_matrix.png": _matrix_png(matrix, names, result),
         "evaluation.json": json.dumps(result, indent=2, ensure_ascii=False) + "\n",
     }
+    _draw(folder / "confusion_matrix.png", matrix, names, result)
     for name, content in files.items():
         write_atomically(folder / name, content)
     return result
@@ -82,51 +86,87 @@ def summary(result):
     return line
 
 
+def as_cell(name):
+    """A name as a cell of a CSV file that no spreadsheet takes for a formula.
+
+    A cell that begins with an apostrophe is the name without it; any other cell is the
+    name itself.
+    """
+    return MARK + name if name.startswith((*FORMULA, MARK)) else name
+
+
 def _predictions(mean, readable, clips):
-    names = clips.class_names
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["video", "label", "prediction", "probability", *names])
+    names = [as_cell(name) for name in clips.class_names]
+    rows = [["video", "label", "prediction", "probability", *names]]
     videos = zip(clips.test_videos, clips.test_labels, readable, mean, strict=True)
-    for video, label, ok, row in videos:
+    for video, true, ok, row in videos:
         best = row.argmax()
-        prediction = [names[best], f"{row[best]:.6g}"] if ok else ["", ""]
-        probabilities = [f"{value:.6g}" for value in row]
-        writer.writerow([video, names[label], *prediction, *probabilities])
-    return text.getvalue()
+        probabilities = [float(f"{value:.6g}") for value in row]
+        prediction = [names[best], probabilities[best]] if ok else ["", ""]
+        rows.append([as_cell(video), names[true], *prediction, *probabilities])
+    return _csv(rows)
 
 
 def _matrix_csv(matrix, class_names):
+    names = [as_cell(name) for name in class_names]
+    counts = zip(names, matrix, strict=True)
+    rows = [[name, *row.tolist()] for name, row in counts]
+    return _csv([["label", *names, "unreadable"], *rows])
+
+
+def _csv(rows):
+    """Rows as CSV; every text is quoted, so no separator in a name begins a cell."""
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["label", *class_names, "unreadable"])
-    for name, row in zip(class_names, matrix, strict=True):
-        writer.writerow([name, *row.tolist()])
+    csv.writer(text, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
     return text.getvalue()
 
 
-def _matrix_png(matrix, class_names, result):
-    classes = len(class_names)
+def _draw(path, matrix, class_names, result):
+    """Writes the confusion matrix as a picture, or says that it cannot be drawn."""
+    try:
+        picture = _matrix_png(matrix, [label(name) for name in class_names], result)
+    except Exception as error:  # A picture is never worth a result.
+        logging.warning(
+            "%s cannot be drawn (%s: %s); confusion_matrix.csv has its numbers.",
+            path,
+            type(error).__name__,
+            error,
+        )
+        remove(path)  # That of an earlier evaluation would belie this one.
+    else:
+        write_atomically(path, picture)
+
+
+def _matrix_png(matrix, labels, result):
+    classes = len(labels)
     fraction = matrix[:, :classes] / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    side = 3.5 + 0.16 * max(classes, 8)
-    figure, axes = pyplot.subplots(figsize=(side, side), layout="constrained")
-    image = axes.imshow(fraction, cmap="Blues", vmin=0, vmax=1)
-    size = 9 if classes <= 30 else 5
-    axes.set_xticks(range(classes), class_names, rotation=90, fontsize=size)
-    axes.set_yticks(range(classes), class_names, fontsize=size)
-    axes.set_xlabel("prediction")
-    axes.set_ylabel("label")
-    axes.set_title(
-        f"top-1 {result['top1']:.3f}, {result['videos']} videos", fontsize=10
-    )
-    if classes <= 30:
-        for row, column in zip(*np.nonzero(matrix[:, :classes]), strict=True):
-            shade = "white" if fraction[row, column] > 0.5 else "black"
-            axes.text(
-                column, row, matrix[row, column], ha="center", va="center", color=shade
-            )
-    figure.colorbar(image, ax=axes, shrink=0.6, label="fraction of the label's videos")
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=120)
-    pyplot.close(figure)
-    return png.getvalue()
+    side = 3.5 + 0.16 * min(max(classes, 8), MOST_LABELS)
+    ticks = range(0, classes, -(-classes // MOST_LABELS))
+    with drawn_as_they_are(labels):
+        figure = Figure(figsize=(side, side), layout="constrained")
+        axes = figure.subplots()
+        image = axes.imshow(fraction, cmap="Blues", vmin=0, vmax=1)
+        size = 9 if classes <= 30 else 5
+        shown = [labels[tick] for tick in ticks]
+        axes.set_xticks(ticks, shown, rotation=90, fontsize=size)
+        axes.set_yticks(ticks, shown, fontsize=size)
+        axes.set_xlabel("prediction")
+        axes.set_ylabel("label")
+        axes.set_title(
+            f"top-1 {result['top1']:.3f}, {result['videos']} videos", fontsize=10
+        )
+        if classes <= 30:
+            _write_counts(axes, matrix[:, :classes], fraction)
+        figure.colorbar(
+            image, ax=axes, shrink=0.6, label="fraction of the label's videos"
+        )
+        return png(figure, dpi=120)
+
+
+def _write_counts(axes, counts, fraction):
+    """Writes the number of videos into each cell that has any."""
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        shade = "white" if fraction[row, column] > 0.5 else "black"
+        axes.text(
+            column, row, counts[row, column], ha="center", va="center", color=shade
+        )

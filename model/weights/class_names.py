@@ -1,29 +1,21 @@
 """Names of classes, from a file of them or from a checkpoint."""
 
-import codecs
 import reprlib
 from pathlib import Path
 from unicodedata import category
 
-from absl import logging
-
 from configs.command.errors import ConfigError
+from storage.text import decode_text
 
 # The longest known lists have some thousand names of a few dozen letters.
 LARGEST_FILE = 16 * 2**20
 UNSEEN = ("Cc", "Cs")  # control characters, halves of surrogate pairs
-MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
 
 
 def read_class_names(path):
     """One class name a line, in the order of the labels; empty lines do not count.
 
-    The file may be UTF-8, with or without a byte order mark, or UTF-16 with one. Any
-    other is read as Latin-1, which is said.
+    The file may be UTF-8, with or without a byte order mark, or UTF-16 with one.
 
     Raises:
         ConfigError: it cannot be read, is no text, or names a class twice.
@@ -34,23 +26,14 @@ def read_class_names(path):
                 f"--class_names must be a list of names; {str(path)!r} is larger than "
                 f"{LARGEST_FILE >> 20} MiB."
             )
-        content = Path(path).read_bytes()
+        text = decode_text(Path(path).read_bytes())
     except OSError as error:
         raise ConfigError(f"--class_names must be a readable file: {error}.") from error
-    lines = decoded(content, path).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    except ValueError as error:
+        raise ConfigError(f"--class_names={path} must be UTF-8 text; {error}") from None
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     names = tuple(line.strip() for line in lines if line.strip())
     return checked_class_names(names or [], f"--class_names={path}")
-
-
-def decoded(content, path):
-    """Bytes as text; says where they are taken for Latin-1."""
-    encodings = (MARKS[mark] for mark in MARKS if content.startswith(mark))
-    try:
-        return content.decode(next(encodings, "utf-8"))
-    except UnicodeDecodeError:
-        logging.warning("--class_names=%s is not UTF-8: read as Latin-1.", path)
-        # Windows's superset where it can be; five of its bytes mean nothing.
-        return content.decode("cp1252", errors="replace")
 
 
 def checked_class_names(names, source="The checkpoint"):

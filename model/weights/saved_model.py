@@ -189,8 +189,10 @@ def write(output, root, signature, description, head):
     with written_aside(output) as folder, written_aside(archive) as packed:
         tf.saved_model.save(root, str(folder), signatures={SIGNATURE: signature})
         (folder / DESCRIPTION).parent.mkdir(exist_ok=True)
-        (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
-        (folder / PAGE).write_text(documentation(description))
+        text = json.dumps(description, indent=2) + "\n"
+        (folder / DESCRIPTION).write_text(text, "utf-8")
+        page = documentation(description)
+        (folder / PAGE).write_text(page, "utf-8", "backslashreplace")
         if head:
             np.savez(folder / HEAD_FILE, **head)
         # Weights hardly compress: the lowest level.

@@ -28,7 +28,8 @@ def write_lists(folder, train, test, classes=CLASSES):
         ("trainlist01.txt", train),
         ("testlist01.txt", test),
     ):
-        (folder / name).write_text("".join(f"{line}\n" for line in lines))
+        text = "".join(f"{line}\n" for line in lines)
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def write_counting_set(root):

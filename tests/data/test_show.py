@@ -54,3 +54,13 @@ def test_command_writes_into_the_run_folder(counting_set, repository, tmp_path):
     )
 
     assert (tmp_path / "sheets/train.png").is_file()
+
+
+def test_titles_are_no_formulas_and_stay_on_their_line(clips, tmp_path, monkeypatch):
+    names = ("$5_to_$10^", "快\n\x1b[1m", "x" * 300)
+    videos = tuple(f"a/{name}.{number}.avi" for number, name in enumerate(names))
+    monkeypatch.setattr(clips, "class_names", names)
+    monkeypatch.setattr(clips, "train_videos", videos * 4)
+    monkeypatch.setattr(clips, "test_videos", videos * 4)
+
+    assert len(write_sheets(clips, tmp_path)) == 4

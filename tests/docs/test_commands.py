@@ -77,8 +77,8 @@ def flags_of(path):
     names = {"help"}
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
-            function = getattr(node.func, "attr", "")
-            if function.startswith("DEFINE_"):
+            function = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if function.startswith("DEFINE_") or function == "define_path":
                 names.add(node.args[0].value)
             elif function == "add_argument":
                 names.add(node.args[0].value.removeprefix("--"))

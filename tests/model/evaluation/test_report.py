@@ -1,13 +1,16 @@
-"""The files of a report agree with each other."""
+"""The files of a report agree with each other, whatever the names are."""
 
 import csv
 import json
 import types
 
 import numpy as np
+import pytest
+from matplotlib import image
 
 from configs.demo import config
-from model.evaluation.report import summary, write_report
+from model.evaluation import report
+from model.evaluation.report import as_cell, summary, write_report
 
 NAMES = ("left", "right", "up")
 LABELS = np.array([0, 1, 2, 1])
@@ -37,3 +40,128 @@ def test_the_files_agree(tmp_path):
     assert (folder / "confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
     assert "top-1 0.5000" in summary(result)
     assert "1 unreadable, counted as wrong" in summary(result)
+
+
+AWKWARD = (
+    "pay_$5_to_$10^",
+    "$\\frac{a}{$",
+    "\\begin{x} % {} {0} %s",
+    "a, b; c\td",
+    "he said \"hi\" 'so'",
+    "two\nlines\r\nand\rone",
+    "\x1b[31mred\x07",
+    "=cmd|' /C calc'!A0",
+    "+1",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    "＝1",
+    "＠a",
+    "'quoted'",
+    "''",
+    "-1.5",
+    "label",
+    "快钱",
+    "مرحبا",
+    "\U0001f468\u200d\U0001f469 😀",
+    "zero\u200bwidth",
+    "\u202eright to left",
+    "caf\udce9",
+    "café",
+    "cafe\u0301",
+    "é" * 300,
+    " ",
+)
+
+
+def awkward_report(folder):
+    """A report on one video of each awkward class, all of them predicted right."""
+    labels = np.arange(len(AWKWARD))
+    clips = types.SimpleNamespace(
+        test_videos=tuple(f"{name}/{name}.mp4" for name in AWKWARD),
+        test_labels=labels,
+        class_names=AWKWARD,
+    )
+    mean = np.eye(len(AWKWARD)) * 0.9 + 0.1 / len(AWKWARD)
+    probabilities = types.SimpleNamespace(mean=mean, readable=labels >= 0)
+    return write_report(folder, probabilities, clips, config(), step=7), clips
+
+
+def named(cell):
+    """The name in a cell, as the documentation tells programs to read it."""
+    return cell.removeprefix("'")
+
+
+def test_names_go_unharmed_through_every_file(tmp_path):
+    result, clips = awkward_report(tmp_path)
+    read = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
+    assert read == result
+    assert tuple(read["class_accuracies"]) == AWKWARD
+    picture = image.imread(tmp_path / "confusion_matrix.png")
+    assert picture.std() > 0.05
+
+    shown = tuple(n.encode(errors="backslashreplace").decode() for n in AWKWARD)
+    with open(tmp_path / "predictions.csv", encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert tuple(map(named, header[4:])) == shown
+    assert tuple(named(row[2]) for row in rows) == shown
+    assert [named(row[0]) for row in rows] == [f"{n}/{n}.mp4" for n in shown]
+    assert all(np.float64(row[3:]).sum() > 1.8 for row in rows)
+    with open(tmp_path / "confusion_matrix.csv", encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert tuple(map(named, header[1:-1])) == shown
+    assert [[named(row[0]), *map(int, row[1:])] for row in rows] == [
+        [name, *np.eye(len(shown) + 1, dtype=int)[label]]
+        for label, name in enumerate(shown)
+    ]
+
+
+def test_no_cell_is_a_formula_and_numbers_stay_numbers(tmp_path):
+    awkward_report(tmp_path)
+    for name in ("predictions.csv", "confusion_matrix.csv"):
+        with open(tmp_path / name, encoding="utf-8", newline="") as file:
+            for cell in (cell for row in csv.reader(file) for cell in row):
+                assert not cell.startswith(tuple("=+-@\t\r\n＝＋－＠"))
+        # Read so, csv makes a float of every cell that is not quoted, or fails.
+        with open(tmp_path / name, encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file, quoting=csv.QUOTE_NONNUMERIC))
+        assert all(isinstance(cell, str) for cell in rows[0])
+        assert all(isinstance(cell, float) for row in rows[1:] for cell in row[-3:])
+
+
+def test_a_number_below_zero_is_no_formula():
+    rows = [["-1.5", as_cell("-1.5"), -1.5, -2]]
+    assert report._csv(rows) == '"-1.5","\'-1.5",-1.5,-2\r\n'
+
+
+def test_a_picture_that_cannot_be_drawn_costs_only_itself(
+    tmp_path, monkeypatch, caplog
+):
+    awkward_report(tmp_path)
+    before = (tmp_path / "predictions.csv").read_bytes()
+    (tmp_path / "predictions.csv").unlink()
+
+    def fail(*_, **__):
+        raise ValueError("no\nroom")
+
+    monkeypatch.setattr(report, "png", fail)
+    result, _ = awkward_report(tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"predictions.csv", "confusion_matrix.csv", "evaluation.json"}
+    assert (tmp_path / "predictions.csv").read_bytes() == before
+    assert json.loads((tmp_path / "evaluation.json").read_text("utf-8")) == result
+    (line,) = [r.getMessage() for r in caplog.records if "drawn" in r.getMessage()]
+    assert "confusion_matrix.png cannot be drawn (ValueError: no" in line
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_few_classes_are_drawn(tmp_path, classes):
+    clips = types.SimpleNamespace(
+        test_videos=("a",), test_labels=np.array([0]), class_names=("$", "$$")[:classes]
+    )
+    mean = np.full((1, classes), 1 / classes)
+    probabilities = types.SimpleNamespace(mean=mean, readable=np.array([True]))
+    write_report(tmp_path, probabilities, clips, config(), step=7)
+    assert (tmp_path / "confusion_matrix.png").is_file()

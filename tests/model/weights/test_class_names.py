@@ -33,11 +33,10 @@ def test_reads_every_encoding_that_says_its_name(tmp_path, encoding, end):
     assert read_class_names(written(tmp_path, content)) == NAMES
 
 
-def test_takes_other_bytes_for_latin_1_and_says_so(tmp_path, caplog):
-    path = written(tmp_path, "Café\nÜben\n".encode("latin-1"))
-    with caplog.at_level("WARNING"):
-        assert read_class_names(path) == ("Café", "Üben")
-    assert "not UTF-8: read as Latin-1" in caplog.text
+def test_does_not_guess_at_other_bytes(tmp_path):
+    path = written(tmp_path, "Run\nÜben\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match="line 2 is not .*iconv -f WINDOWS-1252"):
+        read_class_names(path)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +44,9 @@ def test_takes_other_bytes_for_latin_1_and_says_so(tmp_path, caplog):
     [
         (b"", "it is empty"),
         (b"a\nb\na\n", "'a' is class 0 and 2"),
-        (b"a\nb\x00\n", "class 1"),
-        (b"\x80\x04\x95\x10\x00\n", "class 0"),
+        (b"a\nb\x00\n", "line 2 holds a NUL"),
+        (b"a\nb\x07\n", "class 1"),
+        (b"\x80\x04\x95\x10\x00\n", "line 1 is not"),
     ],
 )
 def test_refuses_what_is_no_list_of_names(tmp_path, content, message):

@@ -1,0 +1,52 @@
+"""Names and messages from outside, made fit to be shown."""
+
+import contextlib
+import sys
+import unicodedata
+
+# Control, format, surrogate, and the separators of lines and paragraphs: a terminal
+# would obey them, hide them, turn the text round after them, or fail.
+UNSHOWABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+# Format characters that scripts and emoji are spelled with.
+JOINERS = {"\N{ZERO WIDTH NON-JOINER}", "\N{ZERO WIDTH JOINER}"}
+
+
+def printable(text, keep=""):
+    r"""Text that a terminal shows as it stands, on one line.
+
+    Control characters (a newline, the escape that starts a colour), invisible ones,
+    those that turn the direction of writing, and bytes of a file name that are no text
+    become escapes such as \n, \x1b, \u202e and \udcff. Everything else stays.
+
+    Args:
+        text: str, or what becomes one.
+        keep: characters that stay in any case.
+    """
+    text = str(text)
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c if c in keep or _is_showable(c) else c.encode("unicode_escape").decode()
+        for c in text
+    )
+
+
+def _is_showable(character):
+    return character in JOINERS or unicodedata.category(character) not in UNSHOWABLE
+
+
+def say(text, file=None):
+    """Prints a line that may hold names, whatever they are made of.
+
+    Args:
+        text: the line.
+        file: where to; None is standard output.
+    """
+    print(printable(text), file=file)
+
+
+def tolerate_any_text():
+    r"""Lets the standard streams write what their encoding lacks, as \xe9 or \u9999."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError, OSError):
+            stream.reconfigure(errors="backslashreplace")
