@@ -29,9 +29,13 @@ ROOMS = {
         "scan": {"decoding"},
         "sources": {"scan", "decoding"},
         "splits": set(),
+        "identities": {"splits"},
         "pipeline": set(),
         "synthetic": {"decoding"},
-        "clips": {"sampling", "decoding", "scan", "sources", "splits", "pipeline"},
+        "clips": {
+            *("sampling", "decoding", "scan", "sources"),
+            *("splits", "identities", "pipeline"),
+        },
         "show": {"__init__"},
     },
     "model": {
