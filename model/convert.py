@@ -15,7 +15,7 @@ from absl import flags, logging
 
 from configs.command.errors import ConfigError
 from configs.command.launch import run
-from configs.schema import Model
+from configs.schema import Model, Protocol
 from model.create import create_backbone, create_model
 from model.weights.architecture import infer_architecture, to_native, to_state_dict
 from model.weights.formats import STATE_DICTS, read_weights, write_state_dict
@@ -31,7 +31,10 @@ DROP_PATH_RATE = 0.1  # of the official T and S; what an unnamed model trains wi
 def define():
     """Defines the flags of this command."""
     flags.DEFINE_string(
-        "clip", "32x224x224", "Clips the SavedModel takes: frames x height x width."
+        "clip",
+        None,
+        "Clips the SavedModel takes: frames x height x width; empty takes what the "
+        "checkpoint says, or else 32x224x224.",
     )
     flags.DEFINE_string(
         "variant",
@@ -60,7 +63,7 @@ def main(arguments):
         )
     convert(
         *arguments,
-        clip=sizes(FLAGS.clip, "--clip"),
+        clip=FLAGS.clip and sizes(FLAGS.clip, "--clip"),
         variant=FLAGS.variant,
         head=FLAGS.head,
         class_names=FLAGS.class_names and read_class_names(FLAGS.class_names),
@@ -72,7 +75,7 @@ def convert(
     checkpoint,
     output,
     *,
-    clip=(32, 224, 224),
+    clip=None,
     variant=None,
     head=False,
     class_names=None,
@@ -83,7 +86,8 @@ def convert(
     Args:
         checkpoint: path of a file or SavedModel, or its address.
         output: folder, or file ending in .pth or .npz, that must not exist.
-        clip: (frames, height, width) of the SavedModel's clips.
+        clip: (frames, height, width) of the SavedModel's clips; None takes those of the
+            checkpoint, or (32, 224, 224) where it does not say.
         variant: name of a released model to check against.
         head: whether to export the whole classifier.
         class_names: of the head; None takes those of the checkpoint.
@@ -103,17 +107,19 @@ def convert(
     class_names = class_names or source.class_names
     check_classes(num_classes, class_names, head)
     logging.info("%s, %s classes.", architecture, num_classes)
+    protocol = shown(source, variant)
     if output.suffix in STATE_DICTS:
-        write_state_dict(output, to_state_dict(weights, architecture), class_names)
+        tensors = to_state_dict(weights, architecture)
+        write_state_dict(output, tensors, class_names, protocol=protocol.known)
         return
     description = provenance(source, variant) | {
         "name": variant or output.name,
         "architecture": architecture,
         "class_names": class_names,
-        "clip": clip,
+        **clip_facts(protocol, clip or source.description.get("clip")),
     }
     write = write_whole if head else write_features
-    write(output, weights, description)
+    write(output, weights, description, source.trained_videos)
 
 
 def as_native(tensors, window_size):
@@ -136,7 +142,30 @@ def as_native(tensors, window_size):
     return to_native(tensors, architecture), architecture
 
 
-def write_features(output, weights, description):
+def shown(source, variant):
+    """The `Protocol` of a checkpoint: what it says itself, or what is published.
+
+    Args:
+        source: the `OfficialWeights` that is converted.
+        variant: name of the released model that it is, or None.
+    """
+    published = RELEASED[variant].protocol if variant else Protocol()
+    return Protocol(**(published.known | source.protocol.known))
+
+
+def clip_facts(protocol, clip):
+    """`clip` and `protocol` of a description.
+
+    Args:
+        protocol: what is known of the model.
+        clip: (frames, height, width) where they are given; None takes the model's.
+    """
+    known = dict(protocol.known)
+    frames, size = known.pop("frames", 32), known.pop("size", 224)
+    return {"clip": tuple(clip or (frames, size, size)), "protocol": known}
+
+
+def write_features(output, weights, description, trained_videos=None):
     """Writes the backbone, with the head's weights beside it where there are any."""
     backbone = create_backbone(native_config(description))
     backbone.assign_weights(weights)
@@ -145,16 +174,19 @@ def write_features(output, weights, description):
         for path in HEAD_NAMES
         if path in weights
     }
-    write_backbone(output, backbone, description, head)
+    write_backbone(output, backbone, description, head, trained_videos)
 
 
-def write_whole(output, weights, description):
+def write_whole(output, weights, description, trained_videos=None):
     """Writes backbone and head as one classifier."""
     num_classes = len(weights["head/bias"])
     model = create_model(native_config(description), num_classes=num_classes)
     model.backbone.assign_weights(weights)
     model.head.set_weights([weights["head/kernel"], weights["head/bias"]])
-    write_classifier(output, model, description, in_order(model.backbone))
+    variables = in_order(model.backbone)
+    write_classifier(
+        output, model, description, variables, trained_videos=trained_videos
+    )
 
 
 def native_config(description):

@@ -16,15 +16,20 @@ import safetensors
 import tensorflow as tf
 
 from configs.command.errors import ConfigError
+from configs.schema import Protocol
 from model.hub.saved_model import local_directory
 from model.weights.names import HEAD_NAMES, official_names, to_official
 from model.weights.predecessor import read_predecessor
+from model.weights.protocol import read_protocol
 from model.weights.released import RELEASED
 from model.weights.saved_model import load_handle
 from storage.files import sha256, written_aside
+from storage.trained_videos import TrainedVideos
 
 # The forms that `write_state_dict` writes, by the end of a file's name.
 STATE_DICTS = (".pth", ".npz")
+# Of `meta` in what PyTorch saves, beside CLASSES: `Protocol.known` of the model.
+PROTOCOL = "video_protocol"
 # This file of a SavedModel holds a checksum of every tensor.
 VARIABLES_INDEX = Path("variables", "variables.index")
 # What PyTorch's reader raises on files that were cut off or changed.
@@ -43,7 +48,9 @@ SAFETENSORS_TYPES = {
 class OfficialWeights:
     """Tensors by official name, and what is known about them.
 
-    `description` is that of a SavedModel of ours, otherwise empty.
+    `description` is that of a SavedModel of ours, otherwise empty. `protocol` is what
+    is known of how the model is shown videos; `trained_videos` is None where it is not
+    known on which videos it was trained.
     """
 
     tensors: dict[str, np.ndarray]
@@ -51,6 +58,8 @@ class OfficialWeights:
     source: str
     sha256: str
     description: dict
+    protocol: Protocol = Protocol()
+    trained_videos: TrainedVideos | None = None
 
     @property
     def variant(self):
@@ -74,13 +83,14 @@ def read_weights(path):
             f"{str(path)!r}."
         )
     if Path(path).is_file() and not is_tar(path):
-        tensors, class_names = read_file(Path(path))
+        tensors, class_names, protocol = read_file(Path(path))
         return OfficialWeights(
             tensors=with_backbone_prefix(tensors),
             class_names=class_names,
             source=Path(path).name,
             sha256=sha256(path),
             description={},
+            protocol=protocol,
         )
     directory = local_directory(path)
     handle = load_handle(directory)
@@ -90,6 +100,8 @@ def read_weights(path):
         source=Path(path).name,
         sha256=sha256(directory / VARIABLES_INDEX),
         description=handle.description if handle else {},
+        protocol=handle.protocol if handle else Protocol(),
+        trained_videos=handle and handle.trained_videos,
     )
 
 
@@ -101,7 +113,7 @@ def is_tar(path):
 
 
 def read_file(path):
-    """Tensors and class names of a file, by the form of its content."""
+    """Tensors, class names and `Protocol` of a file, by the form of its content."""
     with open(path, "rb") as file:
         start = file.read(9)
     if start[:2] == b"PK":
@@ -111,9 +123,11 @@ def read_file(path):
         except zipfile.BadZipFile as error:
             raise unreadable(path, error) from error
         if all(name.endswith(".npy") for name in names):
-            return read_npz(path), None
+            return read_npz(path), None, Protocol()
         return read_torch(path)
-    return (read_safetensors(path), None) if start[8:] == b"{" else read_torch(path)
+    if start[8:] == b"{":
+        return read_safetensors(path), None, Protocol()
+    return read_torch(path)
 
 
 def unreadable(path, error):
@@ -163,7 +177,7 @@ def import_torch(path):
 
 
 def read_torch(path):
-    """Tensors of a file saved by PyTorch, and the class names in its `meta`."""
+    """Tensors of a file saved by PyTorch, and what its `meta` says of the model."""
     torch = import_torch(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -186,7 +200,8 @@ def read_torch(path):
         for name, value in state.items()
         if isinstance(value, torch.Tensor)
     }
-    return tensors, tuple(names) if names else None
+    protocol = read_protocol(meta.get(PROTOCOL), path)
+    return tensors, tuple(names) if names else None, protocol
 
 
 def as_array(torch, tensor):
@@ -220,13 +235,14 @@ def read_ours(handle):
     return {names[path]: to_official(path, value) for path, value in weights.items()}
 
 
-def write_state_dict(output, tensors, class_names):
+def write_state_dict(output, tensors, class_names, protocol=None):
     """Writes official tensors as a file that appears whole or not at all.
 
     Args:
         output: a path ending in one of STATE_DICTS; there must be no such file.
         tensors: by official name.
         class_names: of the head; None where they are not known. `.npz` keeps none.
+        protocol: `Protocol.known` of the model. `.npz` keeps none.
 
     Raises:
         ConfigError: the output exists, or needs PyTorch.
@@ -238,4 +254,5 @@ def write_state_dict(output, tensors, class_names):
             np.savez(file, **tensors)
             return
         state = {key: torch.from_numpy(value.copy()) for key, value in tensors.items()}
-        torch.save({"state_dict": state, "meta": {"CLASSES": class_names}}, file)
+        meta = {"CLASSES": class_names, PROTOCOL: protocol or {}}
+        torch.save({"state_dict": state, "meta": meta}, file)
