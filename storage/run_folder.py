@@ -6,6 +6,7 @@ run.json         the run's id, class names, videos left out and hashes of the li
 journal.jsonl    one row a step           history.jsonl  one row an epoch
 timing.jsonl     how long steps took      tensorboard/   the same as event files
 checkpoints/     see storage.checkpoints     evaluation.json, predictions.csv, …
+trained_videos.json  keys of the videos trained on, see storage.trained_videos
 finished.json    written last: rerunning a finished run does nothing
 """
 
@@ -19,6 +20,7 @@ from configs.command.errors import ConfigError
 from configs.schema.experiment import changeable_options
 from storage.files import MUST_BE_UNCHANGED, clear_asides, read_json, write_atomically
 from storage.lock import locked
+from storage.trained_videos import TRAINED_VIDEOS
 
 CHECKPOINT = re.compile(r"step-(\d{8,})")
 # What only the holder of the lock writes.
@@ -33,7 +35,10 @@ FILES = {
     "predictions.csv",
     "run.json",
     "timing.jsonl",
+    TRAINED_VIDEOS,
 }
+# Results of other views, data or steps than the run's own: evaluation-1x1.json.
+RESULT = re.compile(r"(evaluation|predictions|confusion_matrix)-.+\.(json|csv|png)")
 
 
 class RunFolder:
@@ -62,7 +67,7 @@ class RunFolder:
     def locked(self):
         """Makes this process the folder's only writer; see `storage.lock.locked`."""
         with locked(self.path):
-            clear_asides(self.path, FILES.__contains__)
+            clear_asides(self.path, lambda n: n in FILES or RESULT.fullmatch(n))
             yield self
 
     @property
@@ -161,6 +166,8 @@ class RunFolder:
             write_atomically(
                 self / "run.json", json.dumps(identity, indent=2, ensure_ascii=False)
             )
+        # A run that goes on has not finished, also where it is only measured again.
+        (self / "finished.json").unlink(missing_ok=True)
         path = self / "config.json"
         if not path.exists() or path.read_text() != config_json:
             write_atomically(path, config_json)
