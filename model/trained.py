@@ -12,7 +12,7 @@ from configs.schema.protocol import option_name
 from configs.schema.serialization import from_json
 from model.backbones import kind_of
 from model.classifier import Classifier
-from model.create import create_model
+from model.create import create_model, graph_fingerprint
 from model.weights.saved_model import load_handle, write_classifier
 from storage.checkpoints import CheckpointStore
 from storage.run_folder import RunFolder
@@ -111,6 +111,12 @@ def _open_run(folder, step, override, prepare):
         )
     protocol = Protocol.of(own)
     tell_differences(protocol, config)
+    graph = folder.identity.get("graph_fingerprint")
+    if graph and graph_fingerprint(config.model) != graph:
+        raise ConfigError(
+            f"model.handle must be the graph that the run in {folder.path} was trained "
+            f"with; {config.model.handle!r} holds another."
+        )
     class_names = tuple(folder.class_names)
     with prepare(config):
         model = create_model(
