@@ -93,7 +93,7 @@ def measured(config, folder):
         f"{k} was {was}, is {now}" for k, (was, now) in other.items() if was != now
     ]
     if changes:
-        logging.info(
+        logging.warning(
             "The run has finished, but was measured otherwise (%s): measuring again.",
             "; ".join(changes),
         )
@@ -167,7 +167,7 @@ def facts_of(folder, clips, record):
         "checkpoint": record.store.folder(record.step).name,
         "weights_sha256": record.store.weights_sha256(record.step),
         "test_fingerprint": clips.identities.test_fingerprint,
-        "left_out": clips.left_out,
+        "left_out": list(clips.left_out),
         "trained_videos": seen and dict(collections.Counter(seen.values())),
     }
 

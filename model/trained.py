@@ -15,6 +15,7 @@ from model.classifier import Classifier
 from model.create import create_model, graph_fingerprint
 from model.weights.saved_model import load_handle, write_classifier
 from storage.checkpoints import CheckpointStore
+from storage.files import sha256
 from storage.run_folder import RunFolder
 from storage.trained_videos import (
     TRAINED_VIDEOS,
@@ -22,6 +23,7 @@ from storage.trained_videos import (
     read_trained_videos,
 )
 
+VALUES = Path("variables", "variables.data-00000-of-00001")
 CLIP = ("frames", "frame_interval", "size")
 # What an evaluation takes from the schema where a SavedModel does not say it.
 ASSUMED = ("frame_interval", "clips", "crops")
@@ -38,7 +40,7 @@ class Trained:
             known.
         step: updates that the weights have seen; None where a SavedModel does not say.
         source: name of the checkpoint or SavedModel that holds the weights.
-        source_sha256: of the file with their values; None for a SavedModel.
+        source_sha256: of the file with their values.
         protocol: how it was shown videos, whatever is wanted now; as far as is known.
         trained_videos: what it was trained on; None where that is not known.
         left_out: names of training videos that the run could not read; None where that
@@ -164,6 +166,7 @@ def _open_saved_model(path, override, prepare):
         model=model,
         class_names=class_names,
         source=Path(path).name,
+        source_sha256=sha256(handle.directory / VALUES),
         protocol=protocol,
         trained_videos=handle.trained_videos,
     )

@@ -133,6 +133,8 @@ def test_an_export_gives_the_predictions_of_its_run(trained_run, root, tmp_path,
     result = evaluate.evaluate(opened(handle=model, root=root), tmp_path / "out")
     ours = (trained_run / "predictions.csv").read_text()
     assert (tmp_path / "out" / "predictions.csv").read_text() == ours
+    values = model / "variables" / "variables.data-00000-of-00001"
+    assert result["weights_sha256"] == sha256(values)
     # Of a state dict it is not known on which videos it was trained.
     assert result["trained_videos"] == (None if way == "through .pth" else {})
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 import train
 from callbacks import Preemption
 from configs.command.errors import ConfigError, DataError, RetryError
-from configs.schema import Model
+from configs.schema import Model, Views
 from configs.schema.serialization import from_json, to_json
 from export import export
 from storage.run_folder import RunFolder
@@ -278,7 +278,6 @@ def test_a_finished_run_is_measured_again_for_other_views(tiny, finished, tmp_pa
 
 
 def test_a_finished_run_notices_where_its_videos_are(tiny, finished, tmp_path, caplog):
-    caplog.set_level("INFO")
     root = Path(tiny.data.root)
     data = dataclasses.replace(tiny.data, root=str(tmp_path / "gone"))
     moved = dataclasses.replace(tiny, data=data)
@@ -304,8 +303,9 @@ def test_a_run_says_which_of_its_test_videos_it_is_trained_on(
     for name in (lists / "testlist01.txt").read_text().split()[:2]:
         copied = next((root / "UCF-101" / name).parent.glob("*_g01_c01.avi"))
         shutil.copyfile(copied, root / "UCF-101" / name)
-    data = dataclasses.replace(tiny.data, root=str(root))
-    result = run(dataclasses.replace(tiny, data=data, epochs=2), tmp_path / "run")
+    data = dataclasses.replace(tiny.data, root=str(root), validation="none")
+    config = dataclasses.replace(tiny, data=data, epochs=2, views=Views(clips=1))
+    result = run(config, tmp_path / "run")
     assert result["trained_videos"] == {"content": 2}
     assert "2 of 7 test videos are trained on" in caplog.text
 
@@ -320,9 +320,14 @@ def test_what_the_first_weights_were_trained_on_counts_too(
     for name, other in (("train", "test"), ("test", "train")):
         shutil.copy(lists / f"{name}list01.txt", lists / f"{other}list02.txt")
     export(finished(tiny), tmp_path / "exported")
-    data = dataclasses.replace(tiny.data, root=str(root), split=2, frame_interval=2)
+    changes = {"split": 2, "frame_interval": 2, "validation": "none"}
+    data = dataclasses.replace(tiny.data, root=str(root), **changes)
     given = dataclasses.replace(
-        tiny, data=data, epochs=2, model=Model(handle=str(tmp_path / "exported"))
+        tiny,
+        data=data,
+        epochs=2,
+        model=Model(handle=str(tmp_path / "exported")),
+        views=Views(clips=1),
     )
     config = train.resolve(given, RunFolder(tmp_path / "run"))
     result = run(config, tmp_path / "run")
