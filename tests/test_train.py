@@ -273,8 +273,6 @@ def test_a_finished_run_is_measured_again_for_other_views(tiny, finished, tmp_pa
     assert train.measured(fewer, folder) == result
     assert train.measured(tiny, folder) is None
     assert {path: path.read_bytes() for path in before} == before
-    run(tiny, folder.path)
-    assert (folder / "evaluation.json").read_text() == own
 
 
 def test_a_finished_run_notices_where_its_videos_are(tiny, finished, tmp_path, caplog):
