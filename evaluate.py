@@ -5,11 +5,14 @@
     python evaluate.py --model.handle=converted/swin_tiny --data.root=K400 --output=k400
 
 Takes the run's own config; any option may be replaced by its flag. Without a run, a
-converted checkpoint is measured with the classification head that it came with. Writes
-evaluation.json, predictions.csv and the confusion matrix into --output, by default the
-run's folder, and prints the result.
+converted checkpoint is measured with the classification head that it came with, on the
+clips that it says. Writes evaluation.json, predictions.csv and the confusion matrix
+into --output, by default the run's folder, and prints the result. In that folder, what
+other views, data or steps give has what differs in its names, as evaluation-1x1.json.
+Test videos that the model was trained on are refused unless --allow_trained_videos.
 """
 
+import collections
 import contextlib
 from pathlib import Path
 from unicodedata import normalize
@@ -25,12 +28,21 @@ if __name__ == "__main__":
     define()
     define_path("output", "Folder for the results; empty: the run's folder.")
     flags.DEFINE_integer("step", None, "Step of the checkpoint; empty: the newest.")
+    flags.DEFINE_bool(
+        "allow_trained_videos",
+        False,
+        "Measure although the model was trained on some of the test videos; the result "
+        "says on how many.",
+    )
     # Here: --help and mistakes need not wait for TensorFlow's import.
     parse(positional=False)
 
+from configs.schema import Protocol
+from configs.schema.serialization import from_json
 from data import open_clips
-from model import Evaluator, open_trained, summary, write_report
-from storage.run_folder import RunFolder
+from model import Evaluator, open_trained, suffix_of, summary, write_report
+from storage.files import read_json
+from storage.run_folder import RunFolder, checkpoint_steps
 from strategy import create_strategy, set_precision
 
 FLAGS = flags.FLAGS
@@ -44,11 +56,15 @@ def main(_):
             f"--output a folder; received --workdir={FLAGS.workdir!r}, --model.handle="
             f"{FLAGS['model.handle'].value!r}, --output={FLAGS.output!r}."
         )
+    output = Path(FLAGS.output or FLAGS.workdir)
     with contextlib.ExitStack() as stack:
-        if not FLAGS.output:
+        folder = None
+        if FLAGS.workdir and output.resolve() == Path(FLAGS.workdir).resolve():
             folder = RunFolder(FLAGS.workdir)
             folder.saved_config()  # Refuses a folder without a run before it is made.
             stack.enter_context(folder.locked())
+        elif (output / "run.json").exists():
+            raise ConfigError(f"--output must not be another run; received {output}.")
         trained = open_trained(
             FLAGS.workdir,
             FLAGS["model.handle"].value,
@@ -56,7 +72,9 @@ def main(_):
             override=override,
             prepare=prepare,
         )
-        result = evaluate(trained, Path(FLAGS.output or FLAGS.workdir))
+        result = evaluate(
+            trained, output, folder, allow_trained_videos=FLAGS.allow_trained_videos
+        )
     say(f"{FLAGS.output or FLAGS.workdir}: {summary(result)}")
 
 
@@ -67,28 +85,130 @@ def prepare(config):
     return strategy.scope()
 
 
-def evaluate(trained, output):
+def evaluate(trained, output, run_folder=None, *, allow_trained_videos=False):
     """Evaluates a trained model on the test split that its config names.
 
     Args:
         trained: a `model.trained.Trained`, created under a strategy's scope.
         output: the folder for the results.
+        run_folder: the `RunFolder` of the model's own run where that is the output.
+        allow_trained_videos: whether test videos may be ones it was trained on.
 
     Returns:
         What evaluation.json holds.
 
     Raises:
-        ConfigError: the videos are of other classes than the model's.
+        ConfigError: the videos are of other classes than the model's, some of them were
+            trained on, or the output holds the results of another protocol.
     """
     config, strategy = trained.config, trained.model.distribute_strategy
+    if not run_folder:
+        check_output(output, config)
     clips = open_clips(config.data, config.views, seed=config.seed)
     check_classes(trained.class_names, clips.class_names, config.data.root)
+    seen = clips.identities.seen(trained.trained_videos)
+    check_seen(seen, clips.test_size, trained.source, allow_trained_videos)
+    suffix = own_suffix(run_folder, trained, clips) if run_folder else ""
     if trained.step is not None:
         logging.info("Evaluating step %d.", trained.step)
     probabilities = Evaluator(trained.model, strategy)(
         clips.views(strategy), videos=clips.test_size, views=config.views.count
     )
-    return write_report(output, probabilities, clips, config, trained.step)
+    facts = {
+        "checkpoint": trained.source,
+        "weights_sha256": trained.source_sha256,
+        "test_fingerprint": clips.identities.test_fingerprint,
+        "left_out": trained.left_out,
+        "trained_videos": seen and dict(collections.Counter(seen.values())),
+    }
+    return write_report(
+        output, probabilities, clips, config, trained.step, facts=facts, suffix=suffix
+    )
+
+
+def own_suffix(folder, trained, clips):
+    """What the names of results in a run's folder have to say; "" for the run's own.
+
+    Args:
+        folder: the `RunFolder`.
+        trained: the `Trained` that was opened from it.
+        clips: the `Clips` that are measured.
+    """
+    own = from_json(folder.saved_config())
+    fingerprint = clips.identities.test_fingerprint
+    listed = folder.identity.get("evaluation_fingerprint")
+    measured = read_json(folder / "evaluation.json").get("test_fingerprint")
+    same = listed in (None, clips.identity["evaluation_fingerprint"])
+    same = same and measured in (None, fingerprint)
+    newest = checkpoint_steps(folder / "checkpoints")[0]
+    suffix = suffix_of(
+        own,
+        trained.config,
+        step=trained.step if trained.step != newest else None,
+        videos=None if same else fingerprint,
+    )
+    if suffix:
+        logging.info(
+            "Not the run's own evaluation: written as evaluation%s.json and so on.",
+            suffix,
+        )
+    return suffix
+
+
+def check_output(output, config):
+    """Raises ConfigError where a folder holds results of another protocol.
+
+    Args:
+        output: the folder for the results.
+        config: the `Experiment` that is measured.
+    """
+    path = output / "evaluation.json"
+    before = read_json(path)
+    now = {"split": config.data.split, **Protocol.of(config).known}
+    other = [
+        f"{name} {before[name]} (now {value})"
+        for name, value in now.items()
+        if before.get(name, value) != value
+    ]
+    if other:
+        raise ConfigError(
+            f"{path} is of another protocol: {', '.join(other)}. Choose another "
+            "--output."
+        )
+
+
+def check_seen(seen, videos, source, allowed):
+    """Refuses test videos that a model was trained on, or says that there are some.
+
+    Args:
+        seen: what `data.identities.Identities.seen` returns.
+        videos: how many test videos there are.
+        source: what holds the model's weights.
+        allowed: whether they may be measured.
+
+    Raises:
+        ConfigError: there are some, and they may not.
+    """
+    if seen is None:
+        logging.warning(
+            "It is not known which videos %s was trained on; some of the test videos "
+            "may be among them.",
+            source,
+        )
+    if not seen:
+        return
+    kinds = collections.Counter(seen.values())
+    text = (
+        f"The model was trained on {len(seen)} of {videos} test videos "
+        f"({kinds['content']} by content, {kinds['name']} by name, {kinds['group']} by "
+        f"a group of the same scene); the first is {next(iter(seen))}"
+    )
+    if not allowed:
+        raise ConfigError(
+            f"{text}. Its accuracy on them says nothing about new videos: choose "
+            "another data.split or data.root, or say --allow_trained_videos."
+        )
+    logging.warning("%s.", text)
 
 
 def check_classes(trained, found, root):

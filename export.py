@@ -3,9 +3,9 @@
     python export.py --workdir=runs/tiny OUTPUT
 
 OUTPUT becomes a SavedModel folder, with OUTPUT.tar.gz beside it. It takes the clips of
-the run's config and holds the newest checkpoint's weights (--step takes another). That
-of a Video Swin is also a handle to fine-tune from; ending in .pth or .npz, OUTPUT
-becomes its official state dict instead.
+the run's config, says how they were cut and measured, and holds the newest checkpoint's
+weights (--step takes another). That of a Video Swin is also a handle to fine-tune from;
+ending in .pth or .npz, OUTPUT becomes its official state dict instead.
 """
 
 import dataclasses
@@ -70,7 +70,8 @@ def export(workdir, output, step=None, *, trust_graph=False):
 
     trained = open_trained(workdir, step=step, override=trusting)
     if output.suffix in STATE_DICTS:
-        write_state_dict(output, state_dict(trained), trained.class_names)
+        protocol = trained.protocol.known
+        write_state_dict(output, state_dict(trained), trained.class_names, protocol)
     else:
         write_saved_model(output, trained, describe(trained, output.name))
     logging.info("%s: step %d of %s.", output, trained.step, workdir)
@@ -79,12 +80,18 @@ def export(workdir, output, step=None, *, trust_graph=False):
 def describe(trained, name):
     """What `write_saved_model` is told about a run's model."""
     config, size = trained.config, trained.config.data.size
+    elsewhere = ("frames", "size")  # In the clip.
     return {
         "name": name,
         "architecture": config.model.architecture,
         "drop_path_rate": config.model.drop_path_rate,
         "class_names": trained.class_names,
         "clip": (config.data.frames, size, size),
+        "protocol": {
+            name: value
+            for name, value in trained.protocol.known.items()
+            if name not in elsewhere
+        },
         "licence": "not stated",
         "origin": f"fine-tuned from {config.model.handle or 'random weights'}",
         "source": trained.source,

@@ -10,7 +10,7 @@ import contextlib
 
 from absl import flags
 
-from configs.command.errors import ConfigError, DataError
+from configs.command.errors import ConfigError, DataError, NumericsError
 from configs.command.flags import define, override
 from configs.command.launch import parse, run
 from configs.command.text import say
@@ -18,7 +18,9 @@ from configs.command.text import say
 if __name__ == "__main__":
     define()
     flags.DEFINE_integer("step", None, "Step of the checkpoint; empty: the newest.")
-    flags.DEFINE_integer("top", 5, "How many classes are printed for each video.")
+    flags.DEFINE_integer(
+        "top", 5, "How many classes are printed for each video.", lower_bound=1
+    )
     parse()  # Here: --help and mistakes need not wait for TensorFlow's import.
 
 import numpy as np
@@ -53,6 +55,8 @@ def main(videos):
         except DecodeError as error:
             raise DataError(f"{video} cannot be read: {error}") from error
         mean = np.mean([probabilities(view[None])[0] for view in views], axis=0)
+        if not np.isfinite(mean).all():
+            raise NumericsError(f"The probabilities of {video} are not finite: {mean}.")
         say(video)
         for label in np.argsort(-mean)[: FLAGS.top]:
             say(f"  {mean[label]:6.3f}  {trained.class_names[label]}")

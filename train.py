@@ -10,8 +10,10 @@ SIGTERM and 130 by Ctrl-C (the same command continues), 1 stalled or a defect (s
 stacks).
 """
 
+import collections
 import dataclasses
 import functools
+from pathlib import Path
 
 from absl import flags, logging
 
@@ -38,9 +40,12 @@ from model import (
     resolve_model,
     scores,
     summary,
+    trained_videos_before,
     write_report,
 )
+from storage.files import write_atomically
 from storage.run_folder import RunFolder
+from storage.trained_videos import TRAINED_VIDEOS, read_trained_videos
 from strategy import create_strategy, set_precision
 
 FLAGS = flags.FLAGS
@@ -53,7 +58,7 @@ def main(_):
     with RunFolder(FLAGS.workdir).locked() as folder:
         config = resolve(config, folder)
         folder.check_config(dataclasses.asdict(config))
-        result = folder.finished or train(config, folder, preemption)
+        result = measured(config, folder) or train(config, folder, preemption)
     say(f"{folder.path}: {summary(result)}")
 
 
@@ -65,6 +70,44 @@ def resolve(config, folder):
         config.model, begun, frames=config.data.frames, size=config.data.size
     )
     return dataclasses.replace(config, model=model)
+
+
+def measured(config, folder):
+    """The result of a run that has finished; None where there is none to be had.
+
+    One that was measured with other views or videos than are wanted now is not shown:
+    the run is then measured again.
+
+    Args:
+        config: the `Experiment`, resolved.
+        folder: the `RunFolder`, locked.
+    """
+    result = folder.finished
+    if not result:
+        return None
+    before = from_json(folder.saved_config())
+    other = {
+        "data.root": (Path(before.data.root), Path(config.data.root)),
+        "views.clips": (result.get("clips"), config.views.clips),
+        "views.crops": (result.get("crops"), config.views.crops),
+    }
+    changes = [
+        f"{k} was {was}, is {now}" for k, (was, now) in other.items() if was != now
+    ]
+    if changes:
+        logging.warning(
+            "The run has finished, but was measured otherwise (%s): measuring again.",
+            "; ".join(changes),
+        )
+        return None
+    logging.info(
+        "The run has finished at step %s; this is what was measured then.",
+        result.get("step"),
+    )
+    root = config.data.root
+    if root and "://" not in root and not Path(root).exists():
+        logging.warning("data.root=%s is there no more.", root)
+    return result
 
 
 def train(config, folder, preemption):
@@ -111,9 +154,24 @@ def train(config, folder, preemption):
         probabilities = evaluator(
             clips.views(strategy), videos=clips.test_size, views=config.views.count
         )
-        result = write_report(folder.path, probabilities, clips, config, record.step)
+        facts = facts_of(folder, clips, record)
+        result = write_report(
+            folder.path, probabilities, clips, config, record.step, facts=facts
+        )
         folder.finish(result)
         return result
+
+
+def facts_of(folder, clips, record):
+    """What the evaluation is to say of the weights and of the videos."""
+    seen = clips.identities.seen(read_trained_videos(folder / TRAINED_VIDEOS))
+    return {
+        "checkpoint": record.store.folder(record.step).name,
+        "weights_sha256": record.store.weights_sha256(record.step),
+        "test_fingerprint": clips.identities.test_fingerprint,
+        "left_out": list(clips.left_out),
+        "trained_videos": seen and dict(collections.Counter(seen.values())),
+    }
 
 
 def begin(config, folder, watchdog):
@@ -131,7 +189,33 @@ def begin(config, folder, watchdog):
     )
     identity = {"graph_fingerprint": graph_fingerprint(config.model), **clips.identity}
     folder.begin(to_json(config), identity)
+    keep_trained_videos(config, folder, clips, watchdog)
     return clips
+
+
+def keep_trained_videos(config, folder, clips, watchdog):
+    """Notes the videos that the run is trained on, and warns if it is tested on some.
+
+    Those that its first weights were trained on are among them, as far as is known.
+    """
+    path = folder / TRAINED_VIDEOS
+    trained = read_trained_videos(path)
+    if trained is None:
+        trained = clips.identities.trained_videos(after_video=watchdog.beat)
+        if trained is None:
+            return
+        if not folder.has_checkpoint:  # The handle may be gone later.
+            trained |= trained_videos_before(config)
+        write_atomically(path, trained.to_json())
+    seen = clips.identities.seen(trained)
+    if seen:
+        logging.warning(
+            "%d of %d test videos are trained on, by content, name or group; the first "
+            "is %s. The run's accuracy will say so.",
+            len(seen),
+            clips.test_size,
+            next(iter(seen)),
+        )
 
 
 def build(config, folder, clips, calendar, strategy):
@@ -161,7 +245,10 @@ def build(config, folder, clips, calendar, strategy):
 
 
 def validation(config, clips, evaluator):
-    """Entries of an epoch's row: which validation it was, its loss and accuracies."""
+    """Entries of an epoch's row: which validation it was, its loss and accuracies.
+
+    There is no loss where it is not finite, and no top-5 where classes are fewer.
+    """
     row = {"validation": config.data.validation}
     if config.data.validation == "none":
         return row
@@ -169,8 +256,9 @@ def validation(config, clips, evaluator):
         clips.validation(evaluator.strategy), videos=clips.validation_size
     )
     result = scores(probabilities.mean, probabilities.readable, clips.validation_labels)
-    row["validation_loss"] = result["loss"]
-    return row | {name: result[name] for name in ("top1", "top5")}
+    if result["loss"] is not None:
+        row["validation_loss"] = result["loss"]
+    return row | {name: result[name] for name in ("top1", "top5") if name in result}
 
 
 if __name__ == "__main__":

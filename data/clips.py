@@ -7,6 +7,7 @@ from absl import logging
 
 from configs.command.errors import DataError
 from data.decoding.reader import Reader
+from data.identities import Identities
 from data.pipeline import train_batches, validation_batches, view_batches
 from data.sampling.plan import train_plan, validation_plan, view_plan
 from data.sources import open_source
@@ -63,9 +64,8 @@ class Clips:
             are bad or were when the run began, sorted.
         bad_test_videos: name -> reason, test videos that cannot be read: they come
             with weight 0 and count as wrong in an evaluation.
-        train_size: number of training videos.
-        validation_size: number of validation videos.
-        test_size: number of test videos.
+        train_size, validation_size, test_size: how many videos there are of each.
+        identities: tells who the videos are, an `Identities`.
         train_fingerprint: hash of everything that defines the training stream besides
             the configuration.
         evaluation_fingerprint: hash of the validation and test lists.
@@ -93,9 +93,9 @@ class Clips:
         self.bad_train_videos = bad_videos(source, range(listing.train_size))
         self.left_out = tuple(sorted({*self.bad_train_videos, *leave_out}))
         self.bad_test_videos = bad_videos(source, self._test)
-        self.train_size = len(self._train)
+        self.train_size, self.test_size = len(self._train), len(self._test)
         self.validation_size = len(self._validation)
-        self.test_size = len(self._test)
+        self.identities = Identities(source, self._train, self._test)
         self.train_fingerprint = content_fingerprint(source, self._train)
         self.evaluation_fingerprint = list_fingerprint(
             source, [*self._validation, *self._test]

@@ -17,7 +17,7 @@ from absl import flags, logging
 from configs.command.errors import ConfigError
 from configs.command.flags import define_path
 from configs.command.launch import run
-from configs.schema import Model
+from configs.schema import Model, Protocol
 from configs.schema.paths import check_utf8
 from model.create import create_backbone, create_model
 from model.weights.architecture import (
@@ -45,7 +45,10 @@ DROP_PATH_RATE = 0.1  # of the official T and S; what an unnamed model trains wi
 def define():
     """Defines the flags of this command."""
     flags.DEFINE_string(
-        "clip", "32x224x224", "Clips the SavedModel takes: frames x height x width."
+        "clip",
+        None,
+        "Clips the SavedModel takes: frames x height x width; empty takes what the "
+        "checkpoint says, or else 32x224x224.",
     )
     flags.DEFINE_string(
         "variant",
@@ -75,7 +78,7 @@ def main(arguments):
     check_utf8(arguments[1], "OUTPUT")
     convert(
         *arguments,
-        clip=sizes(FLAGS.clip, "--clip"),
+        clip=FLAGS.clip and sizes(FLAGS.clip, "--clip"),
         variant=FLAGS.variant,
         head=FLAGS.head,
         class_names=FLAGS.class_names and read_class_names(FLAGS.class_names),
@@ -87,7 +90,7 @@ def convert(
     checkpoint,
     output,
     *,
-    clip=(32, 224, 224),
+    clip=None,
     variant=None,
     head=False,
     class_names=None,
@@ -98,7 +101,8 @@ def convert(
     Args:
         checkpoint: path of a file or SavedModel, or its address.
         output: folder, or file ending in .pth or .npz, that must not exist.
-        clip: (frames, height, width) of the SavedModel's clips.
+        clip: (frames, height, width) of the SavedModel's clips; None takes those of the
+            checkpoint, or (32, 224, 224) where it does not say.
         variant: name of a released model to check against.
         head: whether to export the whole classifier.
         class_names: of the head; None takes those of the checkpoint.
@@ -116,22 +120,21 @@ def convert(
     variant = variant or source.variant
     if variant:
         check_variant(variant, architecture, num_classes)
-    if class_names is None and num_classes is not None:
-        class_names = source.class_names
-    class_names = checked_class_names(class_names)
-    check_classes(num_classes, class_names, head)
+    class_names = names_of_classes(source, num_classes, class_names, head)
     logging.info("%s, %s classes.", architecture, num_classes)
+    protocol = shown(source, variant)
     if output.suffix in STATE_DICTS:
-        write_state_dict(output, to_state_dict(weights, architecture), class_names)
+        tensors = to_state_dict(weights, architecture)
+        write_state_dict(output, tensors, class_names, protocol=protocol.known)
         return
     description = provenance(source, variant) | {
         "name": variant or output.name,
         "architecture": architecture,
         "class_names": class_names,
-        "clip": clip,
+        **clip_facts(protocol, clip or source.description.get("clip")),
     }
     write = write_whole if head else write_features
-    write(output, weights, description)
+    write(output, weights, description, source.trained_videos)
 
 
 def as_native(tensors, window_size):
@@ -155,7 +158,30 @@ def as_native(tensors, window_size):
     return to_native(tensors, architecture), architecture
 
 
-def write_features(output, weights, description):
+def shown(source, variant):
+    """The `Protocol` of a checkpoint: what it says itself, or what is published.
+
+    Args:
+        source: the `OfficialWeights` that is converted.
+        variant: name of the released model that it is, or None.
+    """
+    published = RELEASED[variant].protocol if variant else Protocol()
+    return Protocol(**(published.known | source.protocol.known))
+
+
+def clip_facts(protocol, clip):
+    """`clip` and `protocol` of a description.
+
+    Args:
+        protocol: what is known of the model.
+        clip: (frames, height, width) where they are given; None takes the model's.
+    """
+    known = dict(protocol.known)
+    frames, size = known.pop("frames", 32), known.pop("size", 224)
+    return {"clip": tuple(clip or (frames, size, size)), "protocol": known}
+
+
+def write_features(output, weights, description, trained_videos=None):
     """Writes the backbone, with the head's weights beside it where there are any."""
     backbone = create_backbone(native_config(description))
     backbone.assign_weights(weights)
@@ -164,16 +190,19 @@ def write_features(output, weights, description):
         for path in HEAD_NAMES
         if path in weights
     }
-    write_backbone(output, backbone, description, head)
+    write_backbone(output, backbone, description, head, trained_videos)
 
 
-def write_whole(output, weights, description):
+def write_whole(output, weights, description, trained_videos=None):
     """Writes backbone and head as one classifier."""
     num_classes = len(weights["head/bias"])
     model = create_model(native_config(description), num_classes=num_classes)
     model.backbone.assign_weights(weights)
     model.head.set_weights([weights["head/kernel"], weights["head/bias"]])
-    write_classifier(output, model, description, in_order(model.backbone))
+    variables = in_order(model.backbone)
+    write_classifier(
+        output, model, description, variables, trained_videos=trained_videos
+    )
 
 
 def native_config(description):
@@ -211,15 +240,29 @@ def provenance(source, variant):
     return {name: source.description.get(name, fact) for name, fact in facts.items()}
 
 
-def check_classes(num_classes, class_names, head):
-    """Refuses class names that do not fit the head, and a head that is not there."""
+def names_of_classes(source, num_classes, class_names, head):
+    """The names of a head's classes; None where they are not known.
+
+    Args:
+        source: the `OfficialWeights` that is converted.
+        num_classes: of its head; None where it has none.
+        class_names: those that the user gives, or None.
+        head: whether the head is to be exported.
+
+    Raises:
+        ConfigError: the names do not fit the head, or there is none.
+    """
     if head and num_classes is None:
         raise ConfigError("--head needs a checkpoint with a classification head.")
+    if class_names is None and num_classes is not None:
+        class_names = source.class_names
+    class_names = checked_class_names(class_names)
     if class_names and len(class_names) != num_classes:
         raise ConfigError(
             f"The class names must be as many as the head's classes, {num_classes}; "
             f"received {len(class_names)}."
         )
+    return class_names
 
 
 def sizes(text, flag):

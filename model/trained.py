@@ -4,15 +4,29 @@ import contextlib
 import dataclasses
 from pathlib import Path
 
+from absl import logging
+
 from configs.command.errors import ConfigError
-from configs.schema import Data, Experiment, Model
+from configs.schema import Data, Experiment, Model, Protocol
+from configs.schema.protocol import option_name
 from configs.schema.serialization import from_json
 from model.backbones import kind_of
 from model.classifier import Classifier
 from model.create import create_model, graph_fingerprint
 from model.weights.saved_model import load_handle, write_classifier
 from storage.checkpoints import CheckpointStore
+from storage.files import sha256
 from storage.run_folder import RunFolder
+from storage.trained_videos import (
+    TRAINED_VIDEOS,
+    TrainedVideos,
+    read_trained_videos,
+)
+
+VALUES = Path("variables", "variables.data-00000-of-00001")
+CLIP = ("frames", "frame_interval", "size")
+# What an evaluation takes from the schema where a SavedModel does not say it.
+ASSUMED = ("frame_interval", "clips", "crops")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,7 +40,11 @@ class Trained:
             known.
         step: updates that the weights have seen; None where a SavedModel does not say.
         source: name of the checkpoint or SavedModel that holds the weights.
-        source_sha256: of the file with their values; None for a SavedModel.
+        source_sha256: of the file with their values.
+        protocol: how it was shown videos, whatever is wanted now; as far as is known.
+        trained_videos: what it was trained on; None where that is not known.
+        left_out: names of training videos that the run could not read; None where that
+            is not known.
     """
 
     config: Experiment
@@ -35,6 +53,9 @@ class Trained:
     source: str
     step: int | None = None
     source_sha256: str | None = None
+    protocol: Protocol = Protocol()
+    trained_videos: TrainedVideos | None = None
+    left_out: tuple[str, ...] | None = None
 
 
 def open_trained(
@@ -68,6 +89,11 @@ def open_trained(
     """
     if workdir:
         return _open_run(RunFolder(workdir), step, override, prepare)
+    if handle and step is not None:
+        raise ConfigError(
+            "--step chooses a checkpoint of a run; a SavedModel has none. "
+            f"Received --step={step} and {str(handle)!r}."
+        )
     if handle:
         return _open_saved_model(handle, override, prepare)
     raise ConfigError(
@@ -77,10 +103,18 @@ def open_trained(
 
 
 def _open_run(folder, step, override, prepare):
-    begun = from_json(folder.saved_config())
+    own = from_json(folder.saved_config())
     # Whom to trust is the user's to say, not that of the folder that a run came in.
-    model = dataclasses.replace(begun.model, trust_graph=False)
-    config = override(dataclasses.replace(begun, model=model))
+    wary = dataclasses.replace(own.model, trust_graph=False)
+    config = override(dataclasses.replace(own, model=wary))
+    if config.model.handle != own.model.handle and not kind_of(own.model).needs_handle:
+        raise ConfigError(
+            "Either --workdir or --model.handle says which model is meant; the run in "
+            f"{folder.path} holds its own weights and received "
+            f"--model.handle={config.model.handle!r}."
+        )
+    protocol = Protocol.of(own)
+    tell_differences(protocol, config)
     _check_graph(folder, config)
     class_names = tuple(folder.class_names)
     with prepare(config):
@@ -98,6 +132,9 @@ def _open_run(folder, step, override, prepare):
         step=step,
         source=store.folder(step).name,
         source_sha256=store.weights_sha256(step),
+        protocol=protocol,
+        trained_videos=read_trained_videos(folder / TRAINED_VIDEOS),
+        left_out=folder.identity.get("left_out"),
     )
 
 
@@ -122,20 +159,67 @@ def _open_saved_model(path, override, prepare):
             "checkpoint with a classification head, or by export.py; "
             f"received {str(path)!r}."
         )
-    # Clips are of the size that it was written for, unless the user wants another.
-    frames, size, _ = handle.description["clip"]
-    config = Experiment(
-        model=Model(handle=str(path)), data=Data(frames=frames, size=size)
-    )
-    config = override(config)
+    protocol = handle.protocol
+    own = protocol.applied_to(_default(handle, path))
+    config = override(own)
+    tell_assumptions(protocol, config, path)
+    tell_differences(protocol, config)
     num_classes = len(head["bias"])
     with prepare(config):
         model = create_model(config.model, num_classes=num_classes)
         model.head.kernel.assign(head["kernel"])
         model.head.bias.assign(head["bias"])
     class_names = handle.class_names or tuple(map(str, range(num_classes)))
-    source = Path(path).name
-    return Trained(config=config, model=model, class_names=class_names, source=source)
+    return Trained(
+        config=config,
+        model=model,
+        class_names=class_names,
+        source=Path(path).name,
+        source_sha256=sha256(handle.directory / VALUES),
+        protocol=protocol,
+        trained_videos=handle.trained_videos,
+    )
+
+
+def _default(handle, path):
+    """The `Experiment` of a SavedModel where it does not say more."""
+    _, height, width = handle.description["clip"]
+    if height != width:
+        logging.warning(
+            "%s was written for clips of %d x %d pixels; squares of %d x %d are cut.",
+            path,
+            height,
+            width,
+            height,
+            height,
+        )
+    return Experiment(model=Model(handle=str(path)), data=Data(size=height))
+
+
+def tell_differences(protocol, config):
+    """Logs what is wanted now and was otherwise when the model was trained.
+
+    Args:
+        protocol: of the model.
+        config: the `Experiment` that is wanted.
+    """
+    for name, (own, wanted) in protocol.differences(Protocol.of(config)).items():
+        logging.warning(
+            "%s is %s; the model was trained with %s.", option_name(name), wanted, own
+        )
+
+
+def tell_assumptions(protocol, config, path):
+    """Logs what a SavedModel does not say and is taken from options."""
+    taken = Protocol.of(config).known
+    missing = [name for name in ASSUMED if name not in protocol.known]
+    if missing:
+        values = [f"{option_name(name)}={taken[name]}" for name in missing]
+        logging.warning(
+            "%s does not say how its clips were cut; taken: %s.",
+            path,
+            ", ".join(values),
+        )
 
 
 def write_saved_model(output, trained, description):
@@ -152,7 +236,28 @@ def write_saved_model(output, trained, description):
     """
     model = trained.model
     variables, graph = kind_of(trained.config.model).saved(model.backbone)
-    write_classifier(output, model, description, variables, graph)
+    write_classifier(
+        output, model, description, variables, graph, trained.trained_videos
+    )
+
+
+def trained_videos_before(config):
+    """What the weights that a run starts from were trained on, as far as is known.
+
+    Logs where the run's clips are others than those that the weights know.
+
+    Args:
+        config: the `Experiment` of a run, resolved.
+
+    Returns:
+        `TrainedVideos`; empty for random weights and where it is not known.
+    """
+    handle = config.model.handle and load_handle(config.model.handle)
+    if not handle:
+        return TrainedVideos()
+    clip = {name: getattr(handle.protocol, name) for name in CLIP}
+    tell_differences(Protocol(**clip), config)
+    return handle.trained_videos or TrainedVideos()
 
 
 def state_dict(trained):

@@ -6,6 +6,7 @@ run.json         the run's id, class names, videos left out and hashes of the li
 journal.jsonl    one row a step           history.jsonl  one row an epoch
 timing.jsonl     how long steps took      tensorboard/   the same as event files
 checkpoints/     see storage.checkpoints     evaluation.json, predictions.csv, …
+trained_videos.json  keys of the videos trained on, see storage.trained_videos
 finished.json    written last: rerunning a finished run does nothing
 """
 
@@ -26,6 +27,7 @@ from configs.schema.paths import check_utf8
 from configs.schema.serialization import from_json
 from storage.files import MUST_BE_UNCHANGED, clear_asides, read_json, write_atomically
 from storage.lock import locked
+from storage.trained_videos import TRAINED_VIDEOS
 
 CHECKPOINT = re.compile(r"step-(\d{8,})")
 # What only the holder of the lock writes.
@@ -40,7 +42,10 @@ FILES = {
     "predictions.csv",
     "run.json",
     "timing.jsonl",
+    TRAINED_VIDEOS,
 }
+# Results of other views, data or steps than the run's own: evaluation-1x1.json.
+RESULT = re.compile(r"(evaluation|predictions|confusion_matrix)-.+\.(json|csv|png)")
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -99,7 +104,7 @@ class RunFolder:
     def locked(self):
         """Makes this process the folder's only writer; see `storage.lock.locked`."""
         with locked(self.path):
-            clear_asides(self.path, FILES.__contains__)
+            clear_asides(self.path, lambda n: n in FILES or RESULT.fullmatch(n))
             yield self
 
     @property
@@ -211,6 +216,8 @@ class RunFolder:
             write_atomically(
                 self / "run.json", json.dumps(identity, indent=2, ensure_ascii=False)
             )
+        # A run that goes on has not finished, also where it is only measured again.
+        (self / "finished.json").unlink(missing_ok=True)
         path = self / "config.json"
         if not path.exists() or path.read_bytes() != config_json.encode():
             write_atomically(path, config_json)

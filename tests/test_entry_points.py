@@ -59,10 +59,11 @@ def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_pat
     refused = command(*train, f"--workdir={workdir}", "--seed=5", code=2)
     assert "seed (was 0, received 5)" in refused.stderr
 
-    one_view = ("--views.clips=1", "--views.crops=1", f"--output={tmp_path / 'one'}")
+    one_view = ("--views.clips=1", "--views.crops=1")
     result = command("evaluate.py", f"--workdir={workdir}", *one_view)
     assert "(7 test videos, 1 views each)" in result.stdout
-    assert json.loads((tmp_path / "one" / "evaluation.json").read_text())["views"] == 1
+    assert "written as evaluation-1x1.json" in result.stderr
+    assert json.loads((workdir / "evaluation-1x1.json").read_text())["views"] == 1
     assert json.loads((workdir / "evaluation.json").read_text())["views"] == 6
 
     video = next((tiny_root / "UCF-101" / "Rise").glob("*.avi"))

@@ -1,4 +1,4 @@
-"""A converted checkpoint is measured with its own head and its own classes."""
+"""A run, its exports and a converted checkpoint are measured as they were trained."""
 
 import csv
 import dataclasses
@@ -9,8 +9,15 @@ import pytest
 
 import evaluate
 from configs.command.errors import ConfigError
-from configs.schema import Runtime, Views
+from configs.schema import Protocol, Runtime, Views
+from configs.schema.serialization import from_json
+from export import export
 from model import open_trained
+from model.convert import convert
+from model.weights.saved_model import load_handle
+from storage.files import sha256
+from storage.run_folder import RunFolder
+from tests.whole_runs import replace_runtime, run
 
 
 @pytest.fixture
@@ -65,3 +72,178 @@ def test_accents_that_are_coded_in_another_way_are_the_same_classes():
     evaluate.check_classes(["caf\u00e9", "run"], ("cafe\u0301", "run"), "root")
     with pytest.raises(ConfigError, match="the 2 classes"):
         evaluate.check_classes(["caf\u00e9", "run"], ("cafe", "run"), "root")
+
+
+@pytest.fixture(scope="module")
+def root(tiny_root, tmp_path_factory):
+    """The tiny videos with a second split: the lists of the first one, exchanged."""
+    root = tmp_path_factory.mktemp("splits") / "root"
+    shutil.copytree(tiny_root, root)
+    lists = root / "ucfTrainTestlist"
+    for name, other in (("train", "test"), ("test", "train")):
+        shutil.copy(lists / f"{name}list01.txt", lists / f"{other}list02.txt")
+    return root
+
+
+@pytest.fixture
+def trained_run(tiny, root, keep_signals, tmp_path_factory):
+    """The folder of a run whose clips and precision are not the default."""
+    changes = {"frames": 4, "size": 16, "frame_interval": 2, "shuffle_frames": True}
+    data = dataclasses.replace(tiny.data, root=str(root), validation="none", **changes)
+    model = dataclasses.replace(tiny.model, depths=(2,), num_heads=(2,))
+    config = dataclasses.replace(
+        tiny, data=data, model=model, epochs=2, views=Views(clips=3, crops=1)
+    )
+    workdir = tmp_path_factory.getbasetemp() / "trained_run"
+    if not workdir.exists():
+        precision = {"precision": "mixed_bfloat16", "replicas": 1}
+        run(replace_runtime(config, **precision), workdir)
+    return workdir
+
+
+def opened(workdir="", handle="", root=None, step=None, views=None, **data):
+    """A `Trained` with other options."""
+
+    def override(config):
+        if root is not None:
+            data["root"] = str(root)
+        return dataclasses.replace(
+            config,
+            data=dataclasses.replace(config.data, **data),
+            views=views or config.views,
+        )
+
+    return open_trained(
+        workdir, handle, step=step, override=override, prepare=evaluate.prepare
+    )
+
+
+@pytest.mark.parametrize("way", ["exported", "converted twice", "through .pth"])
+def test_an_export_gives_the_predictions_of_its_run(trained_run, root, tmp_path, way):
+    """Without a flag that says how clips are cut, or in which precision."""
+    model = tmp_path / "model"
+    if way == "exported":
+        export(trained_run, model)
+    elif way == "converted twice":
+        export(trained_run, tmp_path / "first")
+        convert(tmp_path / "first", tmp_path / "second")
+        convert(tmp_path / "second", model, head=True)
+    else:
+        pytest.importorskip("torch", reason="torch comes with the extra convert")
+        export(trained_run, tmp_path / "run.pth")
+        convert(tmp_path / "run.pth", model, head=True)
+    handle = load_handle(model)
+    own = from_json((trained_run / "config.json").read_text())
+    assert handle.protocol == Protocol.of(own)
+    assert handle.description["clip"] == [4, 16, 16]
+    page = (model / "assets.extra" / "documentation.md").read_text()
+    assert "4 frames of 16 x 16 pixels, frame interval 2, measured with 3 x 1" in page
+    result = evaluate.evaluate(opened(handle=model, root=root), tmp_path / "out")
+    ours = (trained_run / "predictions.csv").read_text()
+    assert (tmp_path / "out" / "predictions.csv").read_text() == ours
+    values = model / "variables" / "variables.data-00000-of-00001"
+    assert result["weights_sha256"] == sha256(values)
+    # Of a state dict it is not known on which videos it was trained.
+    assert result["trained_videos"] == (None if way == "through .pth" else {})
+
+
+def test_a_flag_wins_over_what_the_model_says(trained_run, tmp_path, root, caplog):
+    export(trained_run, tmp_path / "model")
+    for model in ({"workdir": trained_run}, {"handle": tmp_path / "model"}):
+        caplog.clear()
+        trained = opened(**model, root=root, frame_interval=1)
+        assert trained.config.data.frame_interval == 1
+        assert "data.frame_interval is 1; the model was trained with 2." in caplog.text
+        assert "data.frames" not in caplog.text
+
+
+def test_what_a_model_does_not_say_is_assumed_aloud(converted, caplog):
+    opened(handle=converted)
+    assert (
+        "does not say how its clips were cut; taken: data.frame_interval=2, "
+        "views.clips=4, views.crops=3." in caplog.text
+    )
+
+
+def test_only_one_model_can_be_meant(trained_run, converted, tmp_path):
+    def override(config):
+        return dataclasses.replace(
+            config, model=dataclasses.replace(config.model, handle=str(converted))
+        )
+
+    with pytest.raises(ConfigError, match="Either --workdir or --model.handle"):
+        open_trained(trained_run, override=override)
+    with pytest.raises(ConfigError, match="--step chooses a checkpoint of a run"):
+        open_trained(None, converted, step=7)
+
+
+@pytest.mark.parametrize("through", ["the run", "a conversion of its export"])
+def test_videos_that_were_trained_on_are_refused(trained_run, root, tmp_path, through):
+    """100 % on them would say nothing."""
+    model = {"workdir": trained_run}
+    if through != "the run":
+        export(trained_run, tmp_path / "model")
+        convert(tmp_path / "model", tmp_path / "converted", head=True)
+        model = {"handle": tmp_path / "converted"}
+    trained = opened(**model, root=root, split=2)
+    out = tmp_path / "out"
+    with pytest.raises(ConfigError, match="trained on 13 of 13 test videos .13 by con"):
+        evaluate.evaluate(trained, out)
+    assert not out.exists()
+    result = evaluate.evaluate(trained, out, allow_trained_videos=True)
+    assert result["trained_videos"] == {"content": 13}
+    assert "13 OF THEM TRAINED ON" in evaluate.summary(result)
+
+
+def test_a_result_says_of_which_weights_and_videos_it_is(trained_run):
+    result = json.loads((trained_run / "evaluation.json").read_text())
+    step = result["step"]
+    values = trained_run / f"checkpoints/step-{step:08}/variables.data-00000-of-00001"
+    assert result["checkpoint"] == f"step-{step:08}"
+    assert result["weights_sha256"] == sha256(values)
+    assert (result["left_out"], result["unreadable"]) == ([], [])
+    assert result["precision"] == "mixed_bfloat16" and len(result["versions"]) == 3
+    assert "top5" not in result  # Of three classes.
+
+
+def test_other_results_leave_the_runs_own_alone(trained_run, tmp_path):
+    workdir = tmp_path / "run"
+    shutil.copytree(trained_run, workdir)
+    folder = RunFolder(workdir)
+    names = ("evaluation.json", "predictions.csv", "confusion_matrix.csv")
+    before = [(workdir / name).read_bytes() for name in names]
+    views = Views(clips=1, crops=1)
+    result = evaluate.evaluate(opened(workdir, views=views), workdir, folder)
+    assert json.loads((workdir / "evaluation-1x1.json").read_text()) == result
+    first = opened(workdir, step=6, size=24)
+    evaluate.evaluate(first, workdir, folder)
+    assert (workdir / "predictions-step6-size24.csv").is_file()
+    assert [(workdir / name).read_bytes() for name in names] == before
+    # The run's own, measured again, is the same.
+    evaluate.evaluate(opened(workdir), workdir, folder)
+    assert [(workdir / name).read_bytes() for name in names] == before
+
+
+def test_other_videos_are_in_the_names_of_the_results(trained_run, root, tmp_path):
+    workdir, other = tmp_path / "run", tmp_path / "other"
+    shutil.copytree(trained_run, workdir)
+    shutil.copytree(root, other)
+    path = other / "ucfTrainTestlist" / "testlist01.txt"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    trained = opened(workdir, root=other)
+    result = evaluate.evaluate(trained, workdir, RunFolder(workdir))
+    fingerprint = result["test_fingerprint"][:8]
+    assert (workdir / f"evaluation-videos{fingerprint}.json").is_file()
+    own = json.loads((workdir / "evaluation.json").read_text())
+    assert (own["videos"], result["videos"]) == (7, 6)
+
+
+def test_results_of_another_protocol_are_not_overwritten(trained_run, tmp_path):
+    evaluate.evaluate(opened(trained_run), tmp_path)
+    before = (tmp_path / "evaluation.json").read_bytes()
+    views = Views(clips=1, crops=1)
+    with pytest.raises(
+        ConfigError, match="another protocol: clips 3 .now 1..*--output"
+    ):
+        evaluate.evaluate(opened(trained_run, views=views), tmp_path)
+    assert (tmp_path / "evaluation.json").read_bytes() == before

@@ -127,6 +127,11 @@ def test_exports_a_run_of_an_opaque_graph(experiment, tmp_path):
     with pytest.raises(ConfigError, match="Only a video_swin has a state dict"):
         export(tmp_path / "run", tmp_path / "run.npz")
     export(tmp_path / "run", tmp_path / "output")
+    path = tmp_path / "run" / "run.json"
+    identity = json.loads(path.read_text()) | {"graph_fingerprint": "of another graph"}
+    path.write_text(json.dumps(identity))
+    with pytest.raises(ConfigError, match="must be the graph that the run in"):
+        open_trained(tmp_path / "run")
     shutil.rmtree(tmp_path / "hub")
     loaded = tf.saved_model.load(str(tmp_path / "output"))
     expected = tf.nn.softmax(model(PIXELS))

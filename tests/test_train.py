@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +14,12 @@ import tensorflow as tf
 
 import train
 from callbacks import Preemption
-from configs.command.errors import ConfigError, RetryError
-from configs.schema import Model
-from configs.schema.serialization import from_json
+from configs.command.errors import ConfigError, DataError, RetryError
+from configs.schema import Model, Views
+from configs.schema.serialization import from_json, to_json
+from export import export
 from storage.run_folder import RunFolder
+from storage.trained_videos import read_trained_videos
 from tests.whole_runs import (
     KillAfter,
     Killed,
@@ -253,3 +256,81 @@ def test_replicas_that_cannot_share_a_batch_end_before_anything_is_written(
     with pytest.raises(ConfigError, match="3 x 1.*replica counts.*1, 2, 4"):
         run(tiny, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_a_finished_run_is_measured_again_for_other_views(tiny, finished, tmp_path):
+    """And never shows an old number for new flags."""
+    shutil.copytree(finished(tiny), tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    before = {path: path.read_bytes() for path in folder.path.glob("*.jsonl")}
+    own = (folder / "evaluation.json").read_text()
+    assert train.measured(tiny, folder) == json.loads(own)
+    fewer = dataclasses.replace(tiny, views=dataclasses.replace(tiny.views, clips=1))
+    assert train.measured(fewer, folder) is None
+    result = run(fewer, folder.path)
+    assert (result["views"], result["step"]) == (3, 23)
+    assert json.loads((folder / "evaluation.json").read_text()) == result
+    assert train.measured(fewer, folder) == result
+    assert train.measured(tiny, folder) is None
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_finished_run_notices_where_its_videos_are(tiny, finished, tmp_path, caplog):
+    root = Path(tiny.data.root)
+    data = dataclasses.replace(tiny.data, root=str(tmp_path / "gone"))
+    moved = dataclasses.replace(tiny, data=data)
+    folder = RunFolder(finished(tiny))
+    assert train.measured(moved, folder) is None
+    assert f"data.root was {root}, is {tmp_path / 'gone'}" in caplog.text
+    with pytest.raises(DataError, match=r"data\.root must be a directory"):
+        run(moved, folder.path)
+    assert folder.finished, "what is not measured again stays as it was"
+    shutil.copytree(folder.path, tmp_path / "run")
+    (tmp_path / "run" / "config.json").write_text(to_json(moved))
+    assert train.measured(moved, RunFolder(tmp_path / "run"))["step"] == 23
+    assert f"data.root={tmp_path / 'gone'} is there no more" in caplog.text
+
+
+def test_a_run_says_which_of_its_test_videos_it_is_trained_on(
+    tiny, tiny_root, tmp_path, caplog
+):
+    """Copies under other names."""
+    root = tmp_path / "root"
+    shutil.copytree(tiny_root, root)
+    lists = root / "ucfTrainTestlist"
+    for name in (lists / "testlist01.txt").read_text().split()[:2]:
+        copied = next((root / "UCF-101" / name).parent.glob("*_g01_c01.avi"))
+        shutil.copyfile(copied, root / "UCF-101" / name)
+    data = dataclasses.replace(tiny.data, root=str(root), validation="none")
+    config = dataclasses.replace(tiny, data=data, epochs=2, views=Views(clips=1))
+    result = run(config, tmp_path / "run")
+    assert result["trained_videos"] == {"content": 2}
+    assert "2 of 7 test videos are trained on" in caplog.text
+
+
+def test_what_the_first_weights_were_trained_on_counts_too(
+    tiny, finished, tiny_root, tmp_path, caplog
+):
+    """Fine-tuned on the other split, from an export of a run on the first one."""
+    root = tmp_path / "root"
+    shutil.copytree(tiny_root, root)
+    lists = root / "ucfTrainTestlist"
+    for name, other in (("train", "test"), ("test", "train")):
+        shutil.copy(lists / f"{name}list01.txt", lists / f"{other}list02.txt")
+    export(finished(tiny), tmp_path / "exported")
+    changes = {"split": 2, "frame_interval": 2, "validation": "none"}
+    data = dataclasses.replace(tiny.data, root=str(root), **changes)
+    given = dataclasses.replace(
+        tiny,
+        data=data,
+        epochs=2,
+        model=Model(handle=str(tmp_path / "exported")),
+        views=Views(clips=1),
+    )
+    config = train.resolve(given, RunFolder(tmp_path / "run"))
+    result = run(config, tmp_path / "run")
+    assert result["trained_videos"] == {"content": 13}
+    assert "data.frame_interval is 2; the model was trained with 1." in caplog.text
+    assert "13 of 13 test videos are trained on" in caplog.text
+    seen = read_trained_videos(tmp_path / "run" / "trained_videos.json")
+    assert len(seen.contents) == 20

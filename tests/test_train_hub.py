@@ -49,7 +49,6 @@ class PublishedBackbone(keras.Model):
 def published(tmp_path_factory):
     """[n, 3, T, H, W] -> [n, C, T', H', W'], saved as the published backbones are."""
     path = str(tmp_path_factory.mktemp("hub") / "backbone")
-    keras.mixed_precision.set_global_policy("float32")  # Of a run before.
     # Deterministic operations refuse a graph whose dropout was traced without a seed.
     keras.utils.set_random_seed(0)
     model = PublishedBackbone()

@@ -5,6 +5,7 @@ from configs.schema.data import Data, Views
 from configs.schema.experiment import Experiment
 from configs.schema.model import Model, video_swin
 from configs.schema.optimizer import Optimizer
+from configs.schema.protocol import Protocol
 from configs.schema.runtime import Checkpoints, Runtime
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Experiment",
     "Model",
     "Optimizer",
+    "Protocol",
     "Runtime",
     "Views",
     "video_swin",

@@ -1,6 +1,11 @@
-"""Writes an evaluation: evaluation.json, predictions.csv, the confusion matrix."""
+"""Writes an evaluation: evaluation.json, predictions.csv, the confusion matrix.
+
+The names say what was measured: a run's own evaluation has the plain names, one with
+other views, data or weights has what differs in its names, as in evaluation-1x1.json.
+"""
 
 import csv
+import importlib.metadata
 import io
 import json
 
@@ -8,7 +13,15 @@ import numpy as np
 from absl import logging
 from matplotlib.figure import Figure
 
-from model.evaluation.metrics import TOP, class_accuracies, confusion_matrix, scores
+from configs.schema import Protocol
+from model.evaluation.metrics import (
+    TOP,
+    class_accuracies,
+    confusion_matrix,
+    predictions,
+    ranks,
+    scores,
+)
 from storage.files import remove, write_atomically
 from storage.pictures import drawn_as_they_are, label, png
 
@@ -17,10 +30,19 @@ from storage.pictures import drawn_as_they_are, label, png
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 MARK = "'"  # in front of such a cell, and of one that begins with it
 MOST_LABELS = 400  # names along a side of the picture, which then has 68 inches
-PROTOCOL = ("split", "frames", "frame_interval", "size", "shuffle_frames")
+# What decodes and computes: another version may give another number.
+LIBRARIES = ("tensorflow", "opencv-python-headless", "av")
+# What names of files say of options that differ, where not option and value.
+WORDS = {
+    ("shuffle_frames", True): "shuffled",
+    ("shuffle_frames", False): "ordered",
+    ("precision", "float32"): "float32",
+    ("precision", "mixed_bfloat16"): "bfloat16",
+    ("precision", "mixed_float16"): "float16",
+}
 
 
-def write_report(folder, probabilities, clips, config, step):
+def write_report(folder, probabilities, clips, config, step, *, facts=None, suffix=""):
     """Writes an evaluation of the test split into a folder, evaluation.json last.
 
     Args:
@@ -29,6 +51,8 @@ def write_report(folder, probabilities, clips, config, step):
         clips: its `test_videos`, `test_labels` and `class_names`.
         config: the `Experiment` whose views were evaluated.
         step: updates the evaluated model had seen.
+        facts: what else the result is to say: name -> JSON value.
+        suffix: of the files' names; see `suffix_of`.
 
     Returns:
         What evaluation.json holds.
@@ -39,33 +63,67 @@ def write_report(folder, probabilities, clips, config, step):
     mean, readable = probabilities.mean, probabilities.readable
     names, labels = clips.class_names, clips.test_labels
     matrix = confusion_matrix(mean, readable, labels)
-    result = _result(mean, readable, clips, config, step)
+    result = _result(mean, readable, clips, config, step) | (facts or {})
     files = {
         "predictions.csv": _predictions(mean, readable, clips),
         "confusion_matrix.csv": _matrix_csv(matrix, names),
         "evaluation.json": json.dumps(result, indent=2, ensure_ascii=False) + "\n",
     }
-    _draw(folder / "confusion_matrix.png", matrix, names, result)
+    _draw(folder / f"confusion_matrix{suffix}.png", matrix, names, result)
     for name, content in files.items():
-        write_atomically(folder / name, content)
+        stem, _, ending = name.partition(".")
+        write_atomically(folder / f"{stem}{suffix}.{ending}", content)
     return result
+
+
+def suffix_of(own, config, *, step=None, videos=None):
+    """What an evaluation differs in from a run's own one, for names of files.
+
+    Args:
+        own: the `Experiment` of the run.
+        config: the `Experiment` that is evaluated.
+        step: of the checkpoint, where it is not the newest.
+        videos: the fingerprint of the test videos, where they are not the run's.
+
+    Returns:
+        "" or, for instance, "-step7-split2-1x1".
+    """
+    parts = [] if step is None else [f"step{step}"]
+    if config.data.source != own.data.source:
+        parts.append(config.data.source)
+    if config.data.split != own.data.split:
+        parts.append(f"split{config.data.split}")
+    if videos is not None:
+        parts.append(f"videos{videos[:8]}")
+    differences = Protocol.of(own).differences(Protocol.of(config))
+    if differences.keys() & {"clips", "crops"}:
+        parts.append(f"{config.views.clips}x{config.views.crops}")
+    for name, (_, value) in differences.items():
+        if name not in ("clips", "crops"):
+            parts.append(WORDS.get((name, value), f"{name}{value}"))
+    return "".join(f"-{part}" for part in parts)
 
 
 def _result(mean, readable, clips, config, step):
     """The content of evaluation.json: scores, and how they were measured."""
     labels, names = clips.test_labels, clips.class_names
-    correct = (mean.argmax(axis=1) == labels) & readable
+    correct = ranks(mean, readable, labels) == 0
+    undecided = readable & (predictions(mean, readable) < 0)
     unreadable = zip(clips.test_videos, readable, strict=True)
     per_class = class_accuracies(correct, labels, len(names))
     return {
         **scores(mean, readable, labels),
         "videos": len(labels),
         "unreadable": [video for video, ok in unreadable if not ok],
+        "undecided": int(undecided.sum()),
+        "classes": len(names),
+        "source": config.data.source,
+        "root": config.data.root,
+        "split": config.data.split,
         "views": config.views.count,
-        "clips": config.views.clips,
-        "crops": config.views.crops,
-        **{name: getattr(config.data, name) for name in PROTOCOL},
+        **Protocol.of(config).known,
         "step": step,
+        "versions": {name: _version(name) for name in LIBRARIES},
         "class_accuracies": {
             name: None if np.isnan(value) else float(value)
             for name, value in zip(names, per_class, strict=True)
@@ -73,16 +131,31 @@ def _result(mean, readable, clips, config, step):
     }
 
 
+def _version(library):
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def summary(result):
     """An evaluation in one line."""
-    k = min(TOP, len(result["class_accuracies"]))
-    line = (
-        f"top-1 {result['top1']:.4f}  top-{k} {result['top5']:.4f}  mean class "
-        f"{result['mean_class_accuracy']:.4f}  ({result['videos']} test videos, "
-        f"{result['views']} views each)"
+    line = f"top-1 {result['top1']:.4f}"
+    # A run of an earlier version called top5 what was the top k of fewer classes.
+    if "top5" in result and len(result["class_accuracies"]) >= TOP:
+        line += f"  top-5 {result['top5']:.4f}"
+    line += (
+        f"  mean class {result['mean_class_accuracy']:.4f}  ({result['videos']} test "
+        f"videos, {result['views']} views each)"
     )
     if result["unreadable"]:
         line += f"  {len(result['unreadable'])} unreadable, counted as wrong"
+    if result.get("undecided"):
+        line += f"  {result['undecided']} without a single most likely class, counted "
+        line += "as wrong"
+    seen = sum((result.get("trained_videos") or {}).values())
+    if seen:
+        line += f"  {seen} OF THEM TRAINED ON"
     return line
 
 
@@ -98,11 +171,11 @@ def as_cell(name):
 def _predictions(mean, readable, clips):
     names = [as_cell(name) for name in clips.class_names]
     rows = [["video", "label", "prediction", "probability", *names]]
-    videos = zip(clips.test_videos, clips.test_labels, readable, mean, strict=True)
-    for video, true, ok, row in videos:
-        best = row.argmax()
+    likely = predictions(mean, readable)
+    videos = zip(clips.test_videos, clips.test_labels, likely, mean, strict=True)
+    for video, true, best, row in videos:
         probabilities = [float(f"{value:.6g}") for value in row]
-        prediction = [names[best], probabilities[best]] if ok else ["", ""]
+        prediction = [names[best], probabilities[best]] if best >= 0 else ["", ""]
         rows.append([as_cell(video), names[true], *prediction, *probabilities])
     return _csv(rows)
 
@@ -111,7 +184,7 @@ def _matrix_csv(matrix, class_names):
     names = [as_cell(name) for name in class_names]
     counts = zip(names, matrix, strict=True)
     rows = [[name, *row.tolist()] for name, row in counts]
-    return _csv([["label", *names, "unreadable"], *rows])
+    return _csv([["label", *names, "no prediction"], *rows])
 
 
 def _csv(rows):

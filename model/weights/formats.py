@@ -18,16 +18,19 @@ import safetensors
 import tensorflow as tf
 
 from configs.command.errors import ConfigError
+from configs.schema import Protocol
 from model.hub.saved_model import local_directory
 from model.weights.families import to_official_names
 from model.weights.names import HEAD_NAMES, official_names, to_official
 from model.weights.predecessor import read_predecessor
+from model.weights.protocol import PROTOCOL
 from model.weights.pytorch import import_torch, read_torch, unreadable
 from model.weights.released import RELEASED
 from model.weights.saved_model import load_handle
 from model.weights.values import require_finite_floats, require_plain_names
 from storage.archives import require_sane_size, require_sane_zip
 from storage.files import sha256, written_aside
+from storage.trained_videos import TrainedVideos
 
 # The forms that `write_state_dict` writes, by the end of a file's name.
 STATE_DICTS = (".pth", ".npz")
@@ -68,6 +71,8 @@ class OfficialWeights:
 
     `class_names` are as the source gives them: `checked_class_names` says whether they
     can be used. `description` is that of a SavedModel of ours, otherwise empty.
+    `protocol` is what is known of how the model is shown videos; `trained_videos` is
+    None where it is not known on which videos it was trained.
     """
 
     tensors: dict[str, np.ndarray]
@@ -75,6 +80,8 @@ class OfficialWeights:
     source: str
     sha256: str
     description: dict
+    protocol: Protocol = Protocol()
+    trained_videos: TrainedVideos | None = None
 
     @property
     def variant(self):
@@ -100,7 +107,7 @@ def read_weights(path):
     if Path(path).is_file():
         require_sane_size(path)
     if Path(path).is_file() and not is_tar(path):
-        tensors, class_names = read_file(Path(path))
+        tensors, class_names, protocol = read_file(Path(path))
         require_plain_names(tensors, path)
         tensors = to_official_names(tensors, Path(path).name)
         require_finite_floats(tensors, path)
@@ -110,6 +117,7 @@ def read_weights(path):
             source=Path(path).name,
             sha256=sha256(path),
             description={},
+            protocol=protocol,
         )
     require_saved_model(path)
     directory = local_directory(path)
@@ -122,6 +130,8 @@ def read_weights(path):
         source=Path(path).name,
         sha256=sha256(directory / VARIABLES_INDEX),
         description=handle.description if handle else {},
+        protocol=handle.protocol if handle else Protocol(),
+        trained_videos=handle and handle.trained_videos,
     )
 
 
@@ -144,7 +154,7 @@ def is_tar(path):
 
 
 def read_file(path):
-    """Tensors and class names of a file, by the form of its content."""
+    """Tensors, class names and `Protocol` of a file, by the form of its content."""
     with open(path, "rb") as file:
         start = file.read(64)
     for beginning, what in NOT_FETCHED.items():
@@ -156,12 +166,12 @@ def read_file(path):
         except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
             raise unreadable(path, error) from error
         if members and all(name.endswith(".npy") for name in members):
-            return read_npz(path, members), None
+            return read_npz(path, members), None, Protocol()
         if any(name.endswith("/constants.pkl") for name in members):
             raise unreadable(path, "it is a TorchScript program, not a state dict")
         return read_torch(path)
     if start[8:9] == b"{":
-        return read_safetensors(path), None
+        return read_safetensors(path), None, Protocol()
     return read_torch(path)
 
 
@@ -261,13 +271,14 @@ def require_new_output(output):
         )
 
 
-def write_state_dict(output, tensors, class_names):
+def write_state_dict(output, tensors, class_names, protocol=None):
     """Writes official tensors as a file that appears whole or not at all.
 
     Args:
         output: a path ending in one of STATE_DICTS; there must be no such file.
         tensors: by official name.
         class_names: of the head; None where they are not known. `.npz` keeps none.
+        protocol: `Protocol.known` of the model. `.npz` keeps none.
 
     Raises:
         ConfigError: the output exists, or needs PyTorch.
@@ -279,4 +290,5 @@ def write_state_dict(output, tensors, class_names):
             np.savez(file, **tensors)
             return
         state = {key: torch.from_numpy(value.copy()) for key, value in tensors.items()}
-        torch.save({"state_dict": state, "meta": {"CLASSES": class_names}}, file)
+        meta = {"CLASSES": class_names, PROTOCOL: protocol or {}}
+        torch.save({"state_dict": state, "meta": meta}, file)

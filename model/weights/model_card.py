@@ -1,5 +1,7 @@
 """The documentation page of a published SavedModel, in the form Hub and Kaggle take."""
 
+from configs.schema.protocol import Protocol, describe
+
 TEMPLATE = """\
 # Module {name}
 
@@ -17,6 +19,7 @@ TEMPLATE = """\
 
 {overview}
 | trained on | {training} |
+| clips | {clips} |
 | published accuracy | {accuracy} |
 | origin | {origin} |
 | source | `{source}`, SHA-256 `{source_sha256}` |
@@ -78,6 +81,7 @@ def documentation(description):
         overview=overview(architecture) if architecture else OTHER,
         interface=(CLASSIFIER if classifier else BACKBONE).format(**facts),
         result="probabilities" if classifier else "features",
+        clips=clips(description),
         **training(description.get("training")),
         **{name: facts[name] for name in ("shape", "output")},
         **{
@@ -94,6 +98,15 @@ def overview(architecture):
         window=" x ".join(map(str, architecture["window_size"])),
         patch=" x ".join(map(str, architecture["patch_size"])),
     )
+
+
+def clips(description):
+    """How the model is shown videos, as far as it is known."""
+    parts = [describe(Protocol(**(description.get("protocol") or {})))]
+    if "clip" in description:
+        frames, height, width = description["clip"]
+        parts.insert(0, f"{frames} frames of {height} x {width} pixels")
+    return ", ".join(filter(None, parts)) or "not stated"
 
 
 def training(known):

@@ -14,6 +14,7 @@ import struct
 from absl import logging
 
 from configs.command.errors import ConfigError
+from model.weights.protocol import PROTOCOL, read_protocol
 from model.weights.values import require_plain_names
 from storage.archives import require_sane_unpacked_size
 
@@ -99,11 +100,11 @@ def import_torch(path):
 
 
 def read_torch(path):
-    """Tensors of a file saved by PyTorch, and what its `meta` says are class names.
+    """Tensors of a file saved by PyTorch, and what its `meta` says of the model.
 
     Returns:
         (arrays by the names that the file gives them, class names as they came or
-        None).
+        None, `Protocol`).
 
     Raises:
         ConfigError: reading it would run code, it is damaged, or it holds something
@@ -128,7 +129,8 @@ def read_torch(path):
         path, sum(value.numel() * value.element_size() for value in tensors.values())
     )
     arrays = {name: as_array(torch, value) for name, value in tensors.items()}
-    return arrays, class_names_of(content)
+    meta = meta_of(content)
+    return arrays, class_names_of(meta), read_protocol(meta.get(PROTOCOL), path)
 
 
 def load(torch, path):
@@ -228,11 +230,14 @@ def as_array(torch, tensor):
     return tensor.detach().resolve_neg().numpy()
 
 
-def class_names_of(content):
-    """Class names as a checkpoint of mmaction gives them, unchecked; None without."""
+def meta_of(content):
+    """What a checkpoint of mmaction, or of ours, says of itself beside the weights."""
     meta = content.get("meta") if isinstance(content, dict) else None
-    if not isinstance(meta, dict):
-        return None
+    return meta if isinstance(meta, dict) else {}
+
+
+def class_names_of(meta):
+    """Class names as a checkpoint of mmaction gives them, unchecked; None without."""
     described = meta.get("dataset_meta")
     places = [meta, described if isinstance(described, dict) else {}]
     names = (place.get(key) for place in places for key in ("CLASSES", "classes"))

@@ -6,6 +6,7 @@ Values: the official repository's README and configs/recognition/swin/*.py.
 import dataclasses
 
 from configs.command.errors import ConfigError
+from configs.schema import Protocol
 from configs.schema.model import VIDEO_SWIN_SIZES
 
 LICENCE = "Apache-2.0"
@@ -14,7 +15,15 @@ ORIGIN = "SwinTransformer/Video-Swin-Transformer on GitHub (Liu et al. 2022)"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A released model; `top1` and `top5` are its published accuracies in percent."""
+    """A released model.
+
+    Attributes:
+        top1, top5: its published accuracies in percent.
+        views: with which they were measured: clips x crops.
+        frame_interval: distance between the frames of a clip; None where the frames are
+            spread evenly over the whole video, which this project does not do.
+        frames, pixels: of a clip; pixels is its height and width.
+    """
 
     size: str
     dataset: str
@@ -24,6 +33,9 @@ class Variant:
     top1: float
     top5: float
     views: str
+    frame_interval: int | None = 2
+    frames: int = 32
+    pixels: int = 224
     window_size: tuple[int, int, int] = (8, 7, 7)
     patch_size: tuple[int, int, int] = (2, 4, 4)
 
@@ -34,6 +46,18 @@ class Variant:
             "window_size": self.window_size,
             "patch_size": self.patch_size,
         }
+
+    @property
+    def protocol(self):
+        """How it is shown videos, as far as this project can do the same."""
+        clips, crops = map(int, self.views.split(" x "))
+        return Protocol(
+            frames=self.frames,
+            frame_interval=self.frame_interval,
+            size=self.pixels,
+            clips=clips,
+            crops=crops,
+        )
 
     @property
     def training(self):
@@ -100,6 +124,7 @@ RELEASED = {
         top1=69.6,
         top5=92.7,
         views="1 x 3",
+        frame_interval=None,
         window_size=(16, 7, 7),
     ),
 }

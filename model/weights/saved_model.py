@@ -2,8 +2,9 @@
 
 They need nothing of this project to run or to train. Beside the graph they keep
 `assets.extra/model.json` (architecture, class names, input, origin), a documentation
-page and, where there is one, the classification head as `assets.extra/head.npz`. The
-native model can be built from these again. Any other SavedModel is opaque: it runs as
+page and, where they are known, the classification head as `assets.extra/head.npz` and
+the videos it was trained on as `assets.extra/trained_videos.json`. The native model can
+be built from these again. Any other SavedModel is opaque: it runs as
 it is (`model.hub`).
 """
 
@@ -22,12 +23,15 @@ from model.hub.saved_model import SIGNATURE, local_directory, read_variables
 from model.weights.description import read_description, read_head
 from model.weights.model_card import documentation
 from model.weights.names import official_names
+from model.weights.protocol import read_protocol
 from storage.files import written_aside
+from storage.trained_videos import TRAINED_VIDEOS, read_trained_videos
 
 DESCRIPTION = Path("assets.extra", "model.json")
 HEAD_FILE = Path("assets.extra", "head.npz")
 TABLE = "relative_position_bias_table"
 PAGE = Path("assets.extra", "documentation.md")
+SEEN_FILE = Path("assets.extra", TRAINED_VIDEOS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,21 @@ class Handle:
         """Names of the head's classes as a tuple; None where they are not known."""
         names = self.description["class_names"]
         return None if names is None else tuple(names)
+
+    @property
+    def protocol(self):
+        """The `configs.schema.Protocol` of the model, as far as it says.
+
+        Raises:
+            ConfigError: it says something that cannot be.
+        """
+        path, clip = self.directory / DESCRIPTION, self.description["clip"]
+        return read_protocol(self.description.get("protocol"), path, clip)
+
+    @property
+    def trained_videos(self):
+        """The `TrainedVideos` of the model; None where they are not known."""
+        return read_trained_videos(self.directory / SEEN_FILE)
 
     def weights(self):
         """The backbone's weights by path."""
@@ -133,16 +152,18 @@ class Reusable(tf.__internal__.tracking.AutoTrackable):
         self.__call__ = function
 
 
-def write_backbone(output, backbone, description, head=None):
+def write_backbone(output, backbone, description, head=None, trained_videos=None):
     """Writes a native backbone: normalised clips to features.
 
     Args:
         output: the folder, which must not exist; the tar file is `output`.tar.gz.
         backbone: a `VideoSwin`.
         description: name, architecture, drop_path_rate, class_names, clip (frames,
-            height, width), licence, origin, source and source_sha256; for a released
-            model also training (`model.weights.released.Variant.training`).
+            height, width), licence, origin, source and source_sha256; where it is known
+            also protocol (`Protocol.known`), and for a released model training
+            (`model.weights.released.Variant.training`).
         head: `kernel` and `bias` to keep beside the graph.
+        trained_videos: `TrainedVideos`; None where they are not known.
 
     Raises:
         ConfigError: an output exists.
@@ -150,10 +171,12 @@ def write_backbone(output, backbone, description, head=None):
     function, signature, facts = backbone_function(backbone, description["clip"])
     root = Reusable(in_order(backbone), function)
     description = description | facts | {"kind": "backbone"}
-    write(output, root, signature, description, head)
+    write(output, root, signature, description, head, trained_videos)
 
 
-def write_classifier(output, model, description, variables, graph=None):
+def write_classifier(
+    output, model, description, variables, graph=None, trained_videos=None
+):
     """Writes a whole classifier: uint8 clips to probabilities and class names.
 
     Args:
@@ -162,6 +185,7 @@ def write_classifier(output, model, description, variables, graph=None):
         description: as in `write_backbone`; architecture None for another backbone.
         variables: the backbone's, in the order in which the SavedModel keeps them.
         graph: a further object that the backbone's function needs; None without one.
+        trained_videos: as in `write_backbone`.
 
     Raises:
         ConfigError: an output exists.
@@ -174,7 +198,7 @@ def write_classifier(output, model, description, variables, graph=None):
         root.graph = graph
     head = {"kernel": kernel.numpy(), "bias": bias.numpy()}
     description = description | facts | {"kind": "classifier"}
-    write(output, root, signature, description, head)
+    write(output, root, signature, description, head, trained_videos)
 
 
 def in_order(backbone):
@@ -183,7 +207,7 @@ def in_order(backbone):
     return [variables[path] for path in official_names(backbone.depths)]
 
 
-def write(output, root, signature, description, head):
+def write(output, root, signature, description, head, trained_videos):
     """Writes the SavedModel, what is known beside it, and a tar file of both."""
     archive = Path(f"{output}.tar.gz")
     with written_aside(output) as folder, written_aside(archive) as packed:
@@ -195,6 +219,8 @@ def write(output, root, signature, description, head):
         (folder / PAGE).write_text(page, "utf-8", "backslashreplace")
         if head:
             np.savez(folder / HEAD_FILE, **head)
+        if trained_videos is not None:
+            (folder / SEEN_FILE).write_text(trained_videos.to_json(), "utf-8")
         # Weights hardly compress: the lowest level.
         with tarfile.open(packed, "w:gz", compresslevel=1) as file:
             file.add(folder, arcname=".")

@@ -91,7 +91,9 @@ def test_an_epoch_is_one_line_of_the_log(progress, caplog):
     progress.after_epoch(
         row | {"validation": "test", "top1": 0.75, "top5": 1.0, "validation_loss": 1.0}
     )
+    progress.after_epoch(row | {"validation": "groups", "top1": 0.75})  # Of 4 classes.
     assert caplog.messages == [
         "epoch 5/20: loss 0.2500, accuracy 0.5000",
         "epoch 5/20: loss 0.2500, accuracy 0.5000; test: top-1 0.7500, top-5 1.0000",
+        "epoch 5/20: loss 0.2500, accuracy 0.5000; groups: top-1 0.7500",
     ]

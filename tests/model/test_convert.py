@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from configs.command.errors import ConfigError, StorageError
-from configs.schema import Model
+from configs.schema import Model, Protocol
 from configs.schema.model import VIDEO_SWIN_SIZES
-from model.convert import convert, sizes
+from model.convert import clip_facts, convert, shown, sizes
 from model.create import create_backbone
 from model.weights.architecture import infer_architecture, official_shapes, to_native
 from model.weights.formats import read_weights
@@ -169,6 +169,21 @@ def test_there_and_back_is_exact_to_the_bit(npz, state, torch, tmp_path):
         assert back["state_dict"][name].numpy().tobytes() == value.tobytes()
 
 
+def test_a_conversion_keeps_the_clips_of_the_model(npz, torch, tmp_path):
+    """Through a SavedModel and a state dict, unless --clip says otherwise."""
+    convert(npz, tmp_path / "first", clip=(4, 16, 16))
+    convert(tmp_path / "first", tmp_path / "again.pth")
+    convert(tmp_path / "again.pth", tmp_path / "third")
+    # A file of tensors that knows of no clips: those of the released models.
+    assert shown(read_weights(npz), None) == Protocol()
+    assert clip_facts(Protocol(), None)["clip"] == (32, 224, 224)
+    assert clip_facts(Protocol(frames=8, size=64), None)["clip"] == (8, 64, 64)
+    assert clip_facts(Protocol(frames=8, size=64), (2, 4, 6))["clip"] == (2, 4, 6)
+    meta = torch.load(tmp_path / "again.pth", weights_only=True)["meta"]
+    assert meta["video_protocol"] == {"frames": 4, "size": 16}
+    assert load_handle(tmp_path / "third").description["clip"] == [4, 16, 16]
+
+
 def test_features_are_those_of_the_official_implementation(shared, tmp_path):
     reference = np.load(shared / "reference" / "official_a.npz")
     tensors = {k[6:]: reference[k] for k in reference if k.startswith("state/")}
@@ -205,6 +220,8 @@ def test_a_released_name_is_checked_against_the_content(state, tmp_path, monkeyp
     assert description["name"] == name
     assert description["licence"] == "Apache-2.0"
     assert description["drop_path_rate"] == 0.2
+    published = {"frame_interval": 2, "clips": 4, "crops": 3}
+    assert description["protocol"] == published
     # Written again for other clips, it is still the same model from the same file.
     convert(tmp_path / "output", tmp_path / "again", clip=(4, 8, 8))
     again = load_handle(tmp_path / "again").description
@@ -214,6 +231,7 @@ def test_a_released_name_is_checked_against_the_content(state, tmp_path, monkeyp
         "origin",
         "drop_path_rate",
         "training",
+        "protocol",
         "source",
         "source_sha256",
     ):

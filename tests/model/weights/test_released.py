@@ -18,3 +18,16 @@ def test_names_and_contents_of_variants_agree():
         check_variant(name, RELEASED[name].architecture, 400)
     with pytest.raises(ConfigError, match="must be one of swin_tiny"):
         check_variant("swin_huge", {}, 400)
+
+
+def test_each_is_shown_videos_as_it_was_published():
+    """By the official configs; that of SSv2 spreads the frames over the whole video."""
+    for name, variant in RELEASED.items():
+        ssv2 = name.endswith("sthv2")
+        assert variant.protocol.known == {
+            "frames": 32,
+            "size": 224,
+            "clips": 1 if ssv2 else 4,
+            "crops": 3,
+            **({} if ssv2 else {"frame_interval": 2}),
+        }

@@ -1,0 +1,127 @@
+"""What identifies a video, wherever its file lies and whatever it is called.
+
+Three things, the strongest first. Its content: the size of the file and a hash of
+64 KiB each of its beginning, middle and end, which tells copies under other names
+without reading data sets whole. Its name: class folder and file name without the
+ending, in Unicode's composed form and lower case, which tells the same video coded
+anew. Its group: class folder and the number after _g, whose videos show the same scene.
+"""
+
+import hashlib
+import os
+import re
+import unicodedata
+from pathlib import PurePosixPath
+
+from data.splits import content_fingerprint
+from storage.trained_videos import TrainedVideos
+
+GROUP = re.compile(r"_g(\d+)(?=[_.]|$)")
+SAMPLE = 1 << 16  # bytes
+
+
+class Identities:
+    """Who the training and test videos of a source are.
+
+    Attributes:
+        test_fingerprint: hash of the test list and of what the scan found in it.
+    """
+
+    def __init__(self, source, train, test):
+        """Looks at lists only, not at files.
+
+        Args:
+            source: a `data.sources.base.Source`.
+            train: indices into its listing, of the videos that are trained on.
+            test: indices into its listing.
+        """
+        self._listing, self._train, self._test = source.listing, train, test
+        self.test_fingerprint = content_fingerprint(source, test)
+
+    def trained_videos(self, after_video=lambda: None):
+        """The training videos as `TrainedVideos`.
+
+        Args:
+            after_video: called after each file that was looked into.
+
+        Returns:
+            None where videos are not files: a record of TFDS has no name of its own.
+        """
+        if not self._listing.paths:
+            return None
+        names = [self._listing.names[i] for i in self._train]
+        contents = []
+        for i in self._train:
+            contents.append(content_key(self._listing.paths[i]))
+            after_video()
+        return TrainedVideos(
+            names=frozenset(map(name_key, names)),
+            groups=frozenset(filter(None, map(group_key, names))),
+            contents=frozenset(contents),
+        )
+
+    def seen(self, trained):
+        """Which test videos a model was trained on.
+
+        Args:
+            trained: `TrainedVideos` of the model; None where it is not known.
+
+        Returns:
+            dict of a test video's name -> "content", "name" or "group", the strongest
+            sign that it was trained on. None where it cannot be known.
+        """
+        if trained is None or not self._listing.paths:
+            return None
+        sizes = {content.partition("-")[0] for content in trained.contents}
+        found = {}
+        for i in self._test:
+            name, path = self._listing.names[i], self._listing.paths[i]
+            # Only files of the size of one that was trained on are looked into.
+            if _size(path) in sizes and content_key(path) in trained.contents:
+                found[name] = "content"
+            elif name_key(name) in trained.names:
+                found[name] = "name"
+            elif group_key(name) in trained.groups:
+                found[name] = "group"
+        return found
+
+
+def content_key(path):
+    """Size in bytes and a hash of samples of a file, "12345-0123456789abcdef".
+
+    A file that cannot be read has a key that no other has.
+    """
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            digest = hashlib.sha256()
+            for start in (0, max(size // 2 - SAMPLE // 2, 0), max(size - SAMPLE, 0)):
+                file.seek(start)
+                digest.update(file.read(SAMPLE))
+    except OSError:
+        return f"unreadable-{_key(str(path))}"
+    return f"{size}-{digest.hexdigest()[:16]}"
+
+
+def name_key(name):
+    """Key of "Class/video.avi"."""
+    return _key(str(PurePosixPath(name).with_suffix("")))
+
+
+def group_key(name):
+    """Key of class and group of "Class/v_Class_g01_c01.avi"; None without a group."""
+    path = PurePosixPath(name)
+    found = GROUP.search(path.stem)
+    return _key(f"{path.parent}/{int(found.group(1))}") if found else None
+
+
+def _key(text):
+    text = unicodedata.normalize("NFC", text).casefold()
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _size(path):
+    try:
+        return str(os.stat(path).st_size)
+    except OSError:
+        return None

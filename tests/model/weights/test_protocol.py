@@ -1,0 +1,37 @@
+"""What a file says of how its model is shown videos is checked before it is used."""
+
+import pytest
+
+from configs.command.errors import ConfigError
+from configs.schema import Protocol
+from model.weights.protocol import read_protocol
+
+
+def test_it_is_read_as_it_was_written():
+    own = Protocol(frame_interval=4, clips=1, crops=3, precision="mixed_float16")
+    assert read_protocol(own.known, "model.json") == own
+    assert read_protocol(None, "model.json") == Protocol()
+    read = read_protocol(own.known, "model.json", clip=[4, 16, 16])
+    assert (read.frames, read.size, read.frame_interval) == (4, 16, 4)
+    assert read_protocol({}, "model.json", clip=[4, 24, 20]).size is None
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        "32x2",
+        {"frame_interval": "2"},
+        {"frame_interval": 0},
+        {"frame_interval": float("nan")},
+        {"crops": 2},
+        {"precision": "int8"},
+        {"shuffle_frames": 1},
+        {"seed": -1},
+        {"clips": object()},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_refused_in_one_line(values):
+    with pytest.raises(ConfigError, match=r"model\.json must say how clips") as error:
+        read_protocol(values, "model.json")
+    assert "\n" not in str(error.value)
