@@ -2,9 +2,9 @@
 
 TensorFlow's `BiasAddGrad` adds bfloat16 up in bfloat16, and `reduce_sum` and the
 gradient of `gather` add up in the precision of their argument. Over the 50,176 rows
-that one clip of 32 x 224 x 224 has in stage one, nothing is left of such a sum: once it
-is 256 times as large as what comes next, bfloat16 does not change any more. Matrix
-products accumulate in float32 on every device.
+that one clip of 32 x 224 x 224 has in stage one, most of such a sum is lost: once it is
+512 times as large as what comes next, a sum in bfloat16 does not change any more.
+Matrix products accumulate in float32, or the gradients of kernels would be lost too.
 """
 
 import operator
@@ -14,7 +14,7 @@ import tf_keras as keras
 
 
 class Linear(keras.layers.Dense):
-    """Keras's dense layer, its bias's gradient right in low precision too."""
+    """Keras's dense layer with `add_bias`."""
 
     def call(self, x):
         """[B, ..., C] -> [B, ..., units]; only B may be unknown when tracing."""

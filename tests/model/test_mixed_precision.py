@@ -6,7 +6,7 @@ u / 2 in the root mean square. Roundings are independent, so R of them in series
 to sqrt(R) u / 2. On the longest way through this model, forwards and back, there are
 about 30 in each of three blocks: sqrt(90) u / 2 = 4.7 u, that is 1.9 % in bfloat16 and
 0.23 % in float16. Sums add nothing, if their accumulator is float32; in bfloat16 they
-stop growing at 2^8 times what comes next, and over 50,176 rows nearly all is lost. The
+stop growing at 2^9 times what comes next, and over 50,176 rows most of one is lost. The
 bounds leave half as much again, and more to float16, whose small gradients lose digits.
 """
 
