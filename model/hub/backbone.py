@@ -125,5 +125,9 @@ def rewrite_for_mixed_precision(policy):
             policy.compute_dtype,
         )
         return
-    logging.info("The Hub model computes in mixed precision by %s.", rewrite)
+    logging.info(
+        "The Hub model computes in mixed precision by %s; its own long sums, such as "
+        "the gradients of biases, are as its graph and TensorFlow compute them.",
+        rewrite,
+    )
     tf.config.optimizer.set_experimental_options({rewrite: True})

@@ -15,6 +15,7 @@ import tensorflow as tf
 # is built on tf_keras.
 import tf_keras as keras
 
+from model.video_swin.sums import Linear, add_bias, add_position_bias
 from model.video_swin.windows import (
     effective_window,
     pad_to_multiples,
@@ -47,7 +48,7 @@ def truncated_normal():
 
 def linear(units, name, use_bias=True):
     """A linear layer as the official code initialises it."""
-    return keras.layers.Dense(
+    return Linear(
         units, use_bias=use_bias, kernel_initializer=truncated_normal(), name=name
     )
 
@@ -110,7 +111,8 @@ class PatchEmbedding(keras.layers.Layer):
         x = tf.reshape(x, [-1, grid[0], t, CHANNELS, grid[1], h, grid[2], w])
         x = tf.transpose(x, [0, 1, 4, 6, 2, 3, 5, 7])
         x = tf.reshape(x, [-1, t * CHANNELS * h * w])
-        x = tf.matmul(x, tf.reshape(self.kernel, [-1, self.embed_dim])) + self.bias
+        x = tf.matmul(x, tf.reshape(self.kernel, [-1, self.embed_dim]))
+        x = add_bias(x, self.bias)
         return self.norm(tf.reshape(x, [-1, *grid, self.embed_dim]))
 
     def get_config(self):
@@ -183,6 +185,8 @@ class WindowAttention(keras.layers.Layer):
             "relative_position_bias_table",
             [math.prod(2 * side - 1 for side in self.window_size), self.num_heads],
             initializer=truncated_normal(),
+            # A row is gathered for up to N pairs of tokens: its gradient is a long sum.
+            autocast=False,
         )
         build(self.qkv, [None, self.dim])
         build(self.projection, [None, self.dim])
@@ -193,7 +197,7 @@ class WindowAttention(keras.layers.Layer):
         index = relative_position_index(self.window_size, tokens)
         # Gathering along the second axis keeps the table's gradient dense.
         table = tf.transpose(self.relative_position_bias_table)
-        return tf.gather(table, index, axis=1)
+        return tf.cast(tf.gather(table, index, axis=1), self.compute_dtype)
 
     def call(self, x, mask=None):
         """[B, W, N, C] and a mask [W, N, N] or None -> [B, W, N, C]."""
@@ -205,13 +209,7 @@ class WindowAttention(keras.layers.Layer):
         # Scores are by far the largest tensors: scale the query instead, and add bias
         # and mask as one.
         scores = tf.matmul(query * head_dim**-0.5, key, transpose_b=True)
-        bias = self.position_bias(tokens)
-        if mask is not None:
-            bias += mask[:, tf.newaxis]  # [W, h, N, N]
-            scores = tf.reshape(scores, [-1, windows, self.num_heads, tokens, tokens])
-            scores = tf.reshape(scores + bias, [-1, self.num_heads, tokens, tokens])
-        else:
-            scores += bias
+        scores = add_position_bias(scores, self.position_bias(tokens), mask)
         x = tf.matmul(tf.nn.softmax(scores), value)  # [B W, h, N, head_dim]
         x = tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [-1, windows, tokens, self.dim])
         return self.projection(x)

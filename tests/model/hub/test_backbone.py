@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
+from absl import logging
 
 from model.hub.backbone import HubBackbone, channels_last
 from model.hub.saved_model import read_interface
@@ -78,7 +79,9 @@ def test_refuses_a_clip_that_does_not_fit(published):
         HubBackbone(published)(np.zeros([3, 8, 3, SIZE, SIZE], np.float32))
 
 
-def test_mixed_precision_reaches_inside_the_graph(published):
+def test_mixed_precision_reaches_inside_the_graph(published, monkeypatch):
+    lines = []
+    monkeypatch.setattr(logging, "info", lambda text, *args: lines.append(text % args))
     rewrite = "auto_mixed_precision_onednn_bfloat16"
     exact = HubBackbone(published)(clips()).numpy()
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
@@ -89,6 +92,7 @@ def test_mixed_precision_reaches_inside_the_graph(published):
         keras.mixed_precision.set_global_policy("float32")
         tf.config.optimizer.set_experimental_options({rewrite: False})
     assert np.abs(found - exact).max() < 3e-2 * np.abs(exact).max()
+    assert any(rewrite in line and "own long sums" in line for line in lines)
 
 
 @pytest.mark.parametrize("replicas", [2, 4])

@@ -16,6 +16,7 @@ def examples():
         drop_path_rate=0.2,
         recompute=True,
     )
+    yield layers.Linear(8)
     yield layers.PatchEmbedding(8, (2, 4, 4))
     yield layers.WindowAttention(8, 2, (2, 3, 3))
     yield layers.Block(8, 2, (2, 3, 3), True)
