@@ -57,15 +57,23 @@ class Record:
             step = self._begin()
         rows = [file.rewind(step) for file in self.files]
         self._writer = Journal(self.journal, step=step, epoch_of=calendar.epoch_of)
+        curves = Summaries(
+            folder / "tensorboard",
+            step=step,
+            journal=self.journal,
+            history=self.history,
+        )
         self.saver = SaveCheckpoints(
             self.store,
-            rows=self.files,
+            rows=[*self.files, curves],
             history=self.history,
             step=step,
             save_every=config.save_every,
         )
         self.callbacks = [
-            *self._writers(folder / "tensorboard"),
+            self._writer,
+            curves,
+            Progress(step=step, calendar=calendar, timing=self.timing),
             NonFiniteGuard(
                 limit=config.nonfinite_limit, rows=rows[0], step=step, store=self.store
             ),
@@ -77,15 +85,6 @@ class Record:
         ]
         preemption.begin(self)
         self.alive()
-
-    def _writers(self, event_files):
-        """The callbacks that write what each step and epoch was like."""
-        step, rows = self.step, {"journal": self.journal, "history": self.history}
-        return [
-            self._writer,
-            Summaries(event_files, step=step, **rows),
-            Progress(step=step, calendar=self.calendar, timing=self.timing),
-        ]
 
     def _begin(self):
         """Commits the initial weights: a run that has begun always has a checkpoint."""
