@@ -1,6 +1,5 @@
 """How every entry point starts and ends: flags, logging, errors, exit codes."""
 
-import contextlib
 import logging
 import os
 import sys
@@ -11,6 +10,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from configs.command.errors import ConfigError, Interrupted, RunError
+from configs.command.streams import protect
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -23,6 +23,7 @@ def parse():
     An entry point calls this before it imports TensorFlow, which takes seconds. The
     flags of TensorFlow Hub exist only after that: `run` parses them.
     """
+    protect()
     app.define_help_flags()
     _parse_flags([a for a in sys.argv if not a.lstrip("-").startswith("tfhub_")])
 
@@ -31,8 +32,10 @@ def run(main):
     """Parses the flags, calls `main(arguments)` and ends the process.
 
     Errors end in one line, and the process with the exit code of the error (see
-    `configs.command.errors`). Nothing that hangs in a thread keeps the process.
+    `configs.command.errors`). Nothing that hangs in a thread keeps the process, and no
+    standard stream that is closed or full.
     """
+    protect()
     flags.FLAGS.set_default("verbosity", absl_logging.INFO)
     handler = absl_logging.get_absl_handler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -57,9 +60,10 @@ def _guarded(main, arguments):
         _end(error.exit_code)
     except KeyboardInterrupt:
         _end(Interrupted.exit_code)
+    except SystemExit as end:
+        _end(end.code)
     except Exception:
-        with contextlib.suppress(OSError):  # Standard error may be on a full disk.
-            traceback.print_exc()
+        traceback.print_exc()
         _end(1)
     _end(0)
 
@@ -67,8 +71,7 @@ def _guarded(main, arguments):
 def _end(code):
     """Ends the process; Python would wait for threads, and one may hang for ever."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):
-            stream.flush()
+        stream.flush()
     os._exit(code)
 
 

@@ -12,7 +12,8 @@ import argparse
 import collections
 import sys
 
-from configs.command.errors import DataError
+from configs.command.errors import DataError, StorageError
+from configs.command.streams import produce, protect
 from configs.schema import Data
 from data.sources import SOURCES, scan_source
 
@@ -94,10 +95,18 @@ def main(arguments=None):
         print(error, file=sys.stderr)
         return error.exit_code
     names, videos = zip(*scanned, strict=True)
-    print("\n".join(describe(names, videos)))
     bad = sum(bool(video.reason) for video in videos)
-    return DataError.exit_code if bad > options.max_bad_fraction * len(videos) else 0
+    code = DataError.exit_code if bad > options.max_bad_fraction * len(videos) else 0
+    try:
+        produce(*describe(names, videos))
+    except StorageError as error:
+        print(error, file=sys.stderr)
+        code = code or error.exit_code
+    except SystemExit:  # The reader has left.
+        pass
+    return code
 
 
 if __name__ == "__main__":
+    protect()
     sys.exit(main())

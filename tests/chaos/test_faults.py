@@ -22,8 +22,8 @@ from tests.whole_runs import newest_variables
     ("point", "count", "action", "code"),
     [
         ("stream opened", 1, "terminate", 75),  # The first step compiles after this.
-        ("step done", 5, "terminate", 75),
-        ("variables written", 3, "terminate", 75),
+        ("step done", 5, "hang up", 75),
+        ("variables written", 3, "warn ahead", 75),
         ("validation or evaluation", 2, "interrupt", 130),
         ("validation or evaluation", 13, "terminate", 75),
     ],
