@@ -72,7 +72,7 @@ def test_a_hang_ends_in_stacks_and_an_exit(start, undisturbed, tmp_path):
     patience = ["--checkpoints.stall_minutes=0.5"]
     run = start(workdir, [["clip read", 30, "hang"]], flags=patience)
     assert run.wait() == 1
-    assert "Timeout (0:00:30)!" in run.output()
+    assert "No sign of progress for 0:00:30" in run.output()
     assert "_read_one" in run.output() and "in train\n" in run.output()
     finish(start, workdir)
     assert_undisturbed(workdir, undisturbed)
