@@ -55,6 +55,8 @@ def main(_):
             override=override,
             prepare=prepare,
         )
+        if FLAGS.output:  # After what may be refused: it makes the folder.
+            stack.enter_context(RunFolder(FLAGS.output).locked())
         result = evaluate(trained, Path(FLAGS.output or FLAGS.workdir))
     print(f"{FLAGS.output or FLAGS.workdir}: {summary(result)}")
 

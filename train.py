@@ -6,8 +6,8 @@
 Every option of the experiment is a flag. Rerunning the same command continues from the
 newest checkpoint; a finished run says so and ends. Exit codes: 0 finished, 2 usage or
 config, 3 data, 4 no usable checkpoint, 5 numerics, 6 storage, 7 locked, 75 stopped by
-SIGTERM and 130 by Ctrl-C (the same command continues), 1 stalled or a defect (see the
-stacks).
+SIGTERM, SIGHUP or SIGUSR1 and 130 by Ctrl-C (the same command continues), 1 stalled or
+a defect (see the stacks).
 """
 
 import dataclasses
@@ -39,7 +39,8 @@ from model import (
     write_report,
 )
 from storage.run_folder import RunFolder
-from strategy import create_strategy, set_precision
+from storage.starts import note_start
+from strategy import create_strategy, environment, set_precision
 
 FLAGS = flags.FLAGS
 
@@ -91,6 +92,8 @@ def train(config, folder, preemption):
             watchdog=watchdog,
             preemption=preemption,
         )
+        facts = environment(strategy, config.runtime.precision)
+        note_start(folder / "starts.jsonl", {"step": record.step, **facts})
         evaluator = Evaluator(model, strategy, after_batch=record.alive)
         validate = functools.partial(validation, config, clips, evaluator)
         logging.info("From step %d to %d.", record.step, calendar.steps)

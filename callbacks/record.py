@@ -1,5 +1,7 @@
 """Everything a run writes while it trains, and its continuation after a restart."""
 
+import itertools
+
 import numpy as np
 
 from callbacks.journal import Journal
@@ -99,17 +101,17 @@ class Record:
 
     def _lost_rows(self, step):
         """Which row is missing that a run continued from `step` must have, or None."""
-        epochs = range(self.calendar.first_epoch(step))
-        for rows, name, wanted in (
-            (self.journal, "step", range(1, step + 1)),
-            (self.history, "epoch", epochs),
+        for rows, name, first, wanted in (
+            (self.journal, "step", 1, step),
+            (self.history, "epoch", 0, self.calendar.first_epoch(step)),
         ):
-            found = [row.get(name) for row in rows.upto(step)]
-            # A row may stand behind those that must be there, but not a gap.
-            end = wanted.start + max(len(found), len(wanted))
-            lost = set(range(wanted.start, end)) - set(found)
-            if lost:
-                return f"{rows.path.name} holds no row of {name} {min(lost)}"
+            numbers = [row.get(name) for row in rows.upto(step)]
+            found = set(numbers)
+            # A row may stand behind those that must be there, but not a gap. They are
+            # not listed: the name of a checkpoint may tell any number of steps.
+            missing = next(n for n in itertools.count(first) if n not in found)
+            if missing < first + max(len(numbers), wanted):
+                return f"{rows.path.name} holds no row of {name} {missing}"
         return None
 
     @property

@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 
 from model.evaluation.metrics import TOP, class_accuracies, confusion_matrix, scores
-from storage.files import write_atomically
+from storage.files import write_together
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
@@ -42,8 +42,7 @@ def write_report(folder, probabilities, clips, config, step):
         "confusion_matrix.png": _matrix_png(matrix, names, result),
         "evaluation.json": json.dumps(result, indent=2, ensure_ascii=False) + "\n",
     }
-    for name, content in files.items():
-        write_atomically(folder / name, content)
+    write_together(folder, files)
     return result
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import safetensors
 import tensorflow as tf
 
-from configs.command.errors import ConfigError
+from configs.command.errors import ConfigError, StorageError
 from model.hub.saved_model import local_directory
 from model.weights.names import HEAD_NAMES, official_names, to_official
 from model.weights.predecessor import read_predecessor
@@ -238,4 +238,10 @@ def write_state_dict(output, tensors, class_names):
             np.savez(file, **tensors)
             return
         state = {key: torch.from_numpy(value.copy()) for key, value in tensors.items()}
-        torch.save({"state_dict": state, "meta": {"CLASSES": class_names}}, file)
+        try:
+            torch.save({"state_dict": state, "meta": {"CLASSES": class_names}}, file)
+        except RuntimeError as error:  # All that PyTorch says of a full disk.
+            raise StorageError(
+                f"{output} could not be written (is the disk full?): "
+                f"{first_line(error)}"
+            ) from error
