@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 
 from configs.command.errors import ConfigError, StorageError
-from storage.lock import claim_of, claimed, hold, release
+from storage.lock import claim_of, claimed, hold, is_signed, release
 
 # Unique wherever the folder is mounted: process ids repeat from host to host.
 ASIDE = ".{name}.{token}.tmp"
@@ -130,10 +130,13 @@ def clear_asides(folder, owns):
         folder: the path.
         owns: a function that says whether this process owns a name in the folder.
     """
+    folder = Path(folder)
     for path in _asides(folder):
-        if owns(LEFT.fullmatch(path.name)["name"]):
+        if owns(_target(path).name):
             remove(path)
-            remove(claim_of(_target(path)))
+    for path in folder.glob(claim_of(folder / "*").name):
+        if owns(path.name[1:].rpartition(".")[0]):
+            remove(path)
 
 
 def remove(path):
@@ -233,22 +236,26 @@ def _clear_dead(folder, name="*"):
     A live one holds the lock of the file that it writes, or the claim of its target.
     What cannot be locked is left alone.
     """
-    for aside in _asides(folder, name if name == "*" else glob.escape(name)):
+    pattern = name if name == "*" else glob.escape(name)
+    for aside in _asides(folder, pattern):
         # Earlier versions named it by a process id and locked nothing.
         if len(LEFT.fullmatch(aside.name)["token"]) == 32:
-            with contextlib.suppress(OSError):
-                _remove_unless_held(aside)
+            _remove_unless_held(aside, claim_of(_target(aside)), aside)
+    for claim in folder.glob(claim_of(folder / pattern).name):
+        with contextlib.suppress(OSError):
+            if is_signed(claim.read_bytes()):
+                _remove_unless_held(claim, claim)
 
 
-def _remove_unless_held(aside):
-    with contextlib.ExitStack() as stack:
-        for path in (claim_of(_target(aside)), aside):
-            if path.is_file():
-                lock = hold(path, required=True)
-                if lock is None:
-                    return
-                stack.callback(release, lock, path)
-        remove(aside)
+def _remove_unless_held(path, *locks):
+    """Removes what is left of a process unless one holds one of these files' locks."""
+    with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+        for file in filter(Path.is_file, locks):
+            lock = hold(file, required=True)
+            if lock is None:
+                return
+            stack.callback(release, lock, file)
+        remove(path)
 
 
 def _make_folder(path):

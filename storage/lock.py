@@ -3,11 +3,13 @@
 import contextlib
 import fcntl
 import os
+import re
 import socket
 
 from configs.command.errors import LockedError, StorageError
 
 NAME = ".lock"
+SIGNATURE = re.compile(rb"[^\n]+, process [0-9]+")
 
 
 @contextlib.contextmanager
@@ -66,7 +68,7 @@ def claimed(target):
 
 def claim_of(target):
     """The file that is locked while a target is written."""
-    return target.with_name(f".{target.name}.lock")
+    return target.with_name(f".{target.name}.claim")
 
 
 def hold(path, *, required=False):
@@ -121,8 +123,13 @@ def _acquire(lock, folder):
         ) from None
 
 
+def is_signed(content):
+    """Whether the content of a file is what a lock of ours holds."""
+    return bool(SIGNATURE.fullmatch(content))
+
+
 def _sign(lock):
-    """Writes who holds a lock into its file; only a message needs it."""
+    """Writes who holds a lock into its file."""
     with contextlib.suppress(OSError):
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{socket.gethostname()}, process {os.getpid()}".encode(), 0)

@@ -172,9 +172,10 @@ def test_two_writers_of_one_output(tmp_path, writer):
 def test_what_a_killed_writer_left_is_cleared_and_what_a_live_one_writes_is_not(
     tmp_path, writer, kind
 ):
-    users = {"mine.tmp", ".mine.tmp", ".mine.0123.tmp", ".mine.lock"}
+    users = {"mine.tmp", ".mine.tmp", ".mine.0123.tmp", ".mine.claim"}
     for name in users:
-        (tmp_path / name).touch()
+        (tmp_path / name).write_text("mine")
+    (tmp_path / ".gone.claim").write_text("host, process 7")  # Killed just before.
     live = writer(tmp_path / "live", kind)
     killed = writer(tmp_path / "killed", kind)
     killed.kill()
