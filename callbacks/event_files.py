@@ -29,6 +29,8 @@ from storage.records import decode
 NAME = "events.out.tfevents.{number:010d}.{host}.{process}"
 NUMBER = re.compile(r"events\.out\.tfevents\.([0-9]{10})\.")
 WRITTEN = "written.json"
+# What the methods of `EventFiles` raise where they cannot write.
+FAILURES = (OSError, StorageError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,6 +148,3 @@ class EventFiles:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-
-FAILURES = (OSError, StorageError)

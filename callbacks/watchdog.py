@@ -14,7 +14,7 @@ from absl import logging
 
 from callbacks.base import RunCallback
 
-PROGRAM = Path(__file__).with_name("watchdog_process.py")
+PROGRAM = Path(__file__).resolve().with_name("watchdog_process.py")
 STANDARD_ERROR = 2
 
 
@@ -83,7 +83,8 @@ class Watchdog(RunCallback):
         if process.stdout.read(1):
             waited = datetime.timedelta(seconds=self.seconds)
             text = f"No sign of progress for {waited}. The stacks of all threads:\n"
-            os.write(STANDARD_ERROR, text.encode())
+            with contextlib.suppress(OSError):
+                os.write(STANDARD_ERROR, text.encode())
             faulthandler.dump_traceback(file=STANDARD_ERROR)
             os._exit(1)
         if self._process is process:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from configs.command.streams import protect
 from data.decoding.write import write_video
 
 # Class -> (rows, columns) moved from one frame to the next, in steps.
@@ -121,4 +122,5 @@ def main():
 
 
 if __name__ == "__main__":
+    protect()
     main()

@@ -83,6 +83,12 @@ def test_the_watchdog_prints_stacks_and_exits(start):
     assert "in a_step_that_hangs" in output()
 
 
+def test_a_full_standard_error_does_not_keep_it(start):
+    code = "os.dup2(os.open('/dev/full', os.O_WRONLY), 2)\n"
+    _, end, _ = start(code + "Watchdog(0.2).beat(); a_step_that_hangs()")
+    assert end() == 1
+
+
 def test_a_hang_that_holds_the_interpreters_lock_is_seen(start):
     code = "Watchdog(0.2, grace=0.2).beat(); a_step_that_hangs_and_holds_the_lock()"
     _, end, output = start(code)
