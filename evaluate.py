@@ -100,6 +100,7 @@ def evaluate(trained, output, run_folder=None, *, allow_trained_videos=False):
     Raises:
         ConfigError: the videos are of other classes than the model's, some of them were
             trained on, or the output holds the results of another protocol.
+        LockedError: another process is writing to the output.
     """
     config, strategy = trained.config, trained.model.distribute_strategy
     if not run_folder:
@@ -111,9 +112,6 @@ def evaluate(trained, output, run_folder=None, *, allow_trained_videos=False):
     suffix = own_suffix(run_folder, trained, clips) if run_folder else ""
     if trained.step is not None:
         logging.info("Evaluating step %d.", trained.step)
-    probabilities = Evaluator(trained.model, strategy)(
-        clips.views(strategy), videos=clips.test_size, views=config.views.count
-    )
     facts = {
         "checkpoint": trained.source,
         "weights_sha256": trained.source_sha256,
@@ -121,9 +119,21 @@ def evaluate(trained, output, run_folder=None, *, allow_trained_videos=False):
         "left_out": trained.left_out,
         "trained_videos": seen and dict(collections.Counter(seen.values())),
     }
-    return write_report(
-        output, probabilities, clips, config, trained.step, facts=facts, suffix=suffix
-    )
+    # Where the output is a run's folder, its caller holds the lock already.
+    writer = contextlib.nullcontext() if run_folder else RunFolder(output).locked()
+    with writer:
+        probabilities = Evaluator(trained.model, strategy)(
+            clips.views(strategy), videos=clips.test_size, views=config.views.count
+        )
+        return write_report(
+            output,
+            probabilities,
+            clips,
+            config,
+            trained.step,
+            facts=facts,
+            suffix=suffix,
+        )
 
 
 def own_suffix(folder, trained, clips):

@@ -4,6 +4,8 @@
     python predict.py --model.handle=converted/swin_tiny VIDEO [VIDEO ...]
 
 Averages the test views of each video. --views.clips=1 --views.crops=1 is the quickest.
+Predictions that cannot be written, as to a full disk, end in exit code 6; where the
+reader of a pipe has left, it ends with 0.
 """
 
 import contextlib
@@ -13,7 +15,7 @@ from absl import flags
 from configs.command.errors import ConfigError, DataError, NumericsError
 from configs.command.flags import define, override
 from configs.command.launch import parse, run
-from configs.command.text import say
+from configs.command.streams import produce
 
 if __name__ == "__main__":
     define()
@@ -57,9 +59,8 @@ def main(videos):
         mean = np.mean([probabilities(view[None])[0] for view in views], axis=0)
         if not np.isfinite(mean).all():
             raise NumericsError(f"The probabilities of {video} are not finite: {mean}.")
-        say(video)
-        for label in np.argsort(-mean)[: FLAGS.top]:
-            say(f"  {mean[label]:6.3f}  {trained.class_names[label]}")
+        best = np.argsort(-mean)[: FLAGS.top]
+        produce(video, *(f"  {mean[i]:6.3f}  {trained.class_names[i]}" for i in best))
 
 
 def prepare(config):

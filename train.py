@@ -6,8 +6,8 @@
 Every option of the experiment is a flag. Rerunning the same command continues from the
 newest checkpoint; a finished run says so and ends. Exit codes: 0 finished, 2 usage or
 config, 3 data, 4 no usable checkpoint, 5 numerics, 6 storage, 7 locked, 75 stopped by
-SIGTERM and 130 by Ctrl-C (the same command continues), 1 stalled or a defect (see the
-stacks).
+SIGTERM, SIGHUP or SIGUSR1 and 130 by Ctrl-C (the same command continues), 1 stalled or
+a defect (see the stacks).
 """
 
 import collections
@@ -45,8 +45,9 @@ from model import (
 )
 from storage.files import write_atomically
 from storage.run_folder import RunFolder
+from storage.starts import note_start
 from storage.trained_videos import TRAINED_VIDEOS, read_trained_videos
-from strategy import create_strategy, set_precision
+from strategy import create_strategy, environment, set_precision
 
 FLAGS = flags.FLAGS
 
@@ -136,21 +137,11 @@ def train(config, folder, preemption):
             watchdog=watchdog,
             preemption=preemption,
         )
+        facts = environment(strategy, config.runtime.precision)
+        note_start(folder / "starts.jsonl", {"step": record.step, **facts})
         evaluator = Evaluator(model, strategy, after_batch=record.alive)
         validate = functools.partial(validation, config, clips, evaluator)
-        logging.info("From step %d to %d.", record.step, calendar.steps)
-        for epoch in range(calendar.first_epoch(record.step), config.epochs):
-            if record.step < calendar.end(epoch):
-                model.fit(
-                    clips.train(strategy, record.step),
-                    steps_per_epoch=calendar.end(epoch) - record.step,
-                    initial_epoch=epoch,
-                    epochs=epoch + 1,
-                    callbacks=record.callbacks,
-                    verbose=0,
-                )
-            record.end_epoch(epoch, validate)
-        record.end()
+        fit(model, clips, calendar, record, validate)
         probabilities = evaluator(
             clips.views(strategy), videos=clips.test_size, views=config.views.count
         )
@@ -160,6 +151,23 @@ def train(config, folder, preemption):
         )
         folder.finish(result)
         return result
+
+
+def fit(model, clips, calendar, record, validate):
+    """Trains from the record's step to the calendar's last, validating each epoch."""
+    logging.info("From step %d to %d.", record.step, calendar.steps)
+    for epoch in range(calendar.first_epoch(record.step), calendar.epochs):
+        if record.step < calendar.end(epoch):
+            model.fit(
+                clips.train(model.distribute_strategy, record.step),
+                steps_per_epoch=calendar.end(epoch) - record.step,
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                callbacks=record.callbacks,
+                verbose=0,
+            )
+        record.end_epoch(epoch, validate)
+    record.end()
 
 
 def facts_of(folder, clips, record):

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C end a run without losing a finished step."""
+"""SIGTERM, its kin and Ctrl-C end a run without losing a finished step."""
 
 import os
 import signal
@@ -13,11 +13,19 @@ from configs.command.errors import Interrupted, RetryError
 # Seconds in which a signal is an echo of the first: some supervisors send theirs to the
 # process and then to its group.
 ECHO = 1.0
-ERRORS = {signal.SIGTERM: RetryError, signal.SIGINT: Interrupted}
+ERRORS = {
+    signal.SIGTERM: RetryError,
+    signal.SIGHUP: RetryError,  # The terminal, or the connection to it, is gone.
+    signal.SIGUSR1: RetryError,  # What Slurm is usually asked to send ahead of time.
+    signal.SIGINT: Interrupted,
+}
 
 
 class Preemption(RunCallback):
-    """Turns SIGTERM and SIGINT into an orderly end.
+    """Turns SIGTERM, SIGHUP, SIGUSR1 and SIGINT into an orderly end.
+
+    One that the process was started to ignore stays ignored: SIGHUP under `nohup`,
+    SIGINT in the background of a script, SIGTERM after `trap '' TERM`.
 
     While a step has been done that is in no checkpoint, a signal waits for the step in
     flight, which is then saved; a second one, a second later or more, does not wait. At
@@ -39,9 +47,16 @@ class Preemption(RunCallback):
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         threading.Thread(target=self._listen, args=[reader], daemon=True).start()
+        ignored = []
         for number in ERRORS:
             # Only what Python handles is written to the pipe.
-            signal.signal(number, lambda *_: None)
+            if signal.signal(number, lambda *_: None) == signal.SIG_IGN:
+                signal.signal(number, signal.SIG_IGN)
+                ignored.append(signal.Signals(number).name)
+        if ignored:
+            logging.info(
+                "Ignored, as the process was started so: %s.", ", ".join(ignored)
+            )
 
     def begin(self, record):
         """Tells that from now on there may be steps that must be saved before the end.
@@ -60,7 +75,7 @@ class Preemption(RunCallback):
         """Ends the run if a signal has come; steps that are in no checkpoint are saved.
 
         Raises:
-            RetryError: after SIGTERM; Interrupted: after Ctrl-C.
+            RetryError: after SIGTERM, SIGHUP or SIGUSR1; Interrupted: after Ctrl-C.
             StorageError: the checkpoint could not be written.
         """
         if self.signal is None:

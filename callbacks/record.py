@@ -1,5 +1,7 @@
 """Everything a run writes while it trains, and its continuation after a restart."""
 
+import itertools
+
 import numpy as np
 
 from callbacks.journal import Journal
@@ -57,15 +59,23 @@ class Record:
             step = self._begin()
         rows = [file.rewind(step) for file in self.files]
         self._writer = Journal(self.journal, step=step, epoch_of=calendar.epoch_of)
+        curves = Summaries(
+            folder / "tensorboard",
+            step=step,
+            journal=self.journal,
+            history=self.history,
+        )
         self.saver = SaveCheckpoints(
             self.store,
-            rows=self.files,
+            rows=[*self.files, curves],
             history=self.history,
             step=step,
             save_every=config.save_every,
         )
         self.callbacks = [
-            *self._writers(folder / "tensorboard"),
+            self._writer,
+            curves,
+            Progress(step=step, calendar=calendar, timing=self.timing),
             NonFiniteGuard(
                 limit=config.nonfinite_limit, rows=rows[0], step=step, store=self.store
             ),
@@ -77,15 +87,6 @@ class Record:
         ]
         preemption.begin(self)
         self.alive()
-
-    def _writers(self, event_files):
-        """The callbacks that write what each step and epoch was like."""
-        step, rows = self.step, {"journal": self.journal, "history": self.history}
-        return [
-            self._writer,
-            Summaries(event_files, step=step, **rows),
-            Progress(step=step, calendar=self.calendar, timing=self.timing),
-        ]
 
     def _begin(self):
         """Commits the initial weights: a run that has begun always has a checkpoint."""
@@ -100,17 +101,17 @@ class Record:
 
     def _lost_rows(self, step):
         """Which row is missing that a run continued from `step` must have, or None."""
-        epochs = range(self.calendar.first_epoch(step))
-        for rows, name, wanted in (
-            (self.journal, "step", range(1, step + 1)),
-            (self.history, "epoch", epochs),
+        for rows, name, first, wanted in (
+            (self.journal, "step", 1, step),
+            (self.history, "epoch", 0, self.calendar.first_epoch(step)),
         ):
-            found = [row.get(name) for row in rows.upto(step)]
-            # A row may stand behind those that must be there, but not a gap.
-            end = wanted.start + max(len(found), len(wanted))
-            lost = set(range(wanted.start, end)) - set(found)
-            if lost:
-                return f"{rows.path.name} holds no row of {name} {min(lost)}"
+            numbers = [row.get(name) for row in rows.upto(step)]
+            found = set(numbers)
+            # A row may stand behind those that must be there, but not a gap. They are
+            # not listed: the name of a checkpoint may tell any number of steps.
+            missing = next(n for n in itertools.count(first) if n not in found)
+            if missing < first + max(len(numbers), wanted):
+                return f"{rows.path.name} holds no row of {name} {missing}"
         return None
 
     @property

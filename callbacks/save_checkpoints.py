@@ -14,8 +14,8 @@ class SaveCheckpoints(RunCallback):
 
     Args:
         store: the `CheckpointStore`.
-        rows: files of rows (journal, history, …), written to the disk before each
-            checkpoint, so that none is ahead of them.
+        rows: files of rows (journal, history, …) and what is made of them, written to
+            the disk before each checkpoint, so that none is ahead of them.
         history: the rows of epochs, to protect the best one's checkpoint.
         step: updates done so far.
         save_every: steps between checkpoints.

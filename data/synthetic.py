@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from configs.command.errors import ConfigError, StorageError
-from configs.command.text import say, tolerate_any_text
+from configs.command.streams import protect
+from configs.command.text import say
 from configs.schema.paths import expand_path
 from data.decoding.write import write_video
 
@@ -114,7 +115,6 @@ def main():
     )
     parser.add_argument("directory")
     parser.add_argument("--seed", type=int, default=0, help="of the textures")
-    tolerate_any_text()
     arguments = parser.parse_args()
     try:
         directory = expand_path(arguments.directory, "DIRECTORY")
@@ -134,4 +134,5 @@ def main():
 
 
 if __name__ == "__main__":
+    protect()
     main()

@@ -23,6 +23,7 @@ from storage.records import decode
 from storage.run_folder import CHECKPOINT, checkpoint_steps
 
 DAMAGED = ".damaged"
+STRAY = ".stray"
 MANIFEST = "manifest.json"
 STATE = "state.json"
 INDEX = "variables.index"
@@ -91,6 +92,8 @@ class CheckpointStore:
 
     def _write(self, step):
         clear_asides(self.path, CHECKPOINT.fullmatch)
+        if self.folder(step).exists():
+            self._set_aside({step: "it holds nothing of one"}, STRAY)
         try:
             with written_aside(self.folder(step)) as aside:
                 aside.mkdir()
@@ -200,10 +203,10 @@ class CheckpointStore:
                 reason = f"it does not fit this model: {error}"
         return reason
 
-    def _set_aside(self, damaged):
+    def _set_aside(self, damaged, suffix=DAMAGED):
         for step, reason in damaged.items():
             folder = self.folder(step)
-            target = folder.with_name(folder.name + DAMAGED)
+            target = folder.with_name(folder.name + suffix)
             while target.exists():
                 target = target.with_name(target.name + "x")
             try:

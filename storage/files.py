@@ -1,50 +1,60 @@
 """Files and folders that appear whole or not at all, and their hashes."""
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
+import re
 import shutil
+import uuid
 from pathlib import Path
 
 from configs.command.errors import ConfigError, StorageError
+from storage.lock import claim_of, claimed, hold, is_signed, release
 from storage.records import check
 
-ASIDE = ".{name}.{process}.tmp"
+# Unique wherever the folder is mounted: process ids repeat from host to host.
+ASIDE = ".{name}.{token}.tmp"
+LEFT = re.compile(r"\.(?P<name>.+)\.(?P<token>[0-9a-f]{32}|[0-9]+)\.tmp")
 # How an error begins that names a file of a run which is missing or damaged.
 MUST_BE_UNCHANGED = "must be as the run wrote it (put a good copy back)"
 
 
 @contextlib.contextmanager
-def written_aside(target, *, replace=False):
+def written_aside(target):
     """Yields a path beside `target` that becomes `target` once the body has succeeded.
 
     Whatever the body leaves there, a file or a folder, is synced to the disk and then
-    moved in one step: a reader, or a crash, sees the old or the new one whole. When the
-    body fails, the old one is untouched and nothing stays behind.
+    moved in one step: a reader, or a crash, sees all of it or nothing. When the body
+    fails nothing stays behind; what a killed process leaves, the next one that writes
+    to the same folder removes.
 
     Args:
         target: the path; the folder that it lies in is made if need be.
-        replace: whether `target`, which must be a file then, may exist already.
 
     Raises:
-        ConfigError: `target` exists and may not.
+        ConfigError: `target` exists.
+        LockedError: another process is writing it.
         StorageError: it could not be written.
     """
     target = Path(target)
-    if not replace and target.exists():
-        raise ConfigError(f"The output must not exist yet; received {str(target)!r}.")
+    _refuse(target)
     aside = _aside(target)
     try:
         _make_folder(target.parent)
-        yield aside
-        sync_tree(aside)
-        os.replace(aside, target)
-        sync(target.parent)
+        with claimed(target):
+            _clear_dead(target.parent)
+            try:
+                yield aside
+                sync_tree(aside)
+                _refuse(target)
+                os.replace(aside, target)
+                sync(target.parent)
+            finally:
+                remove(aside)
     except OSError as error:
         raise StorageError(f"{target} could not be written: {error}.") from error
-    finally:
-        remove(aside)
 
 
 def write_atomically(path, content):
@@ -58,10 +68,45 @@ def write_atomically(path, content):
     Raises:
         StorageError: it could not be written; the old one is untouched.
     """
-    with written_aside(path, replace=True) as aside:
-        if isinstance(content, str):
-            content = content.encode("utf-8", "backslashreplace")
-        aside.write_bytes(content)
+    write_together(path.parent, {path.name: content})
+
+
+def write_together(folder, contents):
+    """Replaces files that belong together, the last of which speaks for the others.
+
+    All are on the disk before the first is replaced. The last one is away meanwhile: a
+    reader, or a crash, that finds it finds the others as they were written with it.
+
+    Args:
+        folder: in which they lie; made if need be.
+        contents: file name -> text, which becomes UTF-8, or bytes. What is no text in
+            the name of a file becomes an escape such as \\udcff.
+
+    Raises:
+        StorageError: they could not be written; the old ones are untouched.
+    """
+    folder = Path(folder)
+    asides = {}
+    try:
+        _make_folder(folder)
+        for name, content in contents.items():
+            _clear_dead(folder, name)
+            aside, lock = _open_aside(folder / name)
+            asides[aside] = lock
+            _fill(lock, content)
+        *others, last = contents
+        if others and (folder / last).exists():
+            (folder / last).unlink()
+            sync(folder)
+        for aside, name in zip(asides, contents, strict=True):
+            os.replace(aside, folder / name)
+        sync(folder)
+    except OSError as error:
+        names = ", ".join(str(folder / name) for name in contents)
+        raise StorageError(f"{names} could not be written: {error}.") from error
+    finally:
+        for aside, lock in asides.items():
+            release(lock, aside)
 
 
 def remove_atomically(path):
@@ -88,9 +133,12 @@ def clear_asides(folder, owns):
         folder: the path.
         owns: a function that says whether this process owns a name in the folder.
     """
-    for path in Path(folder).glob(ASIDE.format(name="*", process="*")):
-        name, _, process = path.name[1:].removesuffix(".tmp").rpartition(".")
-        if process.isdecimal() and owns(name):
+    folder = Path(folder)
+    for path in _asides(folder):
+        if owns(_target(path).name):
+            remove(path)
+    for path in folder.glob(claim_of(folder / "*").name):
+        if owns(path.name[1:].rpartition(".")[0]):
             remove(path)
 
 
@@ -152,9 +200,70 @@ def read_json(path, form=dict):
     return value
 
 
+def _refuse(target):
+    if target.exists():
+        raise ConfigError(f"The output must not exist yet; received {str(target)!r}.")
+
+
 def _aside(path):
     """A path beside another, which no other process uses."""
-    return path.with_name(ASIDE.format(name=path.name, process=os.getpid()))
+    return path.with_name(ASIDE.format(name=path.name, token=uuid.uuid4().hex))
+
+
+def _asides(folder, name="*"):
+    """What processes are, or were, writing to a folder, or removing from it."""
+    paths = Path(folder).glob(ASIDE.format(name=name, token="*"))
+    return [path for path in paths if LEFT.fullmatch(path.name)]
+
+
+def _target(aside):
+    """The path that something written aside was to have."""
+    return aside.with_name(LEFT.fullmatch(aside.name)["name"])
+
+
+def _open_aside(path):
+    """A new file beside a path, and the descriptor that locks it."""
+    while True:
+        aside = _aside(path)
+        lock = hold(aside)
+        if lock is not None:  # Otherwise another process takes it for a dead one's.
+            return aside, lock
+
+
+def _fill(descriptor, content):
+    if isinstance(content, str):
+        content = content.encode("utf-8", "backslashreplace")
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(content)
+    os.fsync(descriptor)
+
+
+def _clear_dead(folder, name="*"):
+    """Removes what processes that are no more were writing to a folder.
+
+    A live one holds the lock of the file that it writes, or the claim of its target.
+    What cannot be locked is left alone.
+    """
+    pattern = name if name == "*" else glob.escape(name)
+    for aside in _asides(folder, pattern):
+        # Earlier versions named it by a process id and locked nothing.
+        if len(LEFT.fullmatch(aside.name)["token"]) == 32:
+            _remove_unless_held(aside, claim_of(_target(aside)), aside)
+    for claim in folder.glob(claim_of(folder / pattern).name):
+        with contextlib.suppress(OSError):
+            if is_signed(claim.read_bytes()):
+                _remove_unless_held(claim, claim)
+
+
+def _remove_unless_held(path, *locks):
+    """Removes what is left of a process unless one holds one of these files' locks."""
+    with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+        for file in filter(Path.is_file, locks):
+            lock = hold(file, required=True)
+            if lock is None:
+                return
+            stack.callback(release, lock, file)
+        remove(path)
 
 
 def _make_folder(path):

@@ -1,13 +1,15 @@
-"""The lock of a folder: one process at a time may write to it."""
+"""Locks of a folder and of a file: one process at a time may write to it."""
 
 import contextlib
 import fcntl
 import os
+import re
 import socket
 
 from configs.command.errors import LockedError, StorageError
 
 NAME = ".lock"
+SIGNATURE = re.compile(rb"[^\n]+, process [0-9]+")
 
 
 @contextlib.contextmanager
@@ -30,26 +32,108 @@ def locked(folder):
         raise StorageError(f"{folder} must be writable: {error}.") from None
     try:
         _acquire(lock, folder)
-        with contextlib.suppress(OSError):  # Only a message needs what it holds.
-            os.ftruncate(lock, 0)
-            os.pwrite(
-                lock, f"{socket.gethostname()}, process {os.getpid()}".encode(), 0
-            )
+        _sign(lock)
         yield
     finally:
         os.close(lock)
+
+
+@contextlib.contextmanager
+def claimed(target):
+    """Makes this process the only one that writes a file or folder until the end.
+
+    The lock is a file beside the target, and is removed with the claim. On a file
+    system that cannot lock files the claim is none.
+
+    Args:
+        target: the path; the folder that it lies in exists.
+
+    Raises:
+        LockedError: another process is writing it; nothing was changed.
+        OSError: the folder cannot be written.
+    """
+    path = claim_of(target)
+    lock = hold(path)
+    if lock is None:
+        raise LockedError(
+            f"{target} is being written by {_holder(path.read_bytes())}; wait for it "
+            "to end or choose another output."
+        )
+    try:
+        _sign(lock)
+        yield
+    finally:
+        release(lock, path)
+
+
+def claim_of(target):
+    """The file that is locked while a target is written."""
+    return target.with_name(f".{target.name}.claim")
+
+
+def hold(path, *, required=False):
+    """Locks a file, which is created if need be.
+
+    Args:
+        path: the file.
+        required: whether a file system that cannot lock files is an error.
+
+    Returns:
+        Its open descriptor; None where another process has locked it.
+
+    Raises:
+        OSError: it cannot be opened, or not be locked and this was required.
+    """
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        except OSError:
+            if required:
+                os.close(lock)
+                raise
+        # Its holder may have removed it meanwhile: then it locks nothing.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), os.stat(path)):
+                return lock
+        os.close(lock)
+
+
+def release(lock, path):
+    """Removes a file that this process has locked, then frees the lock."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+    os.close(lock)
 
 
 def _acquire(lock, folder):
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.pread(lock, 200, 0).decode(errors="replace").strip()
         raise LockedError(
-            f"{folder} is being written by {holder or 'another process'}; "
-            "wait for it to end or choose another --workdir."
+            f"{folder} is being written by {_holder(os.pread(lock, 200, 0))}; "
+            "wait for it to end or choose another folder."
         ) from None
     except OSError as error:
         raise StorageError(
             f"{folder} must be on a file system that can lock files: {error}."
         ) from None
+
+
+def is_signed(content):
+    """Whether the content of a file is what a lock of ours holds."""
+    return bool(SIGNATURE.fullmatch(content))
+
+
+def _sign(lock):
+    """Writes who holds a lock into its file."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{socket.gethostname()}, process {os.getpid()}".encode(), 0)
+
+
+def _holder(content):
+    return content.decode(errors="replace").strip() or "another process"

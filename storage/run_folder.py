@@ -5,6 +5,7 @@ run.json         the run's id, class names, videos left out and hashes of the li
                  fixed at first start
 journal.jsonl    one row a step           history.jsonl  one row an epoch
 timing.jsonl     how long steps took      tensorboard/   the same as event files
+starts.jsonl     one row a start: versions, devices, host
 checkpoints/     see storage.checkpoints     evaluation.json, predictions.csv, …
 trained_videos.json  keys of the videos trained on, see storage.trained_videos
 finished.json    written last: rerunning a finished run does nothing
@@ -29,7 +30,9 @@ from storage.files import MUST_BE_UNCHANGED, clear_asides, read_json, write_atom
 from storage.lock import locked
 from storage.trained_videos import TRAINED_VIDEOS
 
-CHECKPOINT = re.compile(r"step-(\d{8,})")
+CHECKPOINT = re.compile(r"step-([0-9]{8}|[1-9][0-9]{8,})")
+# Of these a checkpoint that is damaged may lack one, but not all.
+CHECKPOINT_FILES = ("manifest.json", "state.json", "variables.index")
 # What only the holder of the lock writes.
 FILES = {
     "config.json",
@@ -224,9 +227,22 @@ class RunFolder:
 
 
 def checkpoint_steps(path):
-    """The steps of all complete checkpoints in a folder, newest first."""
-    matches = (CHECKPOINT.fullmatch(entry.name) for entry in path.glob("step-*"))
-    return sorted((int(match[1]) for match in matches if match), reverse=True)
+    """The steps of all checkpoints in a folder, newest first, damaged ones included.
+
+    What only has the name of one, a file or a folder with nothing of a checkpoint in
+    it, is none.
+    """
+    matches = (
+        (CHECKPOINT.fullmatch(entry.name), entry) for entry in path.glob("step-*")
+    )
+    return sorted(
+        (
+            int(match[1])
+            for match, entry in matches
+            if match and any((entry / name).exists() for name in CHECKPOINT_FILES)
+        ),
+        reverse=True,
+    )
 
 
 def flatten(config, prefix=""):

@@ -163,9 +163,9 @@ def tiny(tiny_root):
 
 @pytest.fixture
 def keep_signals():
-    """Puts back what a run does about signals."""
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    handlers = [signal.getsignal(number) for number in numbers]
+    """Puts back what a run does about signals; none is ignored before it begins."""
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)
+    handlers = [signal.signal(number, signal.SIG_DFL) for number in numbers]
     yield
     for number, handler in zip(numbers, handlers, strict=True):
         signal.signal(number, handler)

@@ -38,7 +38,8 @@ def test_every_text_file_is_opened_with_an_encoding(repository):
 SCRIPT = """
 import locale, pathlib, sys
 assert locale.getpreferredencoding(False) not in ("utf-8", "UTF-8"), "not that locale"
-from configs.command.text import say, tolerate_any_text
+from configs.command.streams import protect
+from configs.command.text import say
 from storage.files import read_json, write_atomically
 from storage.run_folder import RunFolder
 import json
@@ -47,7 +48,7 @@ names = json.loads(sys.argv[2])
 with folder.locked():
     write_atomically(folder / "run.json", json.dumps(names, ensure_ascii=False))
 assert folder.identity == names, ascii(folder.identity)
-tolerate_any_text()
+protect()
 say(list(names["class_names"])[0])
 """
 

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from storage.lock import locked
+
 TINY = (
     "--data.frames=8",
     "--data.size=32",
@@ -58,6 +60,11 @@ def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_pat
 
     refused = command(*train, f"--workdir={workdir}", "--seed=5", code=2)
     assert "seed (was 0, received 5)" in refused.stderr
+
+    with locked(tmp_path / "one"):
+        output = f"--output={tmp_path / 'one'}"
+        refused = command("evaluate.py", f"--workdir={workdir}", output, code=7)
+    assert "is being written by" in refused.stderr
 
     one_view = ("--views.clips=1", "--views.crops=1")
     result = command("evaluate.py", f"--workdir={workdir}", *one_view)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import resource
 import shutil
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from configs.command.errors import CheckpointError, ConfigError
+from configs.command.errors import CheckpointError, ConfigError, StorageError
 from configs.schema import Data, Experiment, Model
 from configs.schema.serialization import to_json
 from export import export
@@ -97,6 +98,22 @@ def test_exports_another_checkpoint_as_a_state_dict(run, tmp_path):
     tensors = read_weights(tmp_path / "run.npz").tensors
     assert infer_architecture(tensors) == ARCHITECTURE
     np.testing.assert_allclose(tensors["cls_head.fc_cls.bias"], [0, 0.5, 0.3])
+
+
+@pytest.mark.parametrize("name", ["output", "run.npz", "run.pth"])
+def test_a_full_disk_is_one_line_and_leaves_nothing(run, tmp_path, name):
+    """A limit on the size of files fails a write as a full disk or a quota does."""
+    if name.endswith(".pth"):
+        pytest.importorskip("torch")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
+    try:
+        with pytest.raises(StorageError, match=f"{name} could not be w") as caught:
+            export(run, tmp_path / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.exit_code == 6 and "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_refuses_what_it_cannot_export(run, experiment, model, tmp_path):

@@ -1,6 +1,5 @@
 """How every entry point starts and ends: flags, logging, errors, exit codes."""
 
-import contextlib
 import difflib
 import logging
 import os
@@ -12,7 +11,8 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from configs.command.errors import ConfigError, Interrupted, RunError
-from configs.command.text import printable, say, tolerate_any_text
+from configs.command.streams import protect
+from configs.command.text import printable, say
 from configs.schema.paths import expand_path
 
 REPOSITORY = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ def parse(*, positional=True):
     Args:
         positional: whether the program takes arguments that are not flags.
     """
-    tolerate_any_text()
+    protect()
     app.define_help_flags()
     _parse_flags(_without_hub_flags(sys.argv), positional)
 
@@ -56,13 +56,14 @@ def run(main, *, positional=True):
     """Parses the flags, calls `main(arguments)` and ends the process.
 
     Errors end in one line, and the process with the exit code of the error (see
-    `configs.command.errors`). Nothing that hangs in a thread keeps the process.
+    `configs.command.errors`). Nothing that hangs in a thread keeps the process, and no
+    standard stream that is closed or full.
 
     Args:
         main: takes the arguments that are not flags; they are paths.
         positional: whether there may be any.
     """
-    tolerate_any_text()
+    protect()
     flags.FLAGS.set_default("verbosity", absl_logging.INFO)
     handler = absl_logging.get_absl_handler()
     handler.setFormatter(Formatter())
@@ -95,9 +96,10 @@ def _guarded(main, arguments):
         _end(error.exit_code)
     except KeyboardInterrupt:
         _end(Interrupted.exit_code)
+    except SystemExit as end:
+        _end(end.code)
     except Exception:
-        with contextlib.suppress(OSError):  # Standard error may be on a full disk.
-            sys.stderr.write(printable(traceback.format_exc(), keep="\n\t"))
+        sys.stderr.write(printable(traceback.format_exc(), keep="\n\t"))
         _end(1)
     _end(0)
 
@@ -105,8 +107,7 @@ def _guarded(main, arguments):
 def _end(code):
     """Ends the process; Python would wait for threads, and one may hang for ever."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):
-            stream.flush()
+        stream.flush()
     os._exit(code)
 
 

@@ -1,7 +1,5 @@
 """Names and messages from outside, made fit to be shown."""
 
-import contextlib
-import sys
 import unicodedata
 
 # Control, format, surrogate, and the separators of lines and paragraphs: a terminal
@@ -43,10 +41,3 @@ def say(text, file=None):
         file: where to; None is standard output.
     """
     print(printable(text), file=file)
-
-
-def tolerate_any_text():
-    r"""Lets the standard streams write what their encoding lacks, as \xe9 or \u9999."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, ValueError, OSError):
-            stream.reconfigure(errors="backslashreplace")

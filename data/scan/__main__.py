@@ -12,8 +12,9 @@ import argparse
 import collections
 import sys
 
-from configs.command.errors import DataError, RunError
-from configs.command.text import say, tolerate_any_text
+from configs.command.errors import DataError, RunError, StorageError
+from configs.command.streams import produce, protect
+from configs.command.text import say
 from configs.schema import Data
 from configs.schema.paths import expand_path
 from data.sources import SOURCES, scan_source
@@ -60,15 +61,8 @@ def _most_common(kinds, shown=5):
     return dict(counts[:shown]) | ({f"{title}, others": others} if others else {})
 
 
-def main(arguments=None):
-    """Scans what the lists name and prints a table.
-
-    Args:
-        arguments: of the command line; None takes the process's own.
-
-    Returns:
-        The exit code.
-    """
+def command_line():
+    """The parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m data.scan",
         description="Decode every listed video once and tell which are bad.",
@@ -93,8 +87,19 @@ def main(arguments=None):
         default=0,
         help="how many videos are decoded at once (default: one for each core)",
     )
-    tolerate_any_text()
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments=None):
+    """Scans what the lists name and prints a table.
+
+    Args:
+        arguments: of the command line; None takes the process's own.
+
+    Returns:
+        The exit code.
+    """
+    options = command_line().parse_args(arguments)
     try:
         root = expand_path(options.root, "ROOT")
         scanned = scan_source(options.source, root, processes=options.processes)
@@ -102,11 +107,18 @@ def main(arguments=None):
         say(error, file=sys.stderr)
         return error.exit_code
     names, videos = zip(*scanned, strict=True)
-    for line in describe(names, videos):
-        say(line)
     bad = sum(bool(video.reason) for video in videos)
-    return DataError.exit_code if bad > options.max_bad_fraction * len(videos) else 0
+    code = DataError.exit_code if bad > options.max_bad_fraction * len(videos) else 0
+    try:
+        produce(*describe(names, videos))
+    except StorageError as error:
+        say(error, file=sys.stderr)
+        code = code or error.exit_code
+    except SystemExit:  # The reader has left.
+        pass
+    return code
 
 
 if __name__ == "__main__":
+    protect()
     sys.exit(main())

@@ -22,7 +22,7 @@ from model.evaluation.metrics import (
     ranks,
     scores,
 )
-from storage.files import remove, write_atomically
+from storage.files import remove, write_together
 from storage.pictures import drawn_as_they_are, label, png
 
 # What makes a spreadsheet take a cell for a formula when it is the first character
@@ -69,10 +69,11 @@ def write_report(folder, probabilities, clips, config, step, *, facts=None, suff
         "confusion_matrix.csv": _matrix_csv(matrix, names),
         "evaluation.json": json.dumps(result, indent=2, ensure_ascii=False) + "\n",
     }
-    _draw(folder / f"confusion_matrix{suffix}.png", matrix, names, result)
-    for name, content in files.items():
-        stem, _, ending = name.partition(".")
-        write_atomically(folder / f"{stem}{suffix}.{ending}", content)
+    picture = _draw(folder / f"confusion_matrix{suffix}.png", matrix, names, result)
+    if picture:
+        files = {"confusion_matrix.png": picture} | files
+    named = {name.replace(".", f"{suffix}."): files[name] for name in files}
+    write_together(folder, named)
     return result
 
 
@@ -195,9 +196,9 @@ def _csv(rows):
 
 
 def _draw(path, matrix, class_names, result):
-    """Writes the confusion matrix as a picture, or says that it cannot be drawn."""
+    """The confusion matrix as a picture; None, and a warning, where that fails."""
     try:
-        picture = _matrix_png(matrix, [label(name) for name in class_names], result)
+        return _matrix_png(matrix, [label(name) for name in class_names], result)
     except Exception as error:  # A picture is never worth a result.
         logging.warning(
             "%s cannot be drawn (%s: %s); confusion_matrix.csv has its numbers.",
@@ -206,8 +207,7 @@ def _draw(path, matrix, class_names, result):
             error,
         )
         remove(path)  # That of an earlier evaluation would belie this one.
-    else:
-        write_atomically(path, picture)
+        return None
 
 
 def _matrix_png(matrix, labels, result):

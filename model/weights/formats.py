@@ -17,14 +17,14 @@ import numpy as np
 import safetensors
 import tensorflow as tf
 
-from configs.command.errors import ConfigError
+from configs.command.errors import ConfigError, StorageError
 from configs.schema import Protocol
 from model.hub.saved_model import local_directory
 from model.weights.families import to_official_names
 from model.weights.names import HEAD_NAMES, official_names, to_official
 from model.weights.predecessor import read_predecessor
 from model.weights.protocol import PROTOCOL
-from model.weights.pytorch import import_torch, read_torch, unreadable
+from model.weights.pytorch import first_line, import_torch, read_torch, unreadable
 from model.weights.released import RELEASED
 from model.weights.saved_model import load_handle
 from model.weights.values import require_finite_floats, require_plain_names
@@ -291,4 +291,10 @@ def write_state_dict(output, tensors, class_names, protocol=None):
             return
         state = {key: torch.from_numpy(value.copy()) for key, value in tensors.items()}
         meta = {"CLASSES": class_names, PROTOCOL: protocol or {}}
-        torch.save({"state_dict": state, "meta": meta}, file)
+        try:
+            torch.save({"state_dict": state, "meta": meta}, file)
+        except RuntimeError as error:  # All that PyTorch says of a full disk.
+            raise StorageError(
+                f"{output} could not be written (is the disk full?): "
+                f"{first_line(error)}"
+            ) from error

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from configs.command.errors import ConfigError
+from configs.command.errors import ConfigError, StorageError
 from model.classifier import MEAN, STANDARD_DEVIATION
 from model.hub.saved_model import SIGNATURE, local_directory, read_variables
 from model.weights.description import read_description, read_head
@@ -211,7 +211,11 @@ def write(output, root, signature, description, head, trained_videos):
     """Writes the SavedModel, what is known beside it, and a tar file of both."""
     archive = Path(f"{output}.tar.gz")
     with written_aside(output) as folder, written_aside(archive) as packed:
-        tf.saved_model.save(root, str(folder), signatures={SIGNATURE: signature})
+        try:
+            tf.saved_model.save(root, str(folder), signatures={SIGNATURE: signature})
+        except tf.errors.OpError as error:  # A full disk is no OSError to TensorFlow.
+            reason = error.message.splitlines()[0].rpartition("; ")[2]
+            raise StorageError(f"{output} could not be written: {reason}") from error
         (folder / DESCRIPTION).parent.mkdir(exist_ok=True)
         text = json.dumps(description, indent=2) + "\n"
         (folder / DESCRIPTION).write_text(text, "utf-8")

@@ -1,12 +1,16 @@
-"""Reads event files back."""
+"""Reads event files as TensorBoard does."""
 
-import tensorflow as tf
+from tensorboard.backend.event_processing.plugin_event_accumulator import (
+    TENSORS,
+    EventAccumulator,
+)
+from tensorboard.util.tensor_util import make_ndarray
 
 
 def scalars(path):
-    """(tag, step, value) of every event in a folder."""
-    for file in sorted(path.glob("*")):
-        for record in tf.data.TFRecordDataset(str(file)):
-            event = tf.compat.v1.Event.FromString(record.numpy())
-            for value in event.summary.value:
-                yield value.tag, event.step, tf.make_ndarray(value.tensor).item()
+    """(tag, step, value) of every point that TensorBoard shows of a folder."""
+    events = EventAccumulator(str(path), size_guidance={TENSORS: 0})
+    events.Reload()
+    for tag in events.Tags()["tensors"]:
+        for event in events.Tensors(tag):
+            yield tag, event.step, make_ndarray(event.tensor_proto).item()

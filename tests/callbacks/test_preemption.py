@@ -52,7 +52,12 @@ def send(number, preemption):
         time.sleep(0.001)
 
 
-CODES = [(signal.SIGTERM, RetryError, 75), (signal.SIGINT, Interrupted, 130)]
+CODES = [
+    (signal.SIGTERM, RetryError, 75),
+    (signal.SIGHUP, RetryError, 75),
+    (signal.SIGUSR1, RetryError, 75),
+    (signal.SIGINT, Interrupted, 130),
+]
 
 
 @pytest.mark.parametrize(("number", "error", "code"), CODES)
@@ -116,11 +121,28 @@ def test_a_signal_that_is_delivered_twice_is_one(preemption, exits):
 
 
 def test_other_signals_are_not_its_business(preemption, exits):
-    handler = signal.signal(signal.SIGUSR1, lambda *_: None)
+    handler = signal.signal(signal.SIGUSR2, lambda *_: None)
     try:
-        os.kill(os.getpid(), signal.SIGUSR1)
+        os.kill(os.getpid(), signal.SIGUSR2)
         with pytest.raises(queue.Empty):
             exits.get(timeout=0.1)
     finally:
-        signal.signal(signal.SIGUSR1, handler)
+        signal.signal(signal.SIGUSR2, handler)
     assert preemption.signal is None
+
+
+@pytest.mark.parametrize("number", [number for number, *_ in CODES])
+def test_what_was_ignored_at_the_start_stays_ignored(
+    keep_signals, exits, caplog, number
+):
+    """As SIGHUP under nohup."""
+    caplog.set_level("INFO")
+    signal.signal(number, signal.SIG_IGN)
+    preemption = Preemption()
+    assert f"started so: {signal.Signals(number).name}." in caplog.text
+    os.kill(os.getpid(), number)
+    with pytest.raises(queue.Empty):
+        exits.get(timeout=0.1)
+    assert preemption.signal is None
+    send(signal.SIGHUP if number == signal.SIGTERM else signal.SIGTERM, preemption)
+    assert exits.get(timeout=5) == 75

@@ -1,6 +1,7 @@
 """A run is continued only where its rows reach its checkpoint."""
 
 import json
+import tracemalloc
 
 import pytest
 
@@ -149,7 +150,16 @@ def test_the_newest_checkpoint_that_the_rows_reach_is_taken(folder, open_record)
 
 
 def test_a_checkpoint_of_a_longer_run_is_passed_over(folder, open_record):
-    assert open_record(folder, 99, STEP).step == STEP
+    assert open_record(folder, 10**30, 99, STEP).step == STEP
+
+
+def test_a_checkpoint_named_by_a_huge_number_costs_no_memory(folder, open_record):
+    tracemalloc.start()
+    try:
+        open_record(folder, 5_000_000, STEP)
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("damaged", [b'"step: 3', b'"ste0": 3', b'"step": "3"'])

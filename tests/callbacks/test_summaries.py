@@ -1,79 +1,229 @@
-"""Event files have each step once, whatever happened to the run or the disk."""
+"""TensorBoard shows each step once, whatever happened to the run or the disk."""
+
+import os
+import shutil
+import time
 
 import pytest
-import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.data import provider, server_ingester
+from tensorboard.util.grpc_util import ChannelCredsType
 
 from callbacks.summaries import Summaries
 from storage.rows import Rows
 from tests.callbacks.events import scalars
 
 
+def by_the_data_server(path):
+    """What the server shows that TensorBoard starts by itself where it can."""
+    try:
+        binary = server_ingester.get_server_binary()
+    except server_ingester.NoDataServerError as error:
+        pytest.skip(f"TensorBoard has no data server here: {error}")
+    ingester = server_ingester.SubprocessServerDataIngester(
+        server_binary=binary,
+        logdir=str(path.parent),
+        reload_interval=0,
+        channel_creds_type=ChannelCredsType.LOCAL,
+    )
+    ingester.start()
+    found = {}
+    end = time.monotonic() + 60
+    while not found:  # It answers before it has read.
+        assert time.monotonic() < end
+        found = ingester.data_provider.read_scalars(
+            None,
+            experiment_id="",
+            plugin_name="scalars",
+            downsample=1000,
+            run_tag_filter=provider.RunTagFilter(runs=[path.name]),
+        )
+    ingester._stdin_handle.close()  # Which ends it.
+    for tag, shown in found[path.name].items():
+        yield from ((tag, point.step, point.value) for point in shown)
+
+
+def by_the_older_reader(path):
+    """What scripts see that use the reader which TensorBoard itself had before."""
+    events = EventAccumulator(str(path), size_guidance={"scalars": 0})
+    events.Reload()
+    for tag in events.Tags()["scalars"]:
+        yield from ((tag, point.step, point.value) for point in events.Scalars(tag))
+
+
+READERS = {
+    "TensorBoard": scalars,
+    "data server": by_the_data_server,
+    "older reader": by_the_older_reader,
+}
+
+
+class Curves:
+    """Event files beside the rows they are made of, through starts and kills."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.journal, self.history = (
+            Rows(folder / name) for name in ("journal", "history")
+        )
+
+    @property
+    def path(self):
+        return self.folder / "tb"
+
+    def start(self, step):
+        for rows in (self.journal, self.history):
+            rows.rewind(step)
+        self.summaries = Summaries(
+            self.path, step=step, journal=self.journal, history=self.history
+        )
+
+    def train(self, *steps, run=1):
+        for step in steps:
+            row = {"step": step, "loss": step + run / 8}
+            self.journal.append(row)
+            self.summaries.on_train_batch_end(0, row)
+
+    def end_epoch(self, step):
+        row = {"step": step, "epoch": 0, "top1": 0.5}
+        self.history.append(row)
+        self.summaries.after_epoch(row)
+
+    def tear(self, count=7):
+        """Cuts the newest file off within its last record, as a kill can."""
+        newest = max(self.path.glob("*tfevents*"))
+        os.truncate(newest, newest.stat().st_size - count)
+
+
 @pytest.fixture
 def curves(tmp_path):
-    """Opens event files beside the rows they are made of; (journal, history, open)."""
-    journal, history = (Rows(tmp_path / name) for name in ("journal", "history"))
-
-    def open_summaries(step):
-        for rows in (journal, history):
-            rows.rewind(step)
-        return Summaries(tmp_path / "tb", step=step, journal=journal, history=history)
-
-    return journal, history, open_summaries
+    return Curves(tmp_path)
 
 
-def train(summaries, journal, steps):
-    for step in steps:
-        row = {"step": step, "loss": float(step)}
-        journal.append(row)
-        summaries.on_train_batch_end(0, row)
-
-
-def end_epoch(summaries, history, step):
-    row = {"step": step, "epoch": 0, "top1": 0.5}
-    history.append(row)
-    summaries.after_epoch(row)
-
-
-def test_event_files_have_each_step_once_after_a_restart(tmp_path, curves):
-    journal, history, open_summaries = curves
-    first = open_summaries(0)
-    train(first, journal, (1, 2))
-    end_epoch(first, history, 2)
-    train(first, journal, (3, 4))
-    again = open_summaries(2)
-    train(again, journal, (3, 4, 5))
-    end_epoch(again, history, 5)
-    assert sorted(scalars(tmp_path / "tb")) == [
-        *(("training/loss", step, float(step)) for step in (1, 2, 3, 4, 5)),
-        ("validation/top1", 2, 0.5),
-        ("validation/top1", 5, 0.5),
+def points(training, validation=()):
+    return [
+        *(("training/loss", step, value) for step, value in training.items()),
+        *(("validation/top1", step, 0.5) for step in validation),
     ]
 
 
-def test_a_restart_with_nothing_left_to_train_has_its_event_files(tmp_path, curves):
-    journal, history, open_summaries = curves
-    journal.append({"step": 1, "loss": 1.0})
-    open_summaries(1)
-    assert list(scalars(tmp_path / "tb")) == [("training/loss", 1, 1.0)]
+@pytest.mark.parametrize("reader", READERS)
+def test_every_step_is_shown_once_after_any_number_of_kills(curves, reader):
+    curves.start(0)
+    curves.train(1, 2)
+    curves.summaries.sync()
+    curves.end_epoch(2)
+    curves.train(3, 4)
+    curves.tear()
+    for run in (2, 3, 4):  # Each gets one step further than the one before.
+        curves.start(run)
+        curves.train(*range(run + 1, 6), run=run)
+        curves.summaries.step = run + 1
+        curves.summaries.sync()
+    curves.start(5)
+    curves.end_epoch(5)
+    shown = points({1: 1.125, 2: 2.125, 3: 3.25, 4: 4.375, 5: 5.5}, (2, 5))
+    assert sorted(READERS[reader](curves.path)) == shown
 
 
-def test_curves_that_could_not_be_written_are_made_up_for(
-    tmp_path, curves, monkeypatch, caplog
-):
-    journal, history, open_summaries = curves
-    summaries = open_summaries(0)
-    train(summaries, journal, (1,))
+def test_a_validation_that_was_not_written_before_the_kill_is_written(curves):
+    curves.start(0)
+    curves.train(1, 2)
+    curves.summaries.sync()
+    curves.history.append({"step": 2, "epoch": 0, "top1": 0.5})
+    curves.start(2)
+    assert sorted(scalars(curves.path)) == points({1: 1.125, 2: 2.125}, (2,))
 
-    def full_disk(*_, **__):
-        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
 
-    with monkeypatch.context() as context:
-        context.setattr(tf.summary, "scalar", full_disk)
-        train(summaries, journal, (2,))
-    train(summaries, journal, (3,))
+def test_a_restart_with_nothing_left_to_train_has_its_event_files(curves):
+    curves.journal.append({"step": 1, "loss": 1.0})
+    curves.start(1)
+    assert list(scalars(curves.path)) == points({1: 1.0})
+
+
+def test_a_start_writes_what_comes_after_the_last_save_only(curves):
+    curves.start(0)
+    curves.train(*range(1, 1001))
+    curves.summaries.sync()
+    (first,) = curves.path.glob("*tfevents*")
+    size = first.stat().st_size
+    curves.start(1000)
+    newest = max(curves.path.glob("*tfevents*"))
+    assert newest != first and first.stat().st_size == size
+    assert newest.stat().st_size < size / 100
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: shutil.rmtree(path),
+        lambda path: max(path.glob("*tfevents*")).unlink(),
+        lambda path: os.truncate(max(path.glob("*tfevents*")), 10),
+        lambda path: (path / "written.json").write_text('{"step": -1, "files": {}}'),
+        lambda path: (path / "written.json").write_text("{"),
+        lambda path: (path / "written.json").unlink(),
+    ],
+    ids=["folder", "file", "cut", "wrong note", "torn note", "no note"],
+)
+def test_event_files_that_were_lost_are_made_from_the_journal(curves, damage):
+    curves.start(0)
+    curves.train(1, 2, 3)
+    curves.summaries.sync()
+    damage(curves.path)
+    curves.start(3)
+    assert sorted(scalars(curves.path)) == points({1: 1.125, 2: 2.125, 3: 3.125})
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """A context in which nothing more can be written to event files."""
+
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    def full_disk():
+        context = monkeypatch.context()
+        patch = context.__enter__()
+        patch.setattr("callbacks.event_files.EventFiles._write", fail)
+        return context
+
+    return full_disk
+
+
+def test_curves_that_could_not_be_written_are_made_up_for(curves, full_disk, caplog):
+    curves.start(0)
+    curves.train(1)
+    curves.summaries.sync()
+    full = full_disk()
+    curves.train(2)
+    full.__exit__(None, None, None)
+    curves.train(3)
     assert "The event files cannot be written" in caplog.text
-    end_epoch(summaries, history, 3)
-    assert sorted(scalars(tmp_path / "tb")) == [
-        *(("training/loss", step, float(step)) for step in (1, 2, 3)),
-        ("validation/top1", 3, 0.5),
-    ]
+    curves.end_epoch(3)
+    shown = points({1: 1.125, 2: 2.125, 3: 3.125}, (3,))
+    assert sorted(scalars(curves.path)) == shown
+
+
+def test_what_a_full_disk_cost_is_made_up_for_after_a_kill(curves, full_disk):
+    """Also where the last note is of a step behind that of the checkpoint."""
+    curves.start(0)
+    curves.train(1, 2, 3, 4)
+    curves.summaries.sync()
+    curves.start(1)  # Killed before the checkpoint of step 4 was whole.
+    full = full_disk()
+    curves.train(2, 3, 4, 5, run=2)
+    curves.summaries.sync()
+    full.__exit__(None, None, None)
+    curves.start(5)
+    shown = points({1: 1.125, 2: 2.25, 3: 3.25, 4: 4.25, 5: 5.25})
+    assert sorted(scalars(curves.path)) == shown
+
+
+def test_files_are_read_in_the_order_of_starts_whatever_the_clock_says(
+    curves, monkeypatch
+):
+    for run, clock in enumerate((2e9, 1e9, 1e9), start=1):  # Another host's is behind.
+        monkeypatch.setattr("callbacks.event_files.time.time", lambda now=clock: now)
+        curves.start(0)
+        curves.train(1, 2, run=run)
+    assert sorted(scalars(curves.path)) == points({1: 1.375, 2: 2.375})

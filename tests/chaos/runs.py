@@ -2,7 +2,7 @@
 
 Tiny, but with every part that could go wrong: shifted windows, bias tables, drop path,
 dropout, two replicas, real AVI files, validation after each epoch. What is compared is
-the journal, the history and the result, byte for byte, the event files and every
+the journal, the history and the result, byte for byte, what TensorBoard shows and every
 variable of the last checkpoint.
 """
 
@@ -94,7 +94,7 @@ def rows(workdir):
 
 
 def events(workdir):
-    """What the event files hold, in one order, with floats that can be compared."""
+    """What TensorBoard shows, in one order, with floats that can be compared."""
     rows = scalars(workdir / "tensorboard")
     return sorted((tag, step, float(value).hex()) for tag, step, value in rows)
 

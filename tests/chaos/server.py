@@ -95,6 +95,8 @@ ACTIONS = {
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "terminate": terminate,
     "interrupt": lambda: os.kill(os.getpid(), signal.SIGINT),
+    "hang up": lambda: os.kill(os.getpid(), signal.SIGHUP),
+    "warn ahead": lambda: os.kill(os.getpid(), signal.SIGUSR1),
     "fill disk": fill_disk,
     "free disk": lambda: filler().unlink(),
     "limit files": lambda: limit_files(10_000),
@@ -176,6 +178,8 @@ def child(request):
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for descriptor in (1, 2):
         os.dup2(log, descriptor)
+    # Whoever started the tests may ignore it, as a script does for its background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     code = 1
     try:
         for fault in request["faults"]:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -141,6 +142,21 @@ def test_other_names_beside_the_checkpoints_are_left_alone(saved):
     assert len(list(path.glob("step-*"))) == 4
 
 
+@pytest.mark.parametrize("number", ["00000003", "99999999", "9" * 40, "٠" * 8])
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch], ids=["folder", "file"])
+def test_a_name_alone_is_no_checkpoint(saved, caplog, number, make):
+    path, _ = saved
+    make(path / f"step-{number}")
+    store = open_store(path, create_model(), keep=3)
+    assert store.steps() == [2, 1]
+    assert store.restore() == store.restore_weights() == 2
+    store.save(3)
+    assert store.steps() == [3, 2, 1]
+    if number == "00000003":
+        assert "step-00000003 cannot be used (it holds nothing of one)" in caplog.text
+        assert (path / "step-00000003.stray").exists()
+
+
 def test_files_of_another_step_are_noticed(saved):
     path, _ = saved
     shutil.rmtree(path / "step-00000002")
@@ -231,9 +247,9 @@ def test_everything_is_on_the_disk_before_the_name_appears(tmp_path, monkeypatch
     path = tmp_path / "checkpoints"
     open_store(path, create_model()).save(1)
     assert done[0] == tmp_path.name
-    aside = f".step-00000001.{os.getpid()}.tmp"
     assert set(done[1:-3]) == set(FILES)
-    assert done[-3:] == [aside, "rename", "checkpoints"]
+    assert files.LEFT.fullmatch(done[-3])["name"] == "step-00000001"
+    assert done[-2:] == ["rename", "checkpoints"]
 
 
 def test_an_old_one_that_cannot_be_removed_does_not_fail_the_save(saved, monkeypatch):

@@ -1,11 +1,15 @@
 """Files and folders appear whole or not at all."""
 
+import functools
 import hashlib
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from configs.command.errors import ConfigError, StorageError
+from configs.command.errors import ConfigError, LockedError, StorageError
 from storage import files
 from storage.files import (
     clear_asides,
@@ -13,6 +17,7 @@ from storage.files import (
     remove_atomically,
     sha256,
     write_atomically,
+    write_together,
     written_aside,
 )
 
@@ -98,3 +103,144 @@ def test_a_folder_is_removed_whole_or_not_at_all(tmp_path, monkeypatch):
     assert left.exists()
     clear_asides(tmp_path, "folder".__eq__)
     assert list(tmp_path.iterdir()) == []
+
+
+# Says "ready" while it writes what its argument names, and goes on when told to.
+WRITER = """
+import sys
+from pathlib import Path
+from storage import files
+target = Path(sys.argv[1])
+
+def wait():
+    print("ready", flush=True)
+    sys.stdin.read(1)
+
+if sys.argv[2] == "folder":
+    with files.written_aside(target) as aside:
+        aside.mkdir()
+        (aside / "file").write_text("theirs")
+        wait()
+else:
+    original = files._fill
+    files._fill = lambda *arguments: (original(*arguments), wait())
+    files.write_atomically(target, "theirs")
+"""
+
+
+@pytest.fixture
+def writer(repository):
+    """Starts processes that are in the middle of writing something."""
+    processes = []
+
+    def writer(target, kind):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, target, kind],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(repository)},
+            text=True,
+        )
+        processes.append(process)
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    yield writer
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_two_writers_of_one_output(tmp_path, writer):
+    """The second is refused at once, as is one whose output appears meanwhile."""
+    first = writer(tmp_path / "out", "folder")
+    with pytest.raises(LockedError, match=f"process {first.pid}; wait for it"):
+        with written_aside(tmp_path / "out"):
+            pass
+    first.communicate("x")
+    assert first.returncode == 0
+    assert (tmp_path / "out" / "file").read_text() == "theirs"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    with pytest.raises(ConfigError, match="must not exist"):
+        with written_aside(tmp_path / "late") as aside:
+            aside.touch()
+            (tmp_path / "late").write_text("mine")
+    assert (tmp_path / "late").read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_a_killed_writer_left_is_cleared_and_what_a_live_one_writes_is_not(
+    tmp_path, writer, kind
+):
+    users = {"mine.tmp", ".mine.tmp", ".mine.0123.tmp", ".mine.claim"}
+    for name in users:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / ".gone.claim").write_text("host, process 7")  # Killed just before.
+    live = writer(tmp_path / "live", kind)
+    killed = writer(tmp_path / "killed", kind)
+    killed.kill()
+    killed.wait()
+    # Another output in the same folder, and the next version of the same file.
+    with written_aside(tmp_path / "another") as aside:
+        aside.touch()
+    if kind == "file":
+        write_atomically(tmp_path / "live", "ours")
+    left = {path.name for path in tmp_path.iterdir()} - users - {"another", "live"}
+    assert left and all(name.startswith(".live.") for name in left)
+    live.communicate("x")
+    assert live.returncode == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == users | {"another", "live"}
+    content = tmp_path / "live" / "file" if kind == "folder" else tmp_path / "live"
+    assert content.read_text() == "theirs"
+
+
+def test_files_that_belong_together_are_never_mixed(tmp_path, monkeypatch):
+    """Stopped before any step, the last file is absent or tells of the others."""
+    old = {"a": "old", "b": "old", "last": "old"}
+    new = {"a": "new", "b": "new", "last": "new"}
+    steps = 0
+    while steps is not None:
+        folder = tmp_path / str(steps)
+        write_together(folder, old)
+        left = [steps]
+
+        def step(original, *arguments, left=left):
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            return original(*arguments)
+
+        with monkeypatch.context() as context:
+            for name in ("replace", "unlink", "fsync"):
+                original = getattr(os, name)
+                context.setattr(os, name, functools.partial(step, original))
+            context.setattr(Path, "unlink", lambda path: os.unlink(path))
+            try:
+                write_together(folder, new)
+                steps = None
+            except KeyboardInterrupt:
+                steps += 1
+        found = {path.name: path.read_text() for path in folder.glob("[!.]*")}
+        assert "last" not in found or found in (old, new)
+    assert found == new and len(os.listdir(tmp_path)) > 6
+
+
+def test_without_locks_outputs_are_written_and_nothing_is_cleared(
+    tmp_path, writer, monkeypatch
+):
+    """As on some network file systems."""
+    killed = writer(tmp_path / "out", "folder")
+    killed.kill()
+    killed.wait()
+    before = set(tmp_path.iterdir())
+
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with written_aside(tmp_path / "folder") as aside:
+        aside.mkdir()
+    write_atomically(tmp_path / "file", "text")
+    assert set(tmp_path.iterdir()) - before == {tmp_path / "folder", tmp_path / "file"}
+    assert before <= set(tmp_path.iterdir())

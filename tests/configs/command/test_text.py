@@ -69,8 +69,9 @@ def test_lines_of_a_library_and_of_a_traceback_stay_lines():
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_no_encoding_of_standard_output_makes_printing_fail(repository, encoding):
     code = (
-        "from configs.command.text import say, tolerate_any_text\n"
-        "tolerate_any_text()\n"
+        "from configs.command.streams import protect\n"
+        "from configs.command.text import say\n"
+        "protect()\n"
         r"say('caf\u00e9 \u5feb \udce9 \x1b[1m')"
     )
     environment = {"PYTHONIOENCODING": encoding}

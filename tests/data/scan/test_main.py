@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -43,3 +45,17 @@ def test_every_split_is_scanned(root, capsys):
 
     assert main([str(root)]) == 0
     assert "videos                                12" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("redirection", "good", "bad"),
+    [(">&-", 0, 3), ("<&- >&- 2>&-", 0, 3), ("| true", 0, 3), (">/dev/full", 6, 3)],
+)
+def test_streams_decide_nothing_but_that_a_table_was_lost(
+    root, repository, redirection, good, bad
+):
+    script = f'"$0" -m data.scan "$@" {redirection}'
+    command = ["bash", "-o", "pipefail", "-c", script, sys.executable, root]
+    assert subprocess.run(command, cwd=repository).returncode == good
+    (root / "UCF-101" / "Run/v_Run_g02_c01.avi").write_bytes(b"nothing")
+    assert subprocess.run(command, cwd=repository).returncode == bad

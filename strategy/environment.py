@@ -1,0 +1,89 @@
+"""What a run computes with: versions, devices, host."""
+
+import importlib.metadata
+import os
+import platform
+import socket
+import subprocess
+from pathlib import Path
+
+import tensorflow as tf
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PROJECT = "video-swin-finetuning"
+LIBRARIES = ("tensorflow", "tf_keras", "numpy", "opencv-python-headless", "av")
+
+
+def environment(strategy, precision):
+    """What numbers may depend on besides a run's options, as JSON values.
+
+    Args:
+        strategy: the `tf.distribute.Strategy` of the run.
+        precision: the run's `runtime.precision`.
+
+    Returns:
+        dict of `versions` (of libraries, of CUDA and cuDNN as TensorFlow was built for
+        them, and of this project), `commit` and `modified` (whether tracked files
+        differ from it; both None without git or a checkout), `devices`, `replicas`,
+        `precision` and `host`.
+    """
+    return {
+        "versions": _versions(),
+        **_commit(REPOSITORY),
+        "devices": _devices(strategy),
+        "replicas": strategy.num_replicas_in_sync,
+        "precision": precision,
+        "host": socket.gethostname(),
+    }
+
+
+def _versions():
+    versions = {"python": platform.python_version()}
+    for name in (*LIBRARIES, PROJECT):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = None
+    built = tf.sysconfig.get_build_info()
+    versions["cuda"] = built.get("cuda_version")
+    versions["cudnn"] = built.get("cudnn_version")
+    return versions
+
+
+def _devices(strategy):
+    """The kind of each replica's device, as its driver names it."""
+    models = {"CPU": platform.processor() or platform.machine()}
+    for index, gpu in enumerate(tf.config.list_physical_devices("GPU")):
+        details = tf.config.experimental.get_device_details(gpu)
+        models[f"GPU:{index}"] = details.get("device_name", "unknown")
+    names = []
+    for device in strategy.extended.worker_devices:
+        spec = tf.DeviceSpec.from_string(device)
+        name = f"{spec.device_type}:{spec.device_index}"
+        model = models.get(name) or models.get(spec.device_type, "unknown")
+        names.append(f"{name} ({model})")
+    return names
+
+
+def _commit(repository):
+    """The commit of a checkout; None of all where there is no git, or no checkout."""
+    unknown = {"commit": None, "modified": None}
+    if not (repository / ".git").exists():  # It may lie in a checkout of others.
+        return unknown
+    try:
+        commit = _git(repository, "rev-parse", "HEAD")
+        changes = _git(repository, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return unknown
+    return {"commit": commit, "modified": bool(changes)}
+
+
+def _git(repository, *arguments):
+    return subprocess.run(
+        ["git", "-C", repository, *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=10,
+        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+    ).stdout.strip()

@@ -1,0 +1,46 @@
+"""What a run computes with is known, with and without git."""
+
+import json
+import subprocess
+
+import numpy as np
+import tensorflow as tf
+
+from configs.schema import Runtime
+from strategy import create_strategy, environment
+from strategy.environment import _commit
+
+
+def test_versions_devices_and_precision_are_told():
+    facts = environment(create_strategy(Runtime(replicas=2)), "mixed_bfloat16")
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["versions"]["tensorflow"] == tf.__version__
+    assert facts["versions"]["numpy"] == np.__version__
+    assert {"av", "opencv-python-headless", "cuda", "cudnn"} <= facts["versions"].keys()
+    assert (facts["replicas"], facts["precision"]) == (2, "mixed_bfloat16")
+    assert [device[:6] for device in facts["devices"]] == ["CPU:0 ", "CPU:1 "]
+
+
+def git(folder, *arguments):
+    author = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    command = ["git", "-C", folder, *author, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_the_commit_of_the_checkout_and_whether_it_was_modified(tmp_path, monkeypatch):
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    git(tmp_path, "init")
+    (tmp_path / "file").write_text("a")
+    git(tmp_path, "add", "file")
+    git(tmp_path, "commit", "-m", "a")
+    commit = git(tmp_path, "rev-parse", "HEAD").strip()
+    assert _commit(tmp_path) == {"commit": commit, "modified": False}
+    (tmp_path / "untracked").touch()
+    assert _commit(tmp_path)["modified"] is False
+    (tmp_path / "file").write_text("b")
+    assert _commit(tmp_path)["modified"] is True
+    unknown = {"commit": None, "modified": None}
+    assert _commit(inner) == unknown  # A checkout of something else.
+    monkeypatch.setenv("PATH", str(inner))
+    assert _commit(tmp_path) == unknown
