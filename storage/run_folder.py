@@ -171,7 +171,7 @@ class RunFolder:
         return text
 
     def check_files(self):
-        """Refuses a run of which config.json or run.json is missing.
+        """Refuses a run of which config.json or run.json is missing or damaged.
 
         Raises:
             ConfigError: names the file.
@@ -182,6 +182,7 @@ class RunFolder:
                     raise ConfigError(
                         f"{self / name} {MUST_BE_UNCHANGED}; it is not there."
                     )
+                read_json(self / name)
 
     def check_config(self, config):
         """Refuses a config with which this run cannot be continued.
