@@ -90,14 +90,14 @@ def test_a_full_standard_error_does_not_keep_it(start):
 
 
 def test_a_hang_that_holds_the_interpreters_lock_is_seen(start):
-    code = "Watchdog(0.2, grace=0.2).beat(); a_step_that_hangs_and_holds_the_lock()"
+    code = "Watchdog(2, grace=2).beat(); a_step_that_hangs_and_holds_the_lock()"
     _, end, output = start(code)
     assert end() == -signal.SIGALRM
     assert "in a_step_that_hangs_and_holds_the_lock" in output()
 
 
 def wait_until(condition):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -113,14 +113,14 @@ def state(process):
 
 
 def test_a_run_that_was_frozen_has_not_stalled(start, tmp_path):
-    """For twice as long as the watchdog waits."""
+    """For longer than the watchdog waits."""
     told = str(tmp_path / "end")
-    code = f"with Watchdog(2) as watchdog: steps_until({told!r}, watchdog)"
+    code = f"with Watchdog(8) as watchdog: steps_until({told!r}, watchdog)"
     process, end, output = start(code)
     wait_until(lambda: (tmp_path / "log").exists() and "step" in output())
     os.kill(process, signal.SIGSTOP)
     wait_until(lambda: state(process) == "T")
-    time.sleep(4)
+    time.sleep(9)
     steps = output().count("step")
     os.kill(process, signal.SIGCONT)
     wait_until(lambda: output().count("step") > steps)

@@ -64,7 +64,7 @@ class Run:
     def alive(self):
         return not self.code.exists()
 
-    def wait(self, seconds=180):
+    def wait(self, seconds=900):
         """Waits for the end; returns the exit code, or minus the signal."""
         end = time.monotonic() + seconds
         while self.alive:
@@ -72,7 +72,7 @@ class Run:
             time.sleep(0.01)
         return int(self.code.read_text())
 
-    def wait_until(self, condition, seconds=120):
+    def wait_until(self, condition, seconds=900):
         """Waits for a condition, which must come true before the run ends."""
         end = time.monotonic() + seconds
         while not condition():

@@ -47,10 +47,11 @@ def test_a_signal_is_obeyed_while_nothing_else_moves(start, undisturbed, tmp_pat
     run.wait_until(lambda: rows(workdir) == 5)
     run.signal(signal.SIGTERM)
     run.wait_until(lambda: "again to stop at once" in run.output())
-    time.sleep(1.5)
     assert run.alive and (rows(workdir), last_saved(workdir)) == (5, 4)
-    run.signal(signal.SIGTERM)
-    assert run.wait(5) == 75
+    while run.alive:  # Within a second of the first, another is taken for its echo.
+        run.signal(signal.SIGTERM)
+        time.sleep(0.1)
+    assert run.wait() == 75
     assert "the same command goes on after step 4" in run.output()
     finish(start, workdir)
     assert_undisturbed(workdir, undisturbed)
@@ -61,7 +62,7 @@ def test_a_run_that_ends_does_not_wait_for_what_hangs(start, undisturbed, tmp_pa
     workdir = tmp_path / "run"
     faults = [["clip read", 20, "hang"], ["step done", 2, "terminate once it hangs"]]
     run = start(workdir, faults)
-    assert run.wait(60) == 75
+    assert run.wait() == 75
     assert last_saved(workdir) == rows(workdir)
     finish(start, workdir)
     assert_undisturbed(workdir, undisturbed)
@@ -69,10 +70,10 @@ def test_a_run_that_ends_does_not_wait_for_what_hangs(start, undisturbed, tmp_pa
 
 def test_a_hang_ends_in_stacks_and_an_exit(start, undisturbed, tmp_path):
     workdir = tmp_path / "run"
-    patience = ["--checkpoints.stall_minutes=0.5"]
+    patience = ["--checkpoints.stall_minutes=1"]
     run = start(workdir, [["clip read", 30, "hang"]], flags=patience)
     assert run.wait() == 1
-    assert "No sign of progress for 0:00:30" in run.output()
+    assert "No sign of progress for 0:01:00" in run.output()
     assert "_read_one" in run.output() and "in train\n" in run.output()
     finish(start, workdir)
     assert_undisturbed(workdir, undisturbed)
