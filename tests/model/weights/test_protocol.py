@@ -27,7 +27,7 @@ def test_it_is_read_as_it_was_written():
         {"precision": "int8"},
         {"shuffle_frames": 1},
         {"seed": -1},
-        {"clips": object()},
+        {"clips": {1, 2}},
     ],
     ids=str,
 )
