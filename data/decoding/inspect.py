@@ -16,7 +16,7 @@ import time
 import av
 import cv2
 
-from data.decoding.errors import DecodeError
+from data.decoding.errors import DecodeError, NotAVideo
 from data.decoding.truncation import is_cut_off
 from data.decoding.whole_files import Disagreement, by_both, by_opencv, by_pyav
 
@@ -43,6 +43,8 @@ def inspect_video(path, *, alive=lambda: None):
     """
     try:
         facts = by_both(path, alive=alive)
+    except NotAVideo:
+        raise
     except (Disagreement, DecodeError) as difference:
         try:
             note = f"read by PyAV, which takes longer: by OpenCV it {difference}"

@@ -7,13 +7,18 @@ FFmpeg, gives the same (see `data.decoding.witnesses`).
 
 import os
 
+from data.decoding.formats import FORMATS, PROTOCOLS
+
 # FFmpeg and OpenCV look at these when the first video is opened. Only fatal errors are
 # printed, instead of a line for every damaged macroblock. Between two pictures of
 # slides or a screen recording lie many thousand packets of sound; OpenCV gives up after
-# 4096. A file that is really a playlist must not open other addresses.
+# 4096. A file that is really a playlist must not open others.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "8")
 os.environ.setdefault("OPENCV_FFMPEG_READ_ATTEMPTS", str(10**9))
-os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "protocol_whitelist;file")
+os.environ.setdefault(
+    "OPENCV_FFMPEG_CAPTURE_OPTIONS",
+    f"protocol_whitelist;{PROTOCOLS}|format_whitelist;{FORMATS}",
+)
 
 import cv2
 

@@ -12,9 +12,12 @@ import threading
 
 import av
 import numpy as np
+from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
-from data.decoding.errors import DecodeError
+from data.decoding.errors import DecodeError, NotAVideo
+from data.decoding.formats import FORMATS, PROTOCOLS
+from data.decoding.time_stamps import number_of
 
 # What PyAV raises on files that it cannot read, and on names and texts in them.
 UNREADABLE = (av.FFmpegError, OSError, ValueError, LookupError, RuntimeError)
@@ -23,7 +26,8 @@ UNREADABLE = (av.FFmpegError, OSError, ValueError, LookupError, RuntimeError)
 NEARLY_SQUARE = 1.02
 # Beyond that a pixel's shape is taken for a mistake in the header.
 LONGEST_PIXEL = 4
-SEEK_ATTEMPTS = 4
+# How often a seek is tried, each time further back by at least so many frames.
+SEEK_ATTEMPTS, SEEK_BACK = 6, 16
 
 
 class Converter(threading.local):
@@ -48,20 +52,23 @@ class AvVideo:
         pixel_aspect: width of a stored pixel as it is shown, in units of its height.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, shape=None):
         """Opens a file.
 
         Args:
             path: the file.
+            shape: (height, width) that `image` brings all frames to; None takes that of
+                the first one.
 
         Raises:
+            NotAVideo: it holds a picture that goes with sound.
             DecodeError: FFmpeg finds no video in it.
         """
         try:
             self._container = av.open(
                 # An absolute path is no address, whatever colons the name holds.
                 os.path.abspath(path),
-                options={"protocol_whitelist": "file"},
+                options={"protocol_whitelist": PROTOCOLS, "format_whitelist": FORMATS},
                 metadata_errors="replace",
             )
         except UNREADABLE as error:
@@ -70,10 +77,13 @@ class AvVideo:
         if self._stream is None:
             self.close()
             raise DecodeError("holds no video that can be opened")
+        if self._stream.disposition & Disposition.attached_pic:
+            self.close()
+            raise NotAVideo("holds a cover picture and no video")
         # Whole clips are decoded side by side; FFmpeg's threads would only compete.
         self._stream.codec_context.thread_count = 1
         self._rotation = self._matrix = None  # of the last frame
-        self._size = None  # (width, height) that all frames are brought to
+        self._shape = shape
         self.header_frames = self._stream.frames
         self.fps = float(self._stream.average_rate or 0)
         self.codec = self._stream.codec_context.codec_tag
@@ -129,8 +139,10 @@ class AvVideo:
             uint8 [height, width, 3], blue, green, red; a view that is not contiguous
             where the frame is turned. All have the size of the first one.
         """
-        self._size = self._size or (frame.width, frame.height)
-        width, height = self._size
+        matrix = self._matrix_of(frame)
+        height, width = frame.height, frame.width
+        if self._shape:  # As shown: the frame is not yet turned.
+            height, width = self._shape[:: -1 if self.is_turned(frame) else 1]
         converted = CONVERTER.of_thread.reformat(
             # OpenCV's interpolation, of colours that are stored at half the size.
             frame,
@@ -139,7 +151,9 @@ class AvVideo:
             format="bgr24",
             interpolation="BICUBIC",
         )
-        return upright(converted.to_ndarray(), self._matrix_of(frame))
+        image = upright(converted.to_ndarray(), matrix)
+        self._shape = self._shape or image.shape[:2]
+        return image
 
     def luma(self, frame):
         """The brightness of a frame's pixels as they are stored, at almost no cost.
@@ -209,14 +223,17 @@ def upright(image, matrix):
     return image[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
 
 
-def read_frames(path, numbers, *, seek_points):
+def read_frames(path, numbers, *, shape=None, first_stamp=0, stamp_step=0.0):
     """Decodes chosen frames of a file.
 
     Args:
         path: the file.
         numbers: int [n], frame numbers from 0, ascending, none twice.
-        seek_points: list of (number, pts) of frames, ascending, from which decoding may
-            begin; without one it begins at the start of the file.
+        shape: (height, width) that all frames are brought to; None takes that of the
+            first one decoded.
+        first_stamp: time stamp of frame 0.
+        stamp_step: time from one frame to the next, in units of the time stamps. Frames
+            are then found by it; with 0.0 the file is decoded from its start.
 
     Yields:
         uint8 [height, width, 3], blue, green, red, for each number.
@@ -224,41 +241,60 @@ def read_frames(path, numbers, *, seek_points):
     Raises:
         DecodeError: a frame is missing or cannot be decoded.
     """
-    points = {pts: number for number, pts in seek_points if number <= numbers[0]}
-    with AvVideo(path) as video:
-        frames = _from_point(video, points) if points else enumerate(video)
-        if frames is None:  # A seek failed: slower, but the same frames.
-            yield from read_frames(path, numbers, seek_points=())
-            return
+    done = 0
+    with AvVideo(path, shape) as video:
+        frames = enumerate(video)
+        if stamp_step:
+            frames = _sought(video, numbers[0], first_stamp, stamp_step)
         for wanted in numbers:
             frame = next((frame for number, frame in frames if number == wanted), None)
             if frame is None:
-                raise DecodeError(f"frame {wanted} is missing")
-            yield np.ascontiguousarray(video.image(frame))
-
-
-def _from_point(video, points):
-    """Frames of a video from one of the last seek points on.
-
-    Args:
-        video: the `AvVideo`.
-        points: pts -> number of frames, ascending.
-
-    Returns:
-        An iterator of (number, av.VideoFrame); None where no point was found.
-    """
-    # Some containers find a place by when a frame is decoded, which is before it is
-    # shown, and go to the key frame after the one that was meant.
-    for timestamp in list(points)[: -1 - SEEK_ATTEMPTS : -1]:
-        video.seek(timestamp)
-        frames = iter(video)
-        for frame in frames:
-            if frame.pts in points:
-                first = (points[frame.pts], frame)
-                return itertools.chain([first], enumerate(frames, first[0] + 1))
-            if frame.pts is None or frame.pts > timestamp:
                 break
-    return None
+            done += 1
+            yield np.ascontiguousarray(video.image(frame))
+    if done < len(numbers) and stamp_step:
+        # The seek failed, or frames are lost after one: slower, but the same frames.
+        yield from read_frames(path, numbers[done:], shape=shape)
+    elif done < len(numbers):
+        raise DecodeError(f"frame {numbers[done]} is missing")
+
+
+def _sought(video, wanted, first, step):
+    """Yields (number, av.VideoFrame) from a key frame at or before `wanted` on.
+
+    Nothing where a seek finds none; it ends where a number is left out, as some
+    decoders do after a seek.
+    """
+    back = 0
+    for _ in range(SEEK_ATTEMPTS):
+        target = max(wanted - back, 0)
+        video.seek(first + round(target * step))
+        frames, landed = iter(video), wanted + 1
+        for frame in frames:
+            if frame.pts is None:
+                return
+            landed = number_of(frame.pts, first, step)
+            if landed > wanted:
+                break
+            if frame.key_frame:
+                yield from _unbroken(itertools.chain([frame], frames), first, step)
+                return
+        if target == 0:
+            return
+        # Some containers find a place by when a frame is decoded, which is before it
+        # is shown, and go to a key frame after the one that was meant.
+        back += max(2 * (landed - wanted), SEEK_BACK)
+
+
+def _unbroken(frames, first, step):
+    """Yields (number, frame) of frames until one is missing."""
+    before = None
+    for frame in frames:
+        number = None if frame.pts is None else number_of(frame.pts, first, step)
+        if number is None or before is not None and number != before + 1:
+            return
+        yield number, frame
+        before = number
 
 
 def _pixel_aspect(ratio):

@@ -24,8 +24,24 @@ def is_cut_off(path, count, header_frames):
         start = file.read(12)
         size = file.seek(0, os.SEEK_END)
         if start[:4] == b"RIFF":
-            return int.from_bytes(start[4:8], "little") + 8 > size
+            return _end_of_chunks(file, size) > size
         return start[4:8] == b"ftyp" and _end_of_boxes(file, size) > size
+
+
+def _end_of_chunks(file, size):
+    """Where the last RIFF chunk of an AVI file ends by its header.
+
+    Beyond one gigabyte a file has several (OpenDML AVI File Format Extensions).
+    """
+    position = 0
+    while position + 8 <= size:
+        file.seek(position)
+        header = file.read(8)
+        if header[:4] != b"RIFF":
+            break
+        length = int.from_bytes(header[4:], "little")
+        position += 8 + length + length % 2
+    return position
 
 
 def _end_of_boxes(file, size):

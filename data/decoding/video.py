@@ -34,7 +34,13 @@ def read_clip(path, video, *, frames, regions, size, flip=False, out):
     if video.decoder == "opencv":
         images = opencv.read_frames(path, wanted, seek=video.seek_exact)
     else:
-        images = pyav.read_frames(path, wanted, seek_points=video.seek_points)
+        images = pyav.read_frames(
+            path,
+            wanted,
+            shape=shape,
+            first_stamp=video.first_stamp,
+            stamp_step=video.stamp_step,
+        )
     scratch = np.empty((size, size, 3), np.uint8)
     for number, slot, image in zip(wanted, first, images, strict=True):
         _check(image, number, shape)

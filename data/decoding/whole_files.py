@@ -3,6 +3,7 @@
 The result of each function is a dict with the fields of `data.scan.video.Video`.
 """
 
+import dataclasses
 import itertools
 import math
 import zlib
@@ -12,16 +13,18 @@ import cv2
 from data.decoding.errors import DecodeError
 from data.decoding.opencv import open_video
 from data.decoding.pyav import AvVideo, read_frames
-from data.decoding.witnesses import same_frame
+from data.decoding.time_stamps import even_step, is_beat
+from data.decoding.witnesses import Witness
 
-PROBES = 4  # places at which a seek is compared with reading from the start
+PROBES = 3  # places at which a seek is compared with reading from the start
 # Colours are compared every so many frames, brightness at all of them.
 COLOURS_EVERY = 64
 # From here on two frames of eight are compared, and those at which something changes:
 # getting at pixels costs as much as decoding, and a recording may last for hours.
 ALL_COMPARED, EVERY = 64, 8
-# How far apart the frames are at which PyAV may begin, and how many there may be.
-SEEK_DISTANCE, SEEK_POINTS = 16, 1024
+# A seek decodes from the key frame before. Where those are further apart than so many
+# frames, it is hardly quicker than reading from the start.
+FARTHEST_KEY_FRAME = 3000
 
 
 class Disagreement(Exception):
@@ -39,8 +42,8 @@ def by_both(path, *, alive):
         Disagreement: they do not.
         DecodeError: one of the two decodes nothing, or not a frame.
     """
-    with AvVideo(path) as witness:
-        return _by_opencv(path, witness, alive)
+    with AvVideo(path) as video:
+        return _by_opencv(path, Witness(video), alive)
 
 
 def by_opencv(path, *, alive):
@@ -58,122 +61,169 @@ def by_pyav(path, *, alive):
     Raises:
         DecodeError: there is no frame that can be decoded.
     """
-    sums, points, first, last = {}, [], None, -math.inf
+    sums, stamps, shape, turned = {}, [], None, False
     with AvVideo(path) as video:
         for number, frame in enumerate(video):
+            stamps.append(frame.pts)
             if _is_compared(number):
                 image = video.image(frame)
                 sums[number] = _checksum(image)
-                if first is None:
-                    first = image.shape[:2], video.is_turned(frame)
-            in_order = frame.pts is not None and last < frame.pts
-            last = frame.pts if in_order else math.inf  # never in order again
-            if frame.key_frame and in_order:
-                if not points or number - points[-1][0] >= SEEK_DISTANCE:
-                    points.append((number, frame.pts))
+                shape, turned = image.shape[:2], video.is_turned(frame)
             alive()
         if not sums:
             raise DecodeError("holds no frame that can be decoded")
-        count = number + 1
-        points = points[:: math.ceil(len(points) / SEEK_POINTS) or 1]
-        if last == math.inf or not _points_are_exact(path, sums, count, points):
-            points = []
+        place = {"shape": shape, "first_stamp": 0, "stamp_step": 0.0}
+        if None not in stamps and stamps == sorted(stamps):
+            place |= {"first_stamp": stamps[0], "stamp_step": even_step(stamps)}
+        if not _finds_frames(path, sums, place, alive):
+            place["stamp_step"] = 0.0
         return {
             "decoder": "pyav",
-            "frames": count,
-            **_sizes(*first, video.pixel_aspect),
+            "frames": len(stamps),
+            **_sizes(shape, turned, video.pixel_aspect),
             "fps": video.fps,
             "codec": _printable(video.codec),
             "header_frames": video.header_frames,
-            "seek_exact": bool(points),
-            "seek_points": points,
+            "seek_exact": place["stamp_step"] > 0,
+            "first_stamp": place["first_stamp"],
+            "stamp_step": place["stamp_step"],
         }
 
 
 def _by_opencv(path, witness, alive):
     capture = open_video(path)
     header_frames = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-    sums, shape, turned, count = _read_through(capture, witness, alive)
-    probed = {1, *((2 * i + 1) * count // (2 * PROBES) for i in range(PROBES))}
-    # Where a seek is not exact, it mostly fails near the start, or everywhere.
-    probed = {n if n < ALL_COMPARED else n - n % EVERY for n in probed}
-    aspect = witness.pixel_aspect if witness else 1.0
     fps = capture.get(cv2.CAP_PROP_FPS)
+    fps = fps if math.isfinite(fps) else 0.0
+    through = _read_through(capture, witness, alive)
+    turned, aspect = (witness.turned, witness.aspect) if witness else (False, 1.0)
     return {
         "decoder": "opencv",
-        "frames": count,
-        **_sizes(shape, turned, aspect),
-        "fps": fps if math.isfinite(fps) else 0.0,
+        "frames": through.frames,
+        **_sizes(through.shape, turned, aspect),
+        "fps": fps,
         "codec": _letters(int(capture.get(cv2.CAP_PROP_FOURCC))),
         "header_frames": header_frames,
-        "seek_exact": all(_seek_is_exact(capture, sums, n) for n in sorted(probed)),
+        "seek_exact": through.may_seek(fps) and _seeks(capture, through, alive),
     }
 
 
-def _read_through(capture, witness, alive):
-    """Reads all frames, and compares them with those of the witness if there is one.
+@dataclasses.dataclass
+class Through:
+    """What reading a file from its start to its end has shown.
 
-    Returns:
-        (number -> checksum of the frames that were looked at, (height, width), whether
-        frames are turned by a quarter, number of frames).
+    Attributes:
+        sums: number -> checksum of the frames that were looked at.
+        times: of the frames, in seconds, in the order in which they came; None where
+            one has none.
+        key_frames: numbers of frames from which decoding can begin.
+        shape: (height, width) of a frame.
+        frames: how many there are.
     """
-    frames = iter(witness) if witness else itertools.repeat(None)
-    sums, image, before, turned = {}, None, None, False
-    for number in itertools.count():
-        grabbed, frame = capture.grab(), next(frames, None)
+
+    sums: dict = dataclasses.field(default_factory=dict)
+    times: list = dataclasses.field(default_factory=list)
+    key_frames: list = dataclasses.field(default_factory=lambda: [0])
+    shape: tuple = ()
+    frames: int = 0
+
+    def note(self, frame):
+        """Counts the next frame, and notes what PyAV says of it if anything."""
+        if frame is not None:
+            self.times.append(frame.time)
+            if frame.key_frame:
+                self.key_frames.append(self.frames)
+        self.frames += 1
+
+    def may_seek(self, fps):
+        """Whether frame n is found by its time, n / fps after the first frame.
+
+        OpenCV seeks so. Where PyAV says nothing of times, only trying can tell.
+        """
+        ends = [*self.key_frames, self.frames]
+        if max(b - a for a, b in itertools.pairwise(ends)) > FARTHEST_KEY_FRAME:
+            return False
+        if not fps or None in self.times or len(self.times) < 2:
+            return True
+        # AVI files with B-frames have the right times in another order.
+        return is_beat(sorted(self.times), 1 / fps)
+
+
+def _read_through(capture, witness, alive):
+    """Reads all frames, and hears the witness on them if there is one."""
+    frames = iter(witness.video) if witness else itertools.repeat(None)
+    through, image = Through(), None
+    while True:
+        grabbed, frame, number = capture.grab(), next(frames, None), through.frames
         if witness and grabbed != (frame is not None):
             verb = "ends" if frame else "goes on"
             raise Disagreement(f"{verb} after {number} frames")
         if not grabbed:
             break
-        state = frame and (frame.interlaced_frame, frame.format.name, frame.width)
-        if _is_compared(number) or state != before:
+        changes = witness and witness.changes(frame)
+        if _is_compared(number) or changes:
             decoded, image = capture.retrieve(image)
             if not decoded:
                 raise DecodeError(f"has a frame {number} that cannot be decoded")
-            if frame:
-                colours = number % COLOURS_EVERY == 0 or state != before
-                _compare(number, image, frame, witness, colours)
-                turned = turned or witness.is_turned(frame)
-            sums[number] = _checksum(image)
-        before = state
+            through.sums[number] = checksum = _checksum(image)
+            if witness:
+                colours = changes or number % COLOURS_EVERY == 0
+                _hear(witness, number, image, checksum, frame, colours=colours)
+        through.note(frame)
         alive()
-    if not sums:
+    if not through.sums:
         raise DecodeError("holds no frame that can be decoded")
-    return sums, image.shape[:2], turned, number
+    through.shape = image.shape[:2]
+    return through
 
 
-def _compare(number, image, frame, witness, colours):
-    if not same_frame(image, frame, witness, colours=colours):
-        raise Disagreement(f"has other pixels in frame {number}")
+def _hear(witness, *about, colours):
+    objection = witness.objection(*about, colours=colours)
+    if objection:
+        raise Disagreement(objection)
 
 
 def _is_compared(number):
     return number < ALL_COMPARED or number % EVERY < 2
 
 
-def _seek_is_exact(capture, sums, number):
-    """Whether seeking to a frame gives that frame and then the next one."""
-    capture.set(cv2.CAP_PROP_POS_FRAMES, number)
-    for wanted in (number, number + 1):
-        if wanted in sums:
-            decoded, image = capture.read()
-            if not decoded or _checksum(image) != sums[wanted]:
-                return False
+def _probed(frames):
+    """Numbers of frames at which seeks are tried: most faults show near the start."""
+    probed = {1, frames - 1}
+    probed |= {(2 * i + 1) * frames // (2 * PROBES) for i in range(PROBES)}
+    return sorted({n if n < ALL_COMPARED else n - n % EVERY for n in probed})
+
+
+def _seeks(capture, through, alive):
+    """Whether OpenCV's seeks give the right frame and then the next one."""
+    for number in _probed(through.frames):
+        alive()
+        capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+        for wanted in (number, number + 1):
+            if wanted in through.sums:
+                decoded, image = capture.read()
+                if not decoded or _checksum(image) != through.sums[wanted]:
+                    return False
     return True
 
 
-def _points_are_exact(path, sums, count, points):
-    """Whether frames are the same from the start of the file as from seek points."""
-    probed = {min(n + 2, count - 1) for n, _ in points[:: len(points) // PROBES + 1]}
-    for number in sorted(probed & sums.keys()):
-        try:
-            [image] = read_frames(path, [number], seek_points=points)
-        except DecodeError:
-            return False
-        if _checksum(image) != sums[number]:
-            return False
-    return bool(points)
+def _finds_frames(path, sums, place, alive):
+    """Whether PyAV's seeks give the frames that reading from the start gives.
+
+    Args:
+        path: the file.
+        sums: number -> checksum of frames that were read from the start.
+        place: what `read_frames` needs to know to seek.
+        alive: called before each seek.
+    """
+    for number in _probed(max(sums) + 1):
+        alive()
+        numbers = sorted({number, number + 1} & sums.keys())
+        images = read_frames(path, numbers, **place) if numbers else ()
+        for wanted, image in zip(numbers, images, strict=True):
+            if _checksum(image) != sums[wanted]:
+                return False
+    return True
 
 
 def _sizes(shape, turned, pixel_aspect):

@@ -11,7 +11,7 @@ GRID = 16
 # The same frame gives the same pixels where both convert it to RGB in the same way, as
 # they do now, and differs by up to 2 levels on average where one of them interpolates
 # colours otherwise. Noise, black, or another place of the scene differ by more than 10.
-MEAN_DIFFERENCE = 4.0
+LEAST_DIFFERENCE, MEAN_DIFFERENCE = 0.5, 4.0
 # Where only a part of the picture is broken, the mean over all of it may stay small.
 OUTLIER, OUTLIERS = 40, 1 / 32
 # Blue, green and red to brightness by ITU-R BT.601, as both convert it.
@@ -21,6 +21,64 @@ FULL_RANGE = np.arange(256, dtype=np.float32)
 LIMITED_RANGE = (np.clip(FULL_RANGE, 16, 235) - 16) * np.float32(255 / 219)
 # Rounding of three colours, on average and at a pixel where they are saturated.
 MEAN_ROUNDING, ROUNDING = 1.5, 12
+MOVEMENT = 16  # levels by which a pixel changes where something moves
+
+
+class Witness:
+    """PyAV's frames of a file, and what they say against those of OpenCV.
+
+    Attributes:
+        video: the `AvVideo`.
+        aspect: the shape of a stored pixel, see `AvVideo.pixel_aspect`.
+        turned: whether the frames are turned by a quarter to be shown.
+    """
+
+    def __init__(self, video):
+        """Begins at the first frame.
+
+        Args:
+            video: an `AvVideo`, just opened.
+        """
+        self.video, self.aspect, self.turned = video, video.pixel_aspect, False
+        self._kind = None  # of the frame before
+        self._last = None  # (number, OpenCV's checksum, brightness) of the one compared
+
+    def changes(self, frame):
+        """Whether a frame is of another format or size than the one before."""
+        kind = frame.format.name, frame.width, frame.height
+        changes, self._kind = kind != self._kind, kind
+        if changes:
+            self.turned = self.video.is_turned(frame)
+        return changes
+
+    def objection(self, number, image, checksum, frame, *, colours):
+        """Why OpenCV's pixels of a frame cannot be believed; None if they can.
+
+        Args:
+            number: of the frame.
+            image: uint8 [height, width, 3], blue, green, red, by OpenCV.
+            checksum: of the image.
+            frame: PyAV's, with the same number.
+            colours: whether colours are compared in any case.
+        """
+        if frame.interlaced_frame:
+            # Where little moves, what OpenCV then makes of it looks right at a glance.
+            return f"cannot be relied on for interlaced frames, as {number} is"
+        if not same_frame(image, frame, self.video, colours=colours):
+            return f"has other pixels in frame {number}"
+        luma = self.video.luma(frame)
+        lines = None if luma is None else luma[::8].astype(np.int16)
+        last, self._last = self._last, (number, checksum, lines)
+        if last and last[:2] == (number - 1, checksum) and _moves(last[2], lines):
+            return f"repeats frame {number - 1} where another follows"
+        return None
+
+
+def _moves(before, now):
+    """Whether something moves between the brightness of two frames."""
+    if before is None or now is None or before.shape != now.shape:
+        return False
+    return bool(np.abs(now - before).max() > MOVEMENT)
 
 
 def same_frame(image, frame, video, *, colours):
@@ -39,9 +97,12 @@ def same_frame(image, frame, video, *, colours):
     expected = video.image(frame)
     if expected.shape != image.shape:
         return False
-    difference = np.abs(_grid(image).astype(np.int16) - _grid(expected))
+    expected = _grid(expected).astype(np.int16)
+    difference = np.abs(_grid(image) - expected)
     broken = np.mean(difference.max(axis=-1) > OUTLIER)
-    return bool(difference.mean() <= MEAN_DIFFERENCE and broken <= OUTLIERS)
+    # A dark or dull picture differs little from any other such one.
+    allowed = np.clip(expected.std() / 8, LEAST_DIFFERENCE, MEAN_DIFFERENCE)
+    return bool(difference.mean() <= allowed and broken <= OUTLIERS)
 
 
 def _same_brightness(image, stored, kind):

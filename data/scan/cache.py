@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import os
+import stat
 from pathlib import Path
 
 from absl import logging
@@ -82,12 +83,17 @@ class ScanCache:
     def get(self, path):
         """`Video` of a file that has not changed since it was scanned, else None."""
         entry = self._entries.get(self._key(path))
-        return entry.video if entry and entry.file == _state(path) else None
+        return entry.video if entry and entry.file == state_of(path) else None
 
-    def put(self, path, video):
-        """Remembers what a file holds in its present state."""
-        state = _state(path)
-        if state is not None:
+    def put(self, path, video, *, state):
+        """Remembers what a file holds, unless it has changed meanwhile.
+
+        Args:
+            path: of the file.
+            video: `Video`, what was found in it.
+            state: `state_of` the file before it was looked at.
+        """
+        if state is not None and state == state_of(path):
             self._entries[self._key(path)] = Entry(state, video)
 
     def save(self):
@@ -148,7 +154,9 @@ def load_own(path, form):
     """
     try:
         if _is_of_another_user(path):
-            logging.warning("%s is another user's: scanning again.", path)
+            logging.warning(
+                "%s is another user's, or anyone may write it: scanning again.", path
+            )
             return None
         return decode(path.read_bytes(), form)
     except OSError:
@@ -161,12 +169,13 @@ def load_own(path, form):
 def _is_of_another_user(path):
     """Whether another user could have written a file: what it says may be wrong."""
     try:
-        return os.stat(path).st_uid != os.geteuid()
+        status = os.stat(path)
     except OSError:
         return False
+    return status.st_uid != os.geteuid() or bool(status.st_mode & stat.S_IWOTH)
 
 
-def _state(path):
+def state_of(path):
     """Size in bytes and modification time; None for a file that is gone."""
     try:
         status = os.stat(path)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from tqdm import tqdm
 
 from data.decoding.reader import thread_count
+from data.scan.cache import state_of
 from data.scan.decoder_process import CRASH, SLOW, DecoderProcess
 from data.scan.video import Video
 
@@ -84,9 +85,9 @@ def _decode(paths, cache, processes, after_video):
         idle.put(decoder)
 
     def scan(path):
-        decoder = idle.get()
+        decoder, state = idle.get(), state_of(path)
         try:
-            return path, scan_file(path, decoder)
+            return path, scan_file(path, decoder), state
         finally:
             idle.put(decoder)
 
@@ -95,10 +96,10 @@ def _decode(paths, cache, processes, after_video):
     try:
         tasks = as_completed([threads.submit(scan, path) for path in paths])
         for task in tqdm(tasks, "scan", len(paths), unit="video", disable=None):
-            path, video = task.result()
+            path, video, state = task.result()
             found[path] = video
             if not video.reason.startswith((SLOW, CRASH)):
-                cache.put(path, video)
+                cache.put(path, video, state=state)
             after_video()
             if time.monotonic() - saved > SAVE_EVERY:
                 cache.save()

@@ -24,7 +24,9 @@ class Video:
         header_frames: how many frames there are according to the header.
         decoder: which library reads the frames.
         seek_exact: whether seeking to a frame gives that frame.
-        seek_points: (number, time stamp) of frames from which PyAV may begin.
+        first_stamp: time stamp of the first frame, where PyAV reads the frames.
+        stamp_step: time from one frame to the next in units of the time stamps, where
+            PyAV may seek by it; else 0.0.
         note: what is unusual about a good video; empty for most.
         reason: why the video is bad; empty for a good one.
     """
@@ -39,7 +41,8 @@ class Video:
     header_frames: Count = 0
     decoder: Literal["opencv", "pyav"] = "opencv"
     seek_exact: bool = True
-    seek_points: tuple[tuple[Count, int], ...] = ()
+    first_stamp: int = 0
+    stamp_step: Annotated[float, Meta(ge=0)] = 0.0
     note: str = ""
     reason: str = ""
 
@@ -50,6 +53,3 @@ class Video:
             raise ValueError(f"a bad video must have no frames, not {self.frames}")
         if self.frames and not all(sizes):
             raise ValueError(f"a good video must have sizes above 0, not {sizes}")
-        numbers = [number for number, _ in self.seek_points]
-        if numbers != sorted({n for n in numbers if n < self.frames}):
-            raise ValueError("seek points must be ascending frames of the video")

@@ -22,6 +22,9 @@ MP4 = {
 }
 AVI = {
     "whole": (b"RIFF" + (92).to_bytes(4, "little") + bytes(92), False),
+    "second gigabyte": (b"RIFF\4\0\0\0AVI " * 2, False),
+    "half a second gigabyte": (b"RIFF\4\0\0\0AVI RIFF\x50\0\0\0AVIX", True),
+    "something behind the end": (b"RIFF\4\0\0\0AVI junk\xff\xff\xff\xff", False),
     "half": (b"RIFF" + (92).to_bytes(4, "little") + bytes(50), True),
     "other containers only estimate": (b"\x1a\x45\xdf\xa3" + bytes(90), False),
 }

@@ -42,7 +42,7 @@ def read(path, frames, regions=(WHOLE,), size=8, video=COUNTING, flip=False, **f
         {"seek_exact": True},
         {"seek_exact": False},
         {"decoder": "pyav"},
-        {"decoder": "pyav", "seek_points": ((0, 0), (5, 5), (18, 18))},
+        {"decoder": "pyav", "stamp_step": 1.0},
     ],
 )
 @pytest.mark.parametrize(

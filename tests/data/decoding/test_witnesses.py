@@ -107,13 +107,110 @@ def test_pixels_are_those_of_a_player(files, name):
 @pytest.mark.parametrize("name", [n for n in FORMATS if FORMATS[n][1] == "pyav"])
 def test_pyav_seeks_to_the_right_frames(files, name):
     path = files / name
-    facts = inspect_video(path)
-    straight = list(pyav.read_frames(path, range(facts["frames"]), seek_points=()))
-    assert facts["seek_exact"] and facts["seek_points"]
+    video = Video(**inspect_video(path))
+    straight = list(pyav.read_frames(path, range(video.frames)))
+    assert video.seek_exact and video.stamp_step > 0
 
-    for number in range(facts["frames"]):
-        [image] = pyav.read_frames(path, [number], seek_points=facts["seek_points"])
+    for number in range(video.frames):
+        place = {"first_stamp": video.first_stamp, "stamp_step": video.stamp_step}
+        [image] = pyav.read_frames(path, [number], **place)
         assert (image == straight[number]).all()
+
+
+LONG = ("-f", "lavfi", "-i", "testsrc2=size=160x96:rate=25:duration=12")
+HARD_TO_SEEK = {
+    # After a seek FFmpeg leaves out B-frames of interlaced MPEG-4.
+    "b_frames.avi": ("-flags", "+ilme+ildct", "-c:v", "mpeg4", "-bf", "2"),
+    "b_frames.mp4": ("-flags", "+ilme+ildct", "-c:v", "mpeg4", "-bf", "2", "-g", "24"),
+    "b_frames.mkv": ("-flags", "+ilme+ildct", "-c:v", "mpeg4", "-bf", "2"),
+    "open_gop.ts": ("-flags", "+ilme+ildct", "-c:v", "mpeg2video", "-bf", "2"),
+    # Ten frames are missing near the end, so that later ones come too early.
+    "late_gap.ts": ("-vf", "select=not(between(n\\,270\\,279))", *("-c:v", "libx264")),
+    "late_gap.mkv": ("-vf", "select=not(between(n\\,270\\,279))", "-c:v", "libx264"),
+    "lost_frame.avi": ("-vf", "select=not(eq(n\\,290))", "-c:v", "mpeg4"),
+}
+
+
+@pytest.mark.parametrize("name", HARD_TO_SEEK)
+def test_no_seek_gives_another_frame(files, tmp_path, name):
+    path = tmp_path / name
+    ffmpeg(*LONG, *HARD_TO_SEEK[name], "-vsync", "passthrough", path)
+    video = Video(**inspect_video(path))
+    frames = whole_frames(path, video)
+    numbers = np.random.default_rng(0).permutation(np.arange(1, video.frames))[:25]
+    for number in (*numbers, video.frames - 1, video.frames - 5, 285):
+        clip = np.zeros((1, 1, 3, 96, 96), np.uint8)
+        regions = [(0, 0, 96, 96)]
+        read_clip(path, video, frames=[number], regions=regions, size=96, out=clip)
+        np.testing.assert_array_equal(clip[0, 0].transpose(1, 2, 0), frames[number])
+
+
+@pytest.mark.parametrize("level", [1.0, 0.03], ids=["small object", "dark"])
+def test_interlaced_video_in_which_little_can_be_seen(files, tmp_path, level):
+    """OpenCV's black, or its repeated frame, then looks nearly right."""
+    picture = np.full((1, 96, 160, 3), 100 * level, np.uint8)
+    frames = picture.repeat(40, axis=0)
+    for number, frame in enumerate(frames):
+        frame[40:50, 2 * number : 2 * number + 10] = 220 * level
+    write_video(tmp_path / "plain.avi", frames, codec="MJPG")
+    for name, flags in (("a.ts", ()), ("b.ts", ("-flags", "+ilme+ildct"))):
+        options = ("-c:v", "mpeg2video", "-q:v", "2", *flags)
+        ffmpeg("-i", tmp_path / "plain.avi", *options, tmp_path / name)
+    (tmp_path / "list").write_text("file a.ts\nfile b.ts\n")
+    path = tmp_path / "both.ts"
+    ffmpeg("-f", "concat", "-i", tmp_path / "list", "-c", "copy", path)
+    video = Video(**inspect_video(path))
+
+    assert video.decoder == "pyav" and "interlaced frames" in video.note
+    expected = player_frames(path, 96, 160)[:, :, :96]
+    found = whole_frames(path, video)
+    assert np.abs(found.astype(np.int16) - expected).mean() < 3
+
+
+def test_size_that_changes_is_brought_to_the_first_one(files, tmp_path):
+    for name, width in (("a.ts", 160), ("b.ts", 192)):
+        source = f"testsrc2=size={width}x96:rate=25:duration=3"
+        options = ("-c:v", "mpeg2video", "-flags", "+ilme+ildct")
+        ffmpeg("-f", "lavfi", "-i", source, *options, tmp_path / name)
+    (tmp_path / "list").write_text("file a.ts\nfile b.ts\n")
+    path = tmp_path / "both.ts"
+    ffmpeg("-f", "concat", "-i", tmp_path / "list", "-c", "copy", path)
+    video = Video(**inspect_video(path))
+
+    for number in (10, video.frames - 8):
+        clip = np.zeros((1, 1, 3, 32, 32), np.uint8)
+        regions = [(0, 0, 96, 160)]
+        read_clip(path, video, frames=[number], regions=regions, size=32, out=clip)
+        assert clip.any()
+
+
+PLAYLISTS = {
+    "list.m3u8": "#EXTM3U\n#EXTINF:1\nplain.mp4\n#EXT-X-ENDLIST\n",
+    "list.mp4": "ffconcat version 1.0\nfile plain.mp4\n",
+    "list.sdp": "v=0\nc=IN IP4 127.0.0.1\nm=video 5000 RTP/AVP 96\n",
+}
+
+
+@pytest.mark.parametrize("name", [*PLAYLISTS, "picture%02d.png"])
+def test_file_that_names_others_does_not_open_them(files, tmp_path, name):
+    (tmp_path / "plain.mp4").write_bytes((files / "plain.mp4").read_bytes())
+    ffmpeg("-i", files / "plain.mp4", "-frames:v", 3, tmp_path / "picture%02d.png")
+    (tmp_path / name).write_text(PLAYLISTS.get(name, "x"))
+
+    for function in (open_video, pyav.AvVideo, inspect_video):
+        with pytest.raises(DecodeError, match="no video"):
+            function(tmp_path / name)
+
+
+def test_cover_picture_is_no_video(files, tmp_path):
+    ffmpeg("-i", files / "plain.mp4", "-frames:v", 1, tmp_path / "cover.png")
+    sound = ("-f", "lavfi", "-i", "sine=duration=1")
+    cover = ("-i", tmp_path / "cover.png", "-map", "0", "-map", "1", "-c:v", "copy")
+    options = ("-disposition:v:0", "attached_pic", tmp_path / "song.m4a")
+    ffmpeg(*sound, *cover, *options)
+
+    with pytest.raises(DecodeError, match="cover picture"):
+        inspect_video(tmp_path / "song.m4a")
 
 
 def test_file_that_becomes_interlaced_halfway_is_read_by_pyav(files, tmp_path):
@@ -125,7 +222,7 @@ def test_file_that_becomes_interlaced_halfway_is_read_by_pyav(files, tmp_path):
     ffmpeg("-f", "concat", "-i", tmp_path / "list", "-c", "copy", path)
     video = Video(**inspect_video(path))
 
-    assert "other pixels in frame 3" in video.note  # the second part begins
+    assert "interlaced frames, as 3" in video.note  # the second part begins
     frames = whole_frames(path, video)
     expected = player_frames(path, 96, 160)[:, :, :96].astype(np.int16)
     assert len(frames) == len(expected) > 50
@@ -217,7 +314,8 @@ def test_decoder_that_goes_wrong_in_silence_is_found_out(scene, monkeypatch, cha
     deceive(monkeypatch, change)
 
     facts = inspect_video(scene)
-    assert facts["decoder"] == "pyav" and "other pixels" in facts["note"]
+    assert facts["decoder"] == "pyav"
+    assert "other pixels" in facts["note"] or "repeats frame" in facts["note"]
     assert honest["decoder"] == "opencv" and facts["frames"] == honest["frames"] == 40
 
 
@@ -257,7 +355,7 @@ def test_frames_of_a_long_video_do_not_pile_up(scene):
         inspect_video(scene, alive=count)
     finally:
         gc.enable()
-    assert len(alive) == 40 and max(alive) <= 5
+    assert len(alive) >= 40 and max(alive) <= 5
 
 
 CASES = {  # file -> frames, shown height and width

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from data.scan import ScanCache, Video
-from data.scan.cache import SCAN_FILE
+from data.scan.cache import SCAN_FILE, state_of
 
 VIDEO = Video(
     frames=3,
@@ -15,7 +15,8 @@ VIDEO = Video(
     fps=25.0,
     codec="MJPG",
     header_frames=4,
-    seek_points=((0, 0), (2, 9)),
+    first_stamp=-3,
+    stamp_step=0.5,
 )
 
 
@@ -34,7 +35,7 @@ def file(tmp_path):
 
 def saved(file):
     cache = ScanCache(file.parent)
-    cache.put(file, VIDEO)
+    cache.put(file, VIDEO, state=state_of(file))
     cache.save()
     return cache
 
@@ -63,6 +64,21 @@ def test_changed_file_is_unknown(file):
     assert ScanCache(file.parent).get(file) is None
 
 
+def test_file_that_changes_while_it_is_scanned_is_not_remembered(file):
+    cache, state = ScanCache(file.parent), state_of(file)
+    file.write_bytes(b"the rest has come")
+    cache.put(file, VIDEO, state=state)
+
+    assert cache.get(file) is None
+
+
+def test_cache_that_anyone_may_write_is_not_believed(file, caplog):
+    saved(file).paths[0].chmod(0o666)
+
+    assert ScanCache(file.parent).get(file) is None
+    assert "anyone may write" in caplog.text
+
+
 def test_file_that_is_gone_is_unknown(file):
     saved(file)
     file.unlink()
@@ -82,14 +98,13 @@ def test_read_only_directory_is_remembered_in_the_users_folder(file, monkeypatch
 
 
 WRONG_FACTS = {
-    "no frames of a size": {"frames": 0, "seek_points": [], "height": -1},
+    "less than no height": {"height": -1},
     "half a frame": {"frames": 2.5},
     "text": {"frames": "3"},
     "a bad video with frames": {"reason": "is empty"},
     "frames without a size": {"width": 0},
     "no such decoder": {"decoder": "ffmpeg"},
-    "a point behind the end": {"seek_points": [[3, 9]]},
-    "points out of order": {"seek_points": [[2, 9], [0, 0]]},
+    "time that goes back": {"stamp_step": -1},
     "rate below 0": {"fps": -1},
 }
 
@@ -111,7 +126,7 @@ def test_damaged_cache_counts_as_none(file, content):
 
     cache = ScanCache(file.parent)
     assert cache.get(file) is None
-    cache.put(file, VIDEO)
+    cache.put(file, VIDEO, state=state_of(file))
     cache.save()
     assert ScanCache(file.parent).get(file) == VIDEO
 
@@ -137,7 +152,7 @@ def test_cache_of_another_user_is_neither_believed_nor_replaced(
     cache = ScanCache(file.parent)
     assert cache.get(file) is None
     assert "another user" in caplog.text
-    cache.put(file, VIDEO)
+    cache.put(file, VIDEO, state=state_of(file))
     cache.save()
     assert beside.read_text() == content
     assert own.is_file()

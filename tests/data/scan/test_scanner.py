@@ -240,4 +240,6 @@ def test_seek_is_used_only_where_it_gives_the_right_frames(tmp_path, name):
         right.append((sought == straight).all())
 
     assert video.frames in (30, 50)
-    assert video.seek_exact == all(right)
+    assert all(right) or not video.seek_exact
+    # By its time stamps alone a file of variable rate is not trusted.
+    assert video.seek_exact or not all(right) or name == "variable.mkv"
