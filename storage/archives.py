@@ -5,6 +5,7 @@ for small ones, and may not be larger than any checkpoint of a Video Swin is.
 """
 
 import bz2
+import errno
 import gzip
 import lzma
 import os
@@ -19,6 +20,12 @@ from configs.command.errors import ConfigError
 LARGEST_FILE = 8 * 2**30
 EXPANSION, ALLOWANCE = 10, 64 * 2**20
 OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+# What the system says of a member that cannot be: a name too long, a file below a file,
+# two kinds of one name.
+IMPOSSIBLE = {
+    *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT),
+    *(errno.EINVAL, errno.EILSEQ, errno.ELOOP, errno.ENOTEMPTY),
+}
 # What reading a compressed file raises that was cut off or changed.
 UNREADABLE = (zlib.error, lzma.LZMAError, OSError, EOFError)
 
@@ -68,6 +75,23 @@ def require_sane_zip(path):
             f"{str(path)!r} must hold each of its members once; it was not unpacked."
         )
     return by_name
+
+
+def extract(members, member, folder):
+    """Writes one member of a tar file.
+
+    Raises:
+        tarfile.TarError: no folder can hold what the member says that it is.
+        OSError: the disk or the folder does not allow it.
+    """
+    try:
+        members.extract(member, folder, filter="data")
+    except (ValueError, OverflowError) as error:
+        raise tarfile.ReadError(f"{member.name!r}: {error}") from error
+    except OSError as error:
+        if error.errno in IMPOSSIBLE:
+            raise tarfile.ReadError(f"{member.name!r}: {error.strerror}") from error
+        raise
 
 
 class Bounded:
@@ -120,7 +144,7 @@ def unpack_tar(path, folder):
                     )
                 if not (member.isreg() or member.isdir()):
                     raise tarfile.ReadError(f"{member.name!r} is no file and no folder")
-                members.extract(member, folder, filter="data")
+                extract(members, member, folder)
         while content.read(1 << 20):  # A compressed file's checksum is at its end.
             pass
 

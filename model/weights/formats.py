@@ -10,7 +10,6 @@ import dataclasses
 import math
 import os
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +17,14 @@ import safetensors
 import tensorflow as tf
 
 from configs.command.errors import ConfigError, StorageError
+from configs.command.text import first_line
 from configs.schema import Protocol
 from model.hub.saved_model import local_directory
 from model.weights.families import to_official_names
 from model.weights.names import HEAD_NAMES, official_names, to_official
 from model.weights.predecessor import read_predecessor
 from model.weights.protocol import PROTOCOL
-from model.weights.pytorch import first_line, import_torch, read_torch, unreadable
+from model.weights.pytorch import import_torch, read_torch, readable, unreadable
 from model.weights.released import RELEASED
 from model.weights.saved_model import load_handle
 from model.weights.values import require_finite_floats, require_plain_names
@@ -38,17 +38,6 @@ STATE_DICTS = (".pth", ".npz")
 VARIABLES_INDEX = Path("variables", "variables.index")
 # Endings of weights that it does not write: OUTPUT would become a folder of that name.
 NOT_WRITTEN = (".pt", ".bin", ".safetensors", ".ckpt", ".h5", ".keras", ".onnx", ".gz")
-# What NumPy's reader raises on archives that were cut off or changed.
-READ_ERRORS = (
-    ValueError,
-    OSError,
-    EOFError,
-    RuntimeError,
-    MemoryError,
-    SyntaxError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 # What a download leaves behind that did not fetch the file itself, by its first bytes.
 NOT_FETCHED = {
     b"version https://git-lfs": "a pointer of Git LFS: git lfs pull fetches the file",
@@ -161,10 +150,8 @@ def read_file(path):
         if start.lower().startswith(beginning):
             raise unreadable(path, f"it is {what}")
     if start[:2] == b"PK":
-        try:
+        with readable(path):
             members = require_sane_zip(path)
-        except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-            raise unreadable(path, error) from error
         if members and all(name.endswith(".npy") for name in members):
             return read_npz(path, members), None, Protocol()
         if any(name.endswith("/constants.pkl") for name in members):
@@ -182,14 +169,12 @@ def read_npz(path, members):
         path: the file.
         members: its `zipfile.ZipInfo` by name.
     """
-    try:
+    with readable(path):
         with zipfile.ZipFile(path) as archive:
             for name, member in members.items():
                 require_honest_header(archive, name, member.file_size)
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
-    except READ_ERRORS as error:
-        raise unreadable(path, error) from error
 
 
 def require_honest_header(archive, name, size):
@@ -212,10 +197,8 @@ def require_honest_header(archive, name, size):
 
 def read_safetensors(path):
     """Arrays of a safetensors file, which holds nothing but values."""
-    try:
+    with readable(path):
         entries = safetensors.deserialize(path.read_bytes())
-    except (safetensors.SafetensorError, MemoryError) as error:
-        raise unreadable(path, error) from error
     for name, entry in entries:
         if entry["dtype"] not in SAFETENSORS_TYPES:
             raise unreadable(
@@ -223,13 +206,14 @@ def read_safetensors(path):
                 f"{name} must be of one of the types {', '.join(SAFETENSORS_TYPES)}; "
                 f"it is {entry['dtype']}",
             )
-    return {
-        # Not by the library's own reader for NumPy, which knows no bfloat16.
-        name: np.frombuffer(entry["data"], SAFETENSORS_TYPES[entry["dtype"]]).reshape(
-            entry["shape"]
-        )
-        for name, entry in entries
-    }
+    with readable(path):
+        return {
+            # Not by the library's own reader for NumPy, which knows no bfloat16.
+            name: np.frombuffer(
+                entry["data"], SAFETENSORS_TYPES[entry["dtype"]]
+            ).reshape(entry["shape"])
+            for name, entry in entries
+        }
 
 
 def read_ours(handle):

@@ -6,14 +6,15 @@ that keep nothing are read in their place, so that not even their own code runs.
 """
 
 import collections
+import contextlib
 import pickle
 import re
 import reprlib
-import struct
 
 from absl import logging
 
-from configs.command.errors import ConfigError
+from configs.command.errors import ConfigError, RunError
+from configs.command.text import first_line
 from model.weights.protocol import PROTOCOL, read_protocol
 from model.weights.values import require_plain_names
 from storage.archives import require_sane_unpacked_size
@@ -24,20 +25,6 @@ WRAPPERS = (*AVERAGES, "state_dict", "model_state_dict", "model", "module", "net
 # What mmengine calls the weights before averaging; its state_dict is the average.
 BEFORE_AVERAGING = "ema_state_dict"
 DEEPEST = 4  # wrappers around one another: a dict may hold itself
-# What PyTorch's reader raises on files that were cut off or changed.
-READ_ERRORS = (
-    RuntimeError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    MemoryError,
-    EOFError,
-    OSError,
-    struct.error,
-)
 
 
 class Nothing:
@@ -138,7 +125,11 @@ def load(torch, path):
     harmless = [(stand_in, name) for name, stand_in in HARMLESS.items()]
     try:
         # By the open file: given a name, PyTorch goes by its ending.
-        with torch.serialization.safe_globals(harmless), open(path, "rb") as file:
+        with (
+            readable(path),
+            torch.serialization.safe_globals(harmless),
+            open(path, "rb") as file,
+        ):
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL (\S+)", str(error))
@@ -148,8 +139,6 @@ def load(torch, path):
             f"{what}: reading it could execute code, so it was not read. A file with "
             "nothing but the state dict can be read."
         ) from error
-    except READ_ERRORS as error:
-        raise unreadable(path, error) from error
 
 
 def unwrap(path, content):
@@ -245,15 +234,27 @@ def class_names_of(meta):
     return tuple(found) if isinstance(found, list) else found
 
 
+@contextlib.contextmanager
+def readable(path):
+    """Says of a file that it cannot be read, whatever a library raises on it.
+
+    A changed byte may end in an error of any kind: libraries check little of what they
+    read. `pickle.UnpicklingError` passes, since `load` knows more about it.
+
+    Raises:
+        ConfigError: something was raised.
+    """
+    try:
+        yield
+    except (RunError, pickle.UnpicklingError):
+        raise
+    except Exception as error:
+        raise unreadable(path, error) from error
+
+
 def unreadable(path, error):
     """The error that says why a file cannot be read."""
     return ConfigError(
         f"The checkpoint must be a whole file of a known form; {str(path)!r} cannot be "
         f"read: {first_line(error)}."
     )
-
-
-def first_line(error):
-    """The first line of an error or a text, without a full stop; else its kind."""
-    line = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
-    return "".join(letter if letter.isprintable() else "?" for letter in line)
