@@ -232,6 +232,7 @@ def to_native(tensors, architecture):
     Raises:
         ConfigError: with a two-sided list of names and shapes, unless every tensor of
             the model is there and no other; index tables may be absent, not different.
+            Also where the head has no class.
     """
     depths, window_size = architecture["depths"], architecture["window_size"]
     tensors = dict(tensors)
@@ -241,7 +242,10 @@ def to_native(tensors, architecture):
             raise ConfigError(
                 f"{name} must be the index table of window {window_size}."
             )
-    expected = official_shapes(architecture, infer_num_classes(tensors))
+    num_classes = infer_num_classes(tensors)
+    if num_classes == 0:
+        raise ConfigError("The head must tell classes apart; it has none.")
+    expected = official_shapes(architecture, num_classes)
     require_same_shapes(
         expected, {name: value.shape for name, value in tensors.items()}
     )

@@ -57,7 +57,8 @@ def archive(tmp_path):
 
     def write(content=None):
         path = tmp_path / "model.tar.gz"
-        path.write_bytes(gzip.compress(tar()) if content is None else content)
+        # Without the time of now: the same archive is the same bytes.
+        path.write_bytes(gzip.compress(tar(), mtime=0) if content is None else content)
         return path
 
     return write
@@ -213,15 +214,8 @@ def long_name(size):
     ],
     ids=[
         *("text", "empty", "cut off", "checksum", "above", "above by detour"),
-        *("link", "hard link", "pipe", "300 letters", "below a file"),
-        *(
-            "by detour",
-            "no name",
-            "no time",
-            "says 1 TiB",
-            "80 MiB of zeros",
-            "long name",
-        ),
+        *("link", "hard link", "pipe", "300 letters", "below a file", "by detour"),
+        *("no name", "no time", "says 1 TiB", "80 MiB of zeros", "long name"),
     ],
 )
 def test_an_archive_that_is_no_model_is_refused_in_one_line(

@@ -146,13 +146,12 @@ def test_refuses_a_shape_that_numpy_cannot_have(tmp_path, shape):
 
 
 # NumPy's parser of headers gives up on each of these in another way.
-BEGINNING = "{'descr': '<f4', 'fortran_order': False, 'shape': "
 HEADERS = {
     "never closed": "{'descr': (",
     "text never closed": "(((\n'''",
     "a list as name": "{[]: 1}",
-    "of a huge size": BEGINNING + f"(0, 1{'0' * 30})}}",
-    "of 100 axes": BEGINNING + f"({'1,' * 100})}}",
+    "of a huge size": "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 1%s)}"
+    % ("0" * 30),
 }
 
 
@@ -160,7 +159,7 @@ HEADERS = {
 def test_refuses_an_array_whose_header_cannot_be_parsed(tmp_path, name):
     header = HEADERS[name].encode() + b"\n"
     length = len(header).to_bytes(2, "little")
-    array = b"\x93NUMPY\1\0" + length + header + bytes(4 * ("axes" in name))
+    array = b"\x93NUMPY\1\0" + length + header
     path = tmp_path / "damaged.npz"
     with zipfile.ZipFile(path, "w") as archive:
         for member in ("bias.npy", "kernel.npy"):
@@ -183,7 +182,7 @@ def test_every_changed_byte_is_an_error_in_one_line(tmp_path, method):
         archive.writestr("a.npy", stream.getvalue())
     content = path.read_bytes()
     for position in range(2, len(content)):
-        for value in (0x00, 0x80, 0xFF):
+        for value in (0x00, 0xFF):
             damaged = bytearray(content)
             damaged[position] = value
             path.write_bytes(damaged)
