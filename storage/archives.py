@@ -113,6 +113,30 @@ class Bounded:
         return content
 
 
+def compression(path):
+    """What opens a file that is compressed, by its first bytes; None for another."""
+    with open(path, "rb") as file:
+        start = file.read(8)
+    return next((OPENERS[magic] for magic in OPENERS if start.startswith(magic)), None)
+
+
+def opened(path):
+    """A file, decompressed where it is compressed, open to be read."""
+    return (compression(path) or open)(path, "rb")
+
+
+def is_tar(path):
+    """Whether a file begins as a tar file does, compressed or not."""
+    try:
+        with opened(path) as file:
+            tarfile.TarInfo.frombuf(file.read(512), "utf-8", "surrogateescape")
+    except tarfile.EOFHeaderError:  # A tar file of nothing.
+        return True
+    except (*UNREADABLE, tarfile.HeaderError):
+        return False
+    return True
+
+
 def unpack_tar(path, folder):
     """Unpacks a tar file in one pass; what is too much is never written.
 
@@ -128,12 +152,7 @@ def unpack_tar(path, folder):
     """
     folder.mkdir()
     limit = EXPANSION * os.path.getsize(path) + ALLOWANCE
-    with open(path, "rb") as file:
-        start = file.read(8)
-    opener = next(
-        (OPENERS[magic] for magic in OPENERS if start.startswith(magic)), open
-    )
-    with opener(path, "rb") as file:
+    with opened(path) as file:
         content = Bounded(file, limit)
         with tarfile.open(fileobj=content, mode="r|") as members:
             for member in members:

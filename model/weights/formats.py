@@ -20,6 +20,12 @@ from configs.command.errors import ConfigError, StorageError
 from configs.command.text import first_line
 from configs.schema import Protocol
 from model.hub.saved_model import local_directory
+from model.weights.downloads import (
+    known_as_zip,
+    require_fetched,
+    require_saved_model,
+    unpacked_model,
+)
 from model.weights.families import to_official_names
 from model.weights.names import HEAD_NAMES, official_names, to_official
 from model.weights.predecessor import read_predecessor
@@ -28,7 +34,7 @@ from model.weights.pytorch import import_torch, read_torch, readable, unreadable
 from model.weights.released import RELEASED
 from model.weights.saved_model import load_handle
 from model.weights.values import require_finite_floats, require_plain_names
-from storage.archives import require_sane_size, require_sane_zip
+from storage.archives import is_tar, require_sane_size, require_sane_zip
 from storage.files import sha256, written_aside
 from storage.trained_videos import TrainedVideos
 
@@ -38,12 +44,6 @@ STATE_DICTS = (".pth", ".npz")
 VARIABLES_INDEX = Path("variables", "variables.index")
 # Endings of weights that it does not write: OUTPUT would become a folder of that name.
 NOT_WRITTEN = (".pt", ".bin", ".safetensors", ".ckpt", ".h5", ".keras", ".onnx", ".gz")
-# What a download leaves behind that did not fetch the file itself, by its first bytes.
-NOT_FETCHED = {
-    b"version https://git-lfs": "a pointer of Git LFS: git lfs pull fetches the file",
-    b"<!doctype html": "a web page, not the file that it offers",
-    b"<html": "a web page, not the file that it offers",
-}
 SAFETENSORS_TYPES = {
     "F64": np.float64,
     "F32": np.float32,
@@ -109,7 +109,7 @@ def read_weights(path):
             protocol=protocol,
         )
     require_saved_model(path)
-    directory = local_directory(path)
+    directory = local_directory(unpacked_model(path))
     handle = load_handle(directory)
     tensors = read_ours(handle) if handle else read_predecessor(directory)
     require_finite_floats(tensors, path)
@@ -124,31 +124,11 @@ def read_weights(path):
     )
 
 
-def require_saved_model(path):
-    """Raises ConfigError for a folder that holds weights and is no SavedModel."""
-    endings = ("*.safetensors", "*.bin", "*.pth", "*.pt", "*.ckpt", "*.npz")
-    weights = [file.name for ending in endings for file in Path(path).glob(ending)]
-    if weights and not Path(path, "saved_model.pb").exists():
-        raise ConfigError(
-            f"The checkpoint must be a file or a SavedModel; {str(path)!r} is a folder "
-            f"with {', '.join(sorted(weights)[:5])}: name one of them."
-        )
-
-
-def is_tar(path):
-    """Whether a file is a tar file, compressed or not, by its first bytes."""
-    with open(path, "rb") as file:
-        start = file.read(512)
-    return start[:2] == b"\x1f\x8b" or start[257:262] == b"ustar"
-
-
 def read_file(path):
     """Tensors, class names and `Protocol` of a file, by the form of its content."""
     with open(path, "rb") as file:
         start = file.read(64)
-    for beginning, what in NOT_FETCHED.items():
-        if start.lower().startswith(beginning):
-            raise unreadable(path, f"it is {what}")
+    require_fetched(path, start)
     if start[:2] == b"PK":
         with readable(path):
             members = require_sane_zip(path)
@@ -159,7 +139,8 @@ def read_file(path):
         return read_torch(path)
     if start[8:9] == b"{":
         return read_safetensors(path), None, Protocol()
-    return read_torch(path)
+    with known_as_zip(path):
+        return read_torch(path)
 
 
 def read_npz(path, members):

@@ -147,7 +147,7 @@ def unwrap(path, content):
     Raises:
         ConfigError: there is none.
     """
-    for _ in range(DEEPEST):
+    for _ in range(DEEPEST + 1):
         if not isinstance(content, dict):
             break
         inside = {key: content.get(key) for key in WRAPPERS}
@@ -168,16 +168,41 @@ def report_choice(path, content, found):
     if taken in AVERAGES:
         why = "is the average, which timm evaluates unless told otherwise"
     elif BEFORE_AVERAGING in content:
-        others.append(BEFORE_AVERAGING)
         why = "is the average already where mmengine keeps both"
+    known = {taken, *others}
+    others += [key for key in weights_beside(content, taken) if key not in known]
     if others:
         logging.warning(
             "%s: %s is taken, since it %s; left out: %s.",
             path,
             taken,
             why,
-            ", ".join(others),
+            ", ".join(map(str, others)),
         )
+
+
+def weights_beside(content, taken):
+    """Names of other entries that hold weights of the same model.
+
+    An average, for instance, whatever it is called and wrapped in.
+
+    Args:
+        content: of a file, or of a wrapper in it.
+        taken: the name of the entry with the weights that are taken.
+    """
+    layers = layers_of(content[taken])
+    for key, value in content.items():
+        if key == taken or not isinstance(value, dict):
+            continue
+        inside = [value, *(v for v in value.values() if isinstance(v, dict))]
+        if any(layers & layers_of(candidate) for candidate in inside):
+            yield key
+
+
+def layers_of(state):
+    """The ends of a state dict's names, `attn.qkv.weight`, behind any prefix."""
+    names = (str(name).rsplit(".", 3)[-3:] for name in state)
+    return {tuple(name) for name in names if len(name) == 3}
 
 
 def require_plain(torch, path, name, tensor):

@@ -313,6 +313,17 @@ def test_a_seal_lists_every_file(tmp_path):
     assert set(json.loads((tmp_path / "model.manifest.json").read_text())) == {"a"}
 
 
+@pytest.mark.parametrize(
+    "named", ["gs://bucket/models", "~nobody-of-this-name/x", "file:///models"]
+)
+def test_a_cache_elsewhere_is_refused(tmp_path, monkeypatch, named):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TFHUB_CACHE_DIR", named)
+    with pytest.raises(ConfigError, match=f"TFHUB_CACHE_DIR must be a.*{named}"):
+        cache_folder()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_variable_of_the_library_names_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "mine"))
     assert cache_folder() == tmp_path / "mine"
