@@ -7,13 +7,29 @@ A row holds `step` (the first is 1), `epoch` (from 0, that of the batch's first 
 in timing.jsonl, so that the journals of two equal runs are equal byte for byte.
 """
 
+import dataclasses
 import hashlib
 
 import numpy as np
 
 from callbacks.base import RunCallback
+from storage.rows import Count, Row
 
 FLOATS = ("loss", "accuracy", "learning_rate", "gradient_norm", "loss_scale", "weight")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Step(Row):
+    """A row of the journal, as far as it is read again; an older one holds less."""
+
+    loss: float
+    accuracy: float
+    gradient_norm: float
+    epoch: Count = 0
+    learning_rate: float = 0.0
+    loss_scale: float = 1.0
+    weight: float = 0.0
+    examples: str = ""
 
 
 class Journal(RunCallback):

@@ -1,6 +1,7 @@
 """The progress line, and timing.jsonl: how long steps took and waited for clips."""
 
 import collections
+import dataclasses
 import os
 import sys
 import time
@@ -9,9 +10,18 @@ from absl import logging
 from tqdm import tqdm
 
 from callbacks.base import RunCallback
+from storage.rows import Row
 
 WINDOW = 50  # Steps that the shown rates are means over.
 BOTTLENECK = 0.2  # Fraction of the time waiting for clips that is worth advice.
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Timing(Row):
+    """A row of timing.jsonl."""
+
+    seconds: float
+    data_wait: float
 
 
 class Progress(RunCallback):

@@ -1,18 +1,42 @@
 """Everything a run writes while it trains, and its continuation after a restart."""
 
+import dataclasses
 import itertools
+import math
+from typing import Annotated, Literal
 
+import msgspec
 import numpy as np
 
-from callbacks.journal import Journal
+from callbacks.journal import Journal, Step
 from callbacks.lost_videos import LostVideos
 from callbacks.nonfinite_guard import NonFiniteGuard
-from callbacks.progress import Progress
+from callbacks.progress import Progress, Timing
 from callbacks.save_checkpoints import SaveCheckpoints
 from callbacks.summaries import Summaries
 from configs.command.errors import CheckpointError
 from storage.checkpoints import CheckpointStore
-from storage.rows import Rows
+from storage.rows import Count, Row, Rows
+
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Epoch(Row):
+    """A row of history.jsonl: means over an epoch's steps, then its validation."""
+
+    epoch: Count
+    loss: float
+    accuracy: float
+    validation: Literal["test", "groups", "none"] = "none"
+    validation_loss: float = math.nan
+    top1: Fraction = math.nan
+    top5: Fraction = math.nan
+
+    def __post_init__(self):
+        """Raises ValueError where a validation did not measure what decides on it."""
+        if self.validation != "none" and math.isnan(self.top1):
+            raise ValueError(f"validation={self.validation} must come with a top1")
 
 
 class Record:
@@ -51,7 +75,9 @@ class Record:
             folder / "checkpoints", model, run_id=run_id, keep=config.keep
         )
         self.files = [
-            Rows(folder / f"{name}.jsonl") for name in ("journal", "timing", "history")
+            Rows(folder / "journal.jsonl", Step),
+            Rows(folder / "timing.jsonl", Timing),
+            Rows(folder / "history.jsonl", Epoch, key="epoch"),
         ]
         self.journal, self.timing, self.history = self.files
         step = self.store.restore(objection=self._lost_rows)

@@ -25,6 +25,7 @@ from model.weights.architecture import (
     require_sane_window,
     to_native,
     to_state_dict,
+    window_text,
 )
 from model.weights.class_names import checked_class_names, read_class_names
 from model.weights.formats import (
@@ -33,7 +34,7 @@ from model.weights.formats import (
     require_new_output,
     write_state_dict,
 )
-from model.weights.inflation import inflate, is_2d
+from model.weights.inflation import inflate, inflated_window, is_2d
 from model.weights.names import HEAD_NAMES
 from model.weights.released import LICENCE, ORIGIN, RELEASED, check_variant
 from model.weights.saved_model import in_order, write_backbone, write_classifier
@@ -64,7 +65,8 @@ def define():
         "window_size",
         None,
         "Window of an inflated 2D model: frames x height x width; by default 8 frames "
-        "and the model's own sides. A video model is only checked against it.",
+        "and the model's own sides. That of a video model is taken where the "
+        "checkpoint has no index table, and else only checked.",
     )
 
 
@@ -106,7 +108,8 @@ def convert(
         variant: name of a released model to check against.
         head: whether to export the whole classifier.
         class_names: of the head; None takes those of the checkpoint.
-        window_size: (t, h, w) of an inflated 2D model, or to check against.
+        window_size: (t, h, w) of an inflated 2D model, or of a video model: taken where
+            the checkpoint has no index table, and else checked.
 
     Raises:
         ConfigError: the checkpoint cannot be read, does not fit, or is not what its
@@ -147,13 +150,14 @@ def as_native(tensors, window_size):
     if is_2d(tensors):
         logging.info("A 2D model: inflated; its head knows images and is left out.")
         require_sane_window(window_size or ())
+        window_size = window_size or inflated_window(tensors)
         tensors = inflate(tensors, window_size)
-    architecture = infer_architecture(tensors)
+    architecture = infer_architecture(tensors, window_size)
     found = architecture["window_size"]
     if window_size not in (None, found):
         raise ConfigError(
-            f"--window_size must be {found}, as the checkpoint has it; "
-            f"received {window_size}."
+            f"--window_size must be {window_text(found)}, as the checkpoint has it; "
+            f"received {window_text(window_size)}."
         )
     return to_native(tensors, architecture), architecture
 

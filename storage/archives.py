@@ -5,6 +5,7 @@ for small ones, and may not be larger than any checkpoint of a Video Swin is.
 """
 
 import bz2
+import errno
 import gzip
 import lzma
 import os
@@ -19,6 +20,12 @@ from configs.command.errors import ConfigError
 LARGEST_FILE = 8 * 2**30
 EXPANSION, ALLOWANCE = 10, 64 * 2**20
 OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+# What the system says of a member that cannot be: a name too long, a file below a file,
+# two kinds of one name.
+IMPOSSIBLE = {
+    *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT),
+    *(errno.EINVAL, errno.EILSEQ, errno.ELOOP, errno.ENOTEMPTY),
+}
 # What reading a compressed file raises that was cut off or changed.
 UNREADABLE = (zlib.error, lzma.LZMAError, OSError, EOFError)
 
@@ -70,6 +77,23 @@ def require_sane_zip(path):
     return by_name
 
 
+def extract(members, member, folder):
+    """Writes one member of a tar file.
+
+    Raises:
+        tarfile.TarError: no folder can hold what the member says that it is.
+        OSError: the disk or the folder does not allow it.
+    """
+    try:
+        members.extract(member, folder, filter="data")
+    except (ValueError, OverflowError) as error:
+        raise tarfile.ReadError(f"{member.name!r}: {error}") from error
+    except OSError as error:
+        if error.errno in IMPOSSIBLE:
+            raise tarfile.ReadError(f"{member.name!r}: {error.strerror}") from error
+        raise
+
+
 class Bounded:
     """A file that ends in an error rather than give more than `limit` bytes."""
 
@@ -89,6 +113,30 @@ class Bounded:
         return content
 
 
+def compression(path):
+    """What opens a file that is compressed, by its first bytes; None for another."""
+    with open(path, "rb") as file:
+        start = file.read(8)
+    return next((OPENERS[magic] for magic in OPENERS if start.startswith(magic)), None)
+
+
+def opened(path):
+    """A file, decompressed where it is compressed, open to be read."""
+    return (compression(path) or open)(path, "rb")
+
+
+def is_tar(path):
+    """Whether a file begins as a tar file does, compressed or not."""
+    try:
+        with opened(path) as file:
+            tarfile.TarInfo.frombuf(file.read(512), "utf-8", "surrogateescape")
+    except tarfile.EOFHeaderError:  # A tar file of nothing.
+        return True
+    except (*UNREADABLE, tarfile.HeaderError):
+        return False
+    return True
+
+
 def unpack_tar(path, folder):
     """Unpacks a tar file in one pass; what is too much is never written.
 
@@ -104,12 +152,7 @@ def unpack_tar(path, folder):
     """
     folder.mkdir()
     limit = EXPANSION * os.path.getsize(path) + ALLOWANCE
-    with open(path, "rb") as file:
-        start = file.read(8)
-    opener = next(
-        (OPENERS[magic] for magic in OPENERS if start.startswith(magic)), open
-    )
-    with opener(path, "rb") as file:
+    with opened(path) as file:
         content = Bounded(file, limit)
         with tarfile.open(fileobj=content, mode="r|") as members:
             for member in members:
@@ -120,7 +163,7 @@ def unpack_tar(path, folder):
                     )
                 if not (member.isreg() or member.isdir()):
                     raise tarfile.ReadError(f"{member.name!r} is no file and no folder")
-                members.extract(member, folder, filter="data")
+                extract(members, member, folder)
         while content.read(1 << 20):  # A compressed file's checksum is at its end.
             pass
 

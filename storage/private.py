@@ -16,8 +16,15 @@ def user_cache(*names):
 
     Args:
         *names: its names below this project's part of the cache folder.
+
+    Raises:
+        ConfigError: the user has no home folder.
     """
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(cache):  # The specification says to ignore it then.
+        cache = os.path.expanduser("~/.cache")
+    if not os.path.isabs(cache):
+        raise ConfigError("HOME or XDG_CACHE_HOME must name a folder by its full path.")
     return Path(cache, "video-swin-finetuning", *names)
 
 

@@ -5,20 +5,32 @@ it finds every bit that flips. Files of older versions have rows without it; tho
 taken as they are, with a warning, and get it when the run goes on.
 """
 
+import bisect
+import dataclasses
 import json
 import zlib
+from typing import Annotated
 
+import msgspec
 from absl import logging
 
 from configs.command.errors import StorageError
 from storage.files import sync, write_atomically
-from storage.records import decode
+from storage.records import check, decode
 
 CHECKSUM = ', "crc": "{:08x}"}}\n'
 LENGTH = len(CHECKSUM.format(0))
 # What of a checksum is the same in every row.
 BEGIN, END = CHECKSUM.encode().split(b"{:08x}")[0], b'"}\n'
 FLAT = dict[str, int | float | str | bool | None]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Row:
+    """What every row holds; a file's own type names what else is read of its rows."""
+
+    step: Count
 
 
 class Rows:
@@ -29,10 +41,15 @@ class Rows:
 
     Args:
         path: the file.
+        form: the type of a row, as `storage.records` takes it. What it does not name
+            is kept as it is.
+        key: the number of a row that is larger than those of all rows before it.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, form=Row, key="step"):
         self.path = path
+        self.form = form
+        self.key = key
         self._pending = []
         self._complete = 0  # Bytes of the file that are whole rows.
         self._warned = set()
@@ -40,7 +57,8 @@ class Rows:
     def read(self):
         """All rows, the oldest first, including those that still wait to be written.
 
-        A damaged row is left out: the run that needs it finds that it is lost.
+        A damaged row, one of another type or out of order is left out: the run that
+        needs it finds that it is lost.
         """
         return [*(row for row, _ in self._written()), *self._pending]
 
@@ -96,18 +114,43 @@ class Rows:
         except OSError as error:
             raise StorageError(f"{self.path} could not be read: {error}.") from error
         lines = [line + b"\n" for line in lines[:-1]] + lines[-1:]
-        pairs = [_unseal(line) for line in lines]
-        if not any(pairs) and any(map(_is_older, lines)):
+        found = [self._read(_unseal, line) for line in lines]
+        if not any(map(_is_whole, found)) and any(map(self._is_older, lines)):
             self._warn_once("an older version wrote it: its rows are taken as they are")
-            pairs = [_older(line) for line in lines]
+            found = [self._read(_older, line) for line in lines]
+        whole = [i for i, pair in enumerate(found) if _is_whole(pair)]
+        rising = longest_rising([found[i][0][self.key] for i in whole])
+        kept = {whole[position] for position in rising}
         # The last line is empty, or a row that was being written.
-        damaged = [i for i, pair in enumerate(pairs) if lines[i] and pair is None]
-        if damaged:
+        lost = [i for i, line in enumerate(lines) if line and i not in kept]
+        if lost:
+            why = found[lost[0]]
+            if _is_whole(why):
+                why = f"{self.key} {why[0][self.key]} is out of order"
             self._warn_once(
-                f"damaged or incomplete rows are left out, {len(damaged)} of them, the "
-                f"first in line {damaged[0] + 1}"
+                f"damaged or incomplete rows are left out, {len(lost)} of them, the "
+                f"first in line {lost[0] + 1}: {why}"
             )
-        return [pair for pair in pairs if pair is not None]
+        return [found[i] for i in sorted(kept)]
+
+    def _read(self, parse, line):
+        """What `parse` makes of a line, or why it is no row of this file, as text."""
+        try:
+            row, line = parse(line)
+            check(row, self.form)
+        except ValueError as error:
+            return str(error)
+        return row, line
+
+    def _is_older(self, line):
+        """Whether a line is a row of an older version, which wrote no checksum.
+
+        One whose checksum is damaged is not: all but one byte of what is the same in
+        every checksum are in their place.
+        """
+        tail = line[-LENGTH : len(BEGIN) - LENGTH] + line[-len(END) :]
+        same = sum(a == b for a, b in zip(tail, BEGIN + END, strict=False))
+        return same < len(BEGIN + END) - 1 and _is_whole(self._read(_older, line))
 
     def _warn_once(self, problem):
         if problem not in self._warned:
@@ -128,54 +171,69 @@ class Rows:
         self._pending.clear()
 
 
+def longest_rising(numbers):
+    """Positions of the longest strictly rising part of some numbers.
+
+    So a number out of order, however large it is, costs itself alone.
+
+    Args:
+        numbers: a list.
+
+    Returns:
+        The positions, ascending; of equal numbers the first.
+    """
+    lows, ends = [], []  # The lowest end of a rising part of each length, and where.
+    before = [None] * len(numbers)
+    for position, number in enumerate(numbers):
+        length = bisect.bisect_left(lows, number)
+        if length < len(lows) and lows[length] == number:
+            continue
+        lows[length : length + 1] = [number]
+        ends[length : length + 1] = [position]
+        before[position] = ends[length - 1] if length else None
+    found, position = [], ends[-1] if ends else None
+    while position is not None:
+        found.append(position)
+        position = before[position]
+    return found[::-1]
+
+
+def _is_whole(found):
+    return isinstance(found, tuple)
+
+
 def _encode(row):
     content = json.dumps(row)[:-1].encode()
     return content + CHECKSUM.format(zlib.crc32(content)).encode()
 
 
 def _unseal(line):
-    """(row, line), or None if the line is incomplete, damaged or without a checksum."""
+    """(row, line); ValueError if it is incomplete, damaged or without a checksum."""
     content = line[:-LENGTH]
     if line[-LENGTH:] != CHECKSUM.format(zlib.crc32(content)).encode():
-        return None
-    row = _parse(content + b"}")
-    return row and (row, line)
-
-
-def _is_older(line):
-    """Whether a line is a row of an older version, which wrote no checksum.
-
-    One whose checksum is damaged is not: all but one byte of what is the same in every
-    checksum are in their place.
-    """
-    tail = line[-LENGTH : len(BEGIN) - LENGTH] + line[-len(END) :]
-    same = sum(a == b for a, b in zip(tail, BEGIN + END, strict=False))
-    return same < len(BEGIN + END) - 1 and _older(line) is not None
+        raise ValueError("its checksum is not that of its content")
+    return _parse(content + b"}"), line
 
 
 def _older(line):
-    """(row, line with a checksum) of a row without one, or None if it is damaged."""
-    row = _parse(line) if line.endswith(b"\n") else None
-    return row and (row, _encode(row))
+    """(row, line with a checksum) of a row without one; ValueError if it is damaged."""
+    if not line.endswith(b"\n"):
+        raise ValueError("it does not end")
+    row = _parse(line)
+    return row, _encode(row)
 
 
 def _parse(content):
-    """The row that JSON text spells, or None if it is none: flat, with a step."""
+    """The flat row that JSON text spells; ValueError if it is none."""
     try:
-        row = decode(content, FLAT)
-    except ValueError:
-        row = _parse_not_finite(content)
-    step = row and row.get("step")
-    return row if type(step) is int and step >= 0 else None
-
-
-def _parse_not_finite(content):
-    """As `_parse`, of a row with NaN or infinities, which are not JSON."""
-    try:
-        row = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    flat = isinstance(row, dict) and not any(
-        isinstance(value, list | dict) for value in row.values()
-    )
-    return row if flat else None
+        return decode(content, FLAT)
+    except ValueError as error:
+        # NaN and infinities are not JSON.
+        if b"NaN" not in content and b"Infinity" not in content:
+            raise
+        try:
+            row = json.loads(content)
+        except (ValueError, RecursionError):
+            raise error from None
+        check(row, FLAT)
+        return row

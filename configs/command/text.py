@@ -33,6 +33,12 @@ def _is_showable(character):
     return character in JOINERS or unicodedata.category(character) not in UNSHOWABLE
 
 
+def first_line(error):
+    """The first line of an error or a text, without a full stop; else its kind."""
+    line = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
+
+
 def say(text, file=None):
     """Prints a line that may hold names, whatever they are made of.
 

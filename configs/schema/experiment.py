@@ -8,6 +8,8 @@ from configs.schema.optimizer import Optimizer
 from configs.schema.runtime import Checkpoints, Runtime
 from configs.schema.section import Section, option, options, require
 
+MOST_REPLICAS = 1024  # that a message lists, however large a batch is
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment(Section):
@@ -45,7 +47,7 @@ class Experiment(Section):
         batch, parts = self.data.batch_size, self.runtime.accumulation_steps
         legal = [count for count in divisors(batch) if batch % (count * parts) == 0]
         require(
-            replicas in legal,
+            batch % (replicas * parts) == 0,
             "data.batch_size",
             f"be divisible by runtime.replicas x runtime.accumulation_steps = "
             f"{replicas} x {parts} (replica counts that divide it: {legal})",
@@ -61,5 +63,6 @@ def changeable_options():
 
 
 def divisors(number):
-    """All divisors of a positive number, ascending."""
-    return [d for d in range(1, number + 1) if number % d == 0]
+    """The divisors of a positive number that may count replicas, ascending."""
+    most = min(number, MOST_REPLICAS)
+    return [d for d in range(1, most + 1) if number % d == 0]

@@ -7,6 +7,7 @@ import tf_keras as keras
 from absl import logging
 
 from configs.command.errors import ConfigError
+from configs.command.text import first_line
 from model.hub.library import KerasLayer
 from model.hub.saved_model import LAYOUTS, local_directory, read_interface
 from model.hub.trust import check_graph
@@ -48,7 +49,7 @@ class HubBackbone(keras.layers.Layer):
         self.interface = read_interface(directory)
         check_graph(directory, trusted=trusted)
         rewrite_for_mixed_precision(keras.mixed_precision.global_policy())
-        self.inner = KerasLayer(str(directory), trainable=True, dtype="float32")
+        self.inner = load(directory)
         self.built = True
 
     @property
@@ -87,6 +88,25 @@ class HubBackbone(keras.layers.Layer):
         if isinstance(features, dict):
             (features,) = features.values()
         return channels_last(features)
+
+
+def load(directory):
+    """A SavedModel as a layer.
+
+    Raises:
+        ConfigError: it is damaged or not whole.
+    """
+    try:
+        return KerasLayer(str(directory), trainable=True, dtype="float32")
+    except (tf.errors.ResourceExhaustedError, MemoryError):
+        raise
+    # The loader builds what the files say and does not check them first: a changed
+    # byte may end in an error of any kind.
+    except Exception as error:
+        raise ConfigError(
+            "model.handle must be a whole SavedModel as TensorFlow 2 writes it; "
+            f"{str(directory)!r} cannot be loaded: {first_line(error)}."
+        ) from error
 
 
 def channels_come_first(shape):

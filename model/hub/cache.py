@@ -40,11 +40,18 @@ def cache_folder():
     or in ~/.cache.
 
     Raises:
-        ConfigError: it belongs to another user, or others may write to it.
+        ConfigError: it belongs to another user, others may write to it, or it is an
+            address or in the home of nobody known.
         StorageError: it cannot be made.
     """
-    path = tfhub_cache_dir(default_cache_dir=str(user_cache("models")))
-    return private_folder(Path(path).expanduser(), ADVICE)
+    named = tfhub_cache_dir(default_cache_dir="")
+    path = os.path.expanduser(named) if named else str(user_cache("models"))
+    if "://" in path or path.startswith("~"):
+        raise ConfigError(
+            f"{VARIABLE} must be a folder of this machine; received {named!r}: "
+            f"{ADVICE}."
+        )
+    return private_folder(path, ADVICE)
 
 
 def unpacked(archive):

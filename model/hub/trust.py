@@ -67,13 +67,13 @@ def reaching_out(meta_graph):
     """
     graph = meta_graph.graph_def
     functions = {function.signature.name for function in graph.library.function}
-    unused = functions - called(meta_graph)
+    for_saver = savers(meta_graph) - called(meta_graph)
     # The main graph of a TensorFlow 2 SavedModel is never run: its objects call
     # functions.
     found = set(objections(graph.node, functions, COMPUTES | CHECKPOINTS))
     for function in graph.library.function:
-        for_saver = function.signature.name in unused
-        allowed = COMPUTES | CHECKPOINTS if for_saver else COMPUTES
+        saves = function.signature.name in for_saver
+        allowed = COMPUTES | CHECKPOINTS if saves else COMPUTES
         found.update(objections(function.node_def, functions, allowed))
         values = [function.attr, *(attr.attr for attr in function.arg_attr.values())]
         values.append({a.name: a.default_value for a in function.signature.attr})
@@ -130,11 +130,26 @@ def calls_in(attributes):
                 yield from calls_in(call.attr)
 
 
+def savers(meta_graph):
+    """Names of the functions by which the main graph saves and restores a checkpoint.
+
+    They are there for loaders of TensorFlow 1.
+    """
+    saver = meta_graph.saver_def
+    nodes = {saver.save_tensor_name.partition(":")[0], saver.restore_op_name}
+    return {
+        call
+        for node in meta_graph.graph_def.node
+        if node.name in nodes
+        for call in calls_in(node.attr)
+    }
+
+
 def called(meta_graph):
     """Names of the functions that anything but the main graph may call.
 
-    An object, another function, a gradient, or TensorFlow's optimizer, which puts one
-    function in place of another that says it implements the same.
+    An object, another function, a gradient, custom or not, or TensorFlow's optimizer,
+    which puts one function in place of another that says it implements the same.
     """
     library = meta_graph.graph_def.library
     objects = meta_graph.object_graph_def
@@ -144,6 +159,7 @@ def called(meta_graph):
         names.add(node.bare_concrete_function.concrete_function_name)
     for gradient in library.gradient:
         names |= {gradient.function_name, gradient.gradient_func}
+    names.update(gradient.gradient_func for gradient in library.registered_gradients)
     for function in library.function:
         if "api_implements" in function.attr:
             names.add(function.signature.name)

@@ -29,8 +29,12 @@ TABLE = "backbone.layers.{}.blocks.{}.attn.relative_position_bias_table"
 BLOCK_NAME = re.compile(r"backbone\.layers\.(\d{1,3})\.blocks\.(\d{1,3})\.")
 
 
-def infer_architecture(tensors):
+def infer_architecture(tensors, window_size=None):
     """The arguments of `VideoSwin` for official tensors.
+
+    Args:
+        tensors: by official name, of a video model.
+        window_size: (t, h, w) where it is known; taken if the tensors do not say it.
 
     Raises:
         ConfigError: a tensor that tells a part of it is missing or misshapen, or the
@@ -44,7 +48,7 @@ def infer_architecture(tensors):
         "depths": depths,
         "num_heads": tuple(table.shape[1] for table in tables),
         "window_size": infer_window_size(
-            len(tables[0]), tensors.get(index_names(depths)[0])
+            len(tables[0]), tensors.get(index_names(depths)[0]), window_size
         ),
         "patch_size": tuple(kernel.shape[2:]),
     }
@@ -81,7 +85,7 @@ def require_sane_window(window_size):
     if math.prod(window_size) > LARGEST_WINDOW:
         raise ConfigError(
             f"A window must have at most {LARGEST_WINDOW} patches; received "
-            f"{'x'.join(map(str, window_size))}."
+            f"{window_text(window_size)}."
         )
 
 
@@ -120,33 +124,58 @@ def required(tensors, name, rank):
     return value
 
 
-def infer_window_size(rows, index):
+def infer_window_size(rows, index, known=None):
     """The window size (t, h, w) whose bias table has `rows` rows.
 
-    With the index table [N, N] it is certain. Without one it is the window with square
-    frames and the largest side, which is right for every released model.
+    With the index table [N, N] it is certain. Without one it is the window that is
+    known, or else the only one with square frames of more than one patch: 1521 rows are
+    those of 5 x 7 x 7 and of 1 x 20 x 20, but those of every released model are clear.
 
     Args:
         rows: of the first bias table.
         index: the first index table; None where the checkpoint holds none.
+        known: the window size that a user or an inflation says; None without one.
 
     Raises:
-        ConfigError: no window has such tables.
+        ConfigError: no window has such tables, or several have and none is known.
     """
-    found = []
-    for t, h, w in window_sizes_of(rows):
-        if index is None and h == w:
-            found.append((t, h, w))
-        elif index is not None and index.shape == (t * h * w,) * 2:
-            if np.array_equal(index, relative_position_index((t, h, w), t * h * w)):
-                found.append((t, h, w))
-    if not found:
+    fitting = list(window_sizes_of(rows))
+    if index is not None:
+        fitting = [size for size in fitting if has_index_table(size, index)]
+    elif known in fitting:
+        return known
+    else:
+        fitting = [(t, h, w) for t, h, w in fitting if h == w]
+    if not fitting:
         shape = None if index is None else list(index.shape)
         raise ConfigError(
             "The relative position tables must be those of a window; received a bias "
             f"table of {rows} rows with an index table of shape {shape}."
         )
-    return max(found, key=lambda size: size[2])
+    likely = [
+        size for size in fitting if size[1] > 1 and math.prod(size) <= LARGEST_WINDOW
+    ]
+    if index is None and len(likely) > 1:
+        received = "" if known is None else f"; received {window_text(known)}"
+        raise ConfigError(
+            f"--window_size must say which window the checkpoint has, as its bias "
+            f"tables of {rows} rows are those of "
+            f"{', '.join(map(window_text, likely))}{received}."
+        )
+    return max(likely or fitting, key=lambda size: size[2])
+
+
+def has_index_table(window_size, index):
+    """Whether an index table is that of a window."""
+    patches = math.prod(window_size)
+    return index.shape == (patches, patches) and np.array_equal(
+        index, relative_position_index(window_size, patches)
+    )
+
+
+def window_text(window_size):
+    """A window as its flag takes it: `8x7x7`."""
+    return "x".join(map(str, window_size))
 
 
 def window_sizes_of(rows):
@@ -203,6 +232,7 @@ def to_native(tensors, architecture):
     Raises:
         ConfigError: with a two-sided list of names and shapes, unless every tensor of
             the model is there and no other; index tables may be absent, not different.
+            Also where the head has no class.
     """
     depths, window_size = architecture["depths"], architecture["window_size"]
     tensors = dict(tensors)
@@ -212,7 +242,10 @@ def to_native(tensors, architecture):
             raise ConfigError(
                 f"{name} must be the index table of window {window_size}."
             )
-    expected = official_shapes(architecture, infer_num_classes(tensors))
+    num_classes = infer_num_classes(tensors)
+    if num_classes == 0:
+        raise ConfigError("The head must tell classes apart; it has none.")
+    expected = official_shapes(architecture, num_classes)
     require_same_shapes(
         expected, {name: value.shape for name, value in tensors.items()}
     )

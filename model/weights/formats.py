@@ -10,7 +10,6 @@ import dataclasses
 import math
 import os
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +17,24 @@ import safetensors
 import tensorflow as tf
 
 from configs.command.errors import ConfigError, StorageError
+from configs.command.text import first_line
 from configs.schema import Protocol
 from model.hub.saved_model import local_directory
+from model.weights.downloads import (
+    known_as_zip,
+    require_fetched,
+    require_saved_model,
+    unpacked_model,
+)
 from model.weights.families import to_official_names
 from model.weights.names import HEAD_NAMES, official_names, to_official
 from model.weights.predecessor import read_predecessor
 from model.weights.protocol import PROTOCOL
-from model.weights.pytorch import first_line, import_torch, read_torch, unreadable
+from model.weights.pytorch import import_torch, read_torch, readable, unreadable
 from model.weights.released import RELEASED
 from model.weights.saved_model import load_handle
 from model.weights.values import require_finite_floats, require_plain_names
-from storage.archives import require_sane_size, require_sane_zip
+from storage.archives import is_tar, require_sane_size, require_sane_zip
 from storage.files import sha256, written_aside
 from storage.trained_videos import TrainedVideos
 
@@ -38,23 +44,6 @@ STATE_DICTS = (".pth", ".npz")
 VARIABLES_INDEX = Path("variables", "variables.index")
 # Endings of weights that it does not write: OUTPUT would become a folder of that name.
 NOT_WRITTEN = (".pt", ".bin", ".safetensors", ".ckpt", ".h5", ".keras", ".onnx", ".gz")
-# What NumPy's reader raises on archives that were cut off or changed.
-READ_ERRORS = (
-    ValueError,
-    OSError,
-    EOFError,
-    RuntimeError,
-    MemoryError,
-    SyntaxError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-# What a download leaves behind that did not fetch the file itself, by its first bytes.
-NOT_FETCHED = {
-    b"version https://git-lfs": "a pointer of Git LFS: git lfs pull fetches the file",
-    b"<!doctype html": "a web page, not the file that it offers",
-    b"<html": "a web page, not the file that it offers",
-}
 SAFETENSORS_TYPES = {
     "F64": np.float64,
     "F32": np.float32,
@@ -120,7 +109,7 @@ def read_weights(path):
             protocol=protocol,
         )
     require_saved_model(path)
-    directory = local_directory(path)
+    directory = local_directory(unpacked_model(path))
     handle = load_handle(directory)
     tensors = read_ours(handle) if handle else read_predecessor(directory)
     require_finite_floats(tensors, path)
@@ -135,36 +124,14 @@ def read_weights(path):
     )
 
 
-def require_saved_model(path):
-    """Raises ConfigError for a folder that holds weights and is no SavedModel."""
-    endings = ("*.safetensors", "*.bin", "*.pth", "*.pt", "*.ckpt", "*.npz")
-    weights = [file.name for ending in endings for file in Path(path).glob(ending)]
-    if weights and not Path(path, "saved_model.pb").exists():
-        raise ConfigError(
-            f"The checkpoint must be a file or a SavedModel; {str(path)!r} is a folder "
-            f"with {', '.join(sorted(weights)[:5])}: name one of them."
-        )
-
-
-def is_tar(path):
-    """Whether a file is a tar file, compressed or not, by its first bytes."""
-    with open(path, "rb") as file:
-        start = file.read(512)
-    return start[:2] == b"\x1f\x8b" or start[257:262] == b"ustar"
-
-
 def read_file(path):
     """Tensors, class names and `Protocol` of a file, by the form of its content."""
     with open(path, "rb") as file:
         start = file.read(64)
-    for beginning, what in NOT_FETCHED.items():
-        if start.lower().startswith(beginning):
-            raise unreadable(path, f"it is {what}")
+    require_fetched(path, start)
     if start[:2] == b"PK":
-        try:
+        with readable(path):
             members = require_sane_zip(path)
-        except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-            raise unreadable(path, error) from error
         if members and all(name.endswith(".npy") for name in members):
             return read_npz(path, members), None, Protocol()
         if any(name.endswith("/constants.pkl") for name in members):
@@ -172,7 +139,8 @@ def read_file(path):
         return read_torch(path)
     if start[8:9] == b"{":
         return read_safetensors(path), None, Protocol()
-    return read_torch(path)
+    with known_as_zip(path):
+        return read_torch(path)
 
 
 def read_npz(path, members):
@@ -182,14 +150,12 @@ def read_npz(path, members):
         path: the file.
         members: its `zipfile.ZipInfo` by name.
     """
-    try:
+    with readable(path):
         with zipfile.ZipFile(path) as archive:
             for name, member in members.items():
                 require_honest_header(archive, name, member.file_size)
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
-    except READ_ERRORS as error:
-        raise unreadable(path, error) from error
 
 
 def require_honest_header(archive, name, size):
@@ -212,10 +178,8 @@ def require_honest_header(archive, name, size):
 
 def read_safetensors(path):
     """Arrays of a safetensors file, which holds nothing but values."""
-    try:
+    with readable(path):
         entries = safetensors.deserialize(path.read_bytes())
-    except (safetensors.SafetensorError, MemoryError) as error:
-        raise unreadable(path, error) from error
     for name, entry in entries:
         if entry["dtype"] not in SAFETENSORS_TYPES:
             raise unreadable(
@@ -223,13 +187,14 @@ def read_safetensors(path):
                 f"{name} must be of one of the types {', '.join(SAFETENSORS_TYPES)}; "
                 f"it is {entry['dtype']}",
             )
-    return {
-        # Not by the library's own reader for NumPy, which knows no bfloat16.
-        name: np.frombuffer(entry["data"], SAFETENSORS_TYPES[entry["dtype"]]).reshape(
-            entry["shape"]
-        )
-        for name, entry in entries
-    }
+    with readable(path):
+        return {
+            # Not by the library's own reader for NumPy, which knows no bfloat16.
+            name: np.frombuffer(
+                entry["data"], SAFETENSORS_TYPES[entry["dtype"]]
+            ).reshape(entry["shape"])
+            for name, entry in entries
+        }
 
 
 def read_ours(handle):

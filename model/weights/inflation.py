@@ -15,6 +15,7 @@ from model.weights.names import PATCH_KERNEL
 # Of the official configurations; a 2D model does not say them.
 PATCH_FRAMES = 2
 WINDOW_FRAMES = 8
+TABLE = "relative_position_bias_table"
 
 
 def is_2d(tensors):
@@ -40,21 +41,42 @@ def inflate(tensors, window_size=None):
             continue
         if name == PATCH_KERNEL:
             value = np.stack([value] * PATCH_FRAMES, axis=2) / PATCH_FRAMES
-        elif name.endswith("relative_position_bias_table"):
+        elif name.endswith(TABLE):
             value = inflate_table(value, window_size)
         inflated[name] = value
     return inflated
 
 
-def inflate_table(table, window_size):
-    """A table [(2s - 1)^2, heads] -> [(2t - 1)(2h - 1)(2w - 1), heads]."""
+def inflated_window(tensors):
+    """The window (t, h, w) that `inflate` gives a 2D model unless told otherwise.
+
+    Args:
+        tensors: by official name.
+
+    Returns:
+        The 2D window's sides over 8 frames; None where there is no bias table.
+    """
+    tables = (tensors[name] for name in sorted(tensors) if name.endswith(TABLE))
+    table = next(tables, None)
+    return None if table is None else window_of_table(table)
+
+
+def window_of_table(table):
+    """The window (t, h, w) that a table [(2s - 1)^2, heads] of a 2D model gets."""
     span = math.isqrt(table.shape[0]) if table.ndim == 2 else 0
     if not span % 2 or span * span != len(table):
         raise ConfigError(
             "The relative position bias tables of a 2D model must have (2s - 1)^2 rows "
             f"for windows of s x s; received {list(table.shape)}."
         )
-    frames, *sides = window_size or (WINDOW_FRAMES, (span + 1) // 2, (span + 1) // 2)
+    return WINDOW_FRAMES, (span + 1) // 2, (span + 1) // 2
+
+
+def inflate_table(table, window_size):
+    """A table [(2s - 1)^2, heads] -> [(2t - 1)(2h - 1)(2w - 1), heads]."""
+    own = window_of_table(table)
+    span = 2 * own[1] - 1
+    frames, *sides = window_size or own
     spans = [2 * side - 1 for side in sides]
     if spans != [span, span]:
         plane = table.reshape(span, span, -1)

@@ -6,14 +6,15 @@ that keep nothing are read in their place, so that not even their own code runs.
 """
 
 import collections
+import contextlib
 import pickle
 import re
 import reprlib
-import struct
 
 from absl import logging
 
-from configs.command.errors import ConfigError
+from configs.command.errors import ConfigError, RunError
+from configs.command.text import first_line
 from model.weights.protocol import PROTOCOL, read_protocol
 from model.weights.values import require_plain_names
 from storage.archives import require_sane_unpacked_size
@@ -24,20 +25,6 @@ WRAPPERS = (*AVERAGES, "state_dict", "model_state_dict", "model", "module", "net
 # What mmengine calls the weights before averaging; its state_dict is the average.
 BEFORE_AVERAGING = "ema_state_dict"
 DEEPEST = 4  # wrappers around one another: a dict may hold itself
-# What PyTorch's reader raises on files that were cut off or changed.
-READ_ERRORS = (
-    RuntimeError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    MemoryError,
-    EOFError,
-    OSError,
-    struct.error,
-)
 
 
 class Nothing:
@@ -138,7 +125,11 @@ def load(torch, path):
     harmless = [(stand_in, name) for name, stand_in in HARMLESS.items()]
     try:
         # By the open file: given a name, PyTorch goes by its ending.
-        with torch.serialization.safe_globals(harmless), open(path, "rb") as file:
+        with (
+            readable(path),
+            torch.serialization.safe_globals(harmless),
+            open(path, "rb") as file,
+        ):
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL (\S+)", str(error))
@@ -148,8 +139,6 @@ def load(torch, path):
             f"{what}: reading it could execute code, so it was not read. A file with "
             "nothing but the state dict can be read."
         ) from error
-    except READ_ERRORS as error:
-        raise unreadable(path, error) from error
 
 
 def unwrap(path, content):
@@ -158,7 +147,7 @@ def unwrap(path, content):
     Raises:
         ConfigError: there is none.
     """
-    for _ in range(DEEPEST):
+    for _ in range(DEEPEST + 1):
         if not isinstance(content, dict):
             break
         inside = {key: content.get(key) for key in WRAPPERS}
@@ -179,16 +168,41 @@ def report_choice(path, content, found):
     if taken in AVERAGES:
         why = "is the average, which timm evaluates unless told otherwise"
     elif BEFORE_AVERAGING in content:
-        others.append(BEFORE_AVERAGING)
         why = "is the average already where mmengine keeps both"
+    known = {taken, *others}
+    others += [key for key in weights_beside(content, taken) if key not in known]
     if others:
         logging.warning(
             "%s: %s is taken, since it %s; left out: %s.",
             path,
             taken,
             why,
-            ", ".join(others),
+            ", ".join(map(str, others)),
         )
+
+
+def weights_beside(content, taken):
+    """Names of other entries that hold weights of the same model.
+
+    An average, for instance, whatever it is called and wrapped in.
+
+    Args:
+        content: of a file, or of a wrapper in it.
+        taken: the name of the entry with the weights that are taken.
+    """
+    layers = layers_of(content[taken])
+    for key, value in content.items():
+        if key == taken or not isinstance(value, dict):
+            continue
+        inside = [value, *(v for v in value.values() if isinstance(v, dict))]
+        if any(layers & layers_of(candidate) for candidate in inside):
+            yield key
+
+
+def layers_of(state):
+    """The ends of a state dict's names, `attn.qkv.weight`, behind any prefix."""
+    names = (str(name).rsplit(".", 3)[-3:] for name in state)
+    return {tuple(name) for name in names if len(name) == 3}
 
 
 def require_plain(torch, path, name, tensor):
@@ -245,15 +259,27 @@ def class_names_of(meta):
     return tuple(found) if isinstance(found, list) else found
 
 
+@contextlib.contextmanager
+def readable(path):
+    """Says of a file that it cannot be read, whatever a library raises on it.
+
+    A changed byte may end in an error of any kind: libraries check little of what they
+    read. `pickle.UnpicklingError` passes, since `load` knows more about it.
+
+    Raises:
+        ConfigError: something was raised.
+    """
+    try:
+        yield
+    except (RunError, pickle.UnpicklingError):
+        raise
+    except Exception as error:
+        raise unreadable(path, error) from error
+
+
 def unreadable(path, error):
     """The error that says why a file cannot be read."""
     return ConfigError(
         f"The checkpoint must be a whole file of a known form; {str(path)!r} cannot be "
         f"read: {first_line(error)}."
     )
-
-
-def first_line(error):
-    """The first line of an error or a text, without a full stop; else its kind."""
-    line = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
-    return "".join(letter if letter.isprintable() else "?" for letter in line)

@@ -84,7 +84,10 @@ def folder(tmp_path):
         "".join(json.dumps({"step": s, **numbers}) + "\n" for s in range(1, 9))
     )
     (tmp_path / "history.jsonl").write_text(
-        "".join(json.dumps({"epoch": e, "step": 2 * e + 2}) + "\n" for e in range(3))
+        "".join(
+            json.dumps({"epoch": e, "step": 2 * e + 2, **numbers}) + "\n"
+            for e in range(3)
+        )
     )
     return tmp_path
 
@@ -174,6 +177,38 @@ def test_a_damaged_row_does_not_take_those_behind_it_along(
     assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize("name", ["journal", "history"])
+def test_a_row_that_stands_there_twice_does_no_harm(folder, open_record, name):
+    path = folder / f"{name}.jsonl"
+    content = path.read_bytes()
+    rewrite(path, lambda rows: rows[:2] + rows[1:])
+    record = open_record(folder, 8)
+    assert [row["step"] for row in record.journal.read()] == list(range(1, 9))
+    assert validated_epochs(record) == [0, 1, 2]
+    assert len(path.read_bytes().splitlines()) == len(content.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "lost"),
+    [
+        ("journal", {"loss": "low"}, "step 3"),
+        ("journal", {"gradient_norm": None}, "step 3"),
+        ("journal", {"epoch": "0"}, "step 3"),
+        ("journal", {"weight": []}, "step 3"),
+        ("history", {"validation": "groups"}, "epoch 2"),
+        ("history", {"validation": "test", "top1": 2.0}, "epoch 2"),
+        ("history", {"loss": "low"}, "epoch 2"),
+        ("history", {"top1": None}, "epoch 2"),
+    ],
+)
+def test_a_row_of_another_type_is_lost(folder, open_record, name, wrong, lost, caplog):
+    path = folder / f"{name}.jsonl"
+    rewrite(path, lambda rows: [*rows[:2], rows[2] | wrong, *rows[3:]])
+    with pytest.raises(CheckpointError, match=f"{name}.jsonl holds no row of {lost}"):
+        open_record(folder, 8)
+    assert "1 of them, the first in line 3: " in caplog.text
+
+
 def test_an_epochs_row_is_the_mean_of_its_steps(folder, open_record):
     rewrite(
         folder / "journal.jsonl",
@@ -204,7 +239,9 @@ def test_an_epoch_shorter_than_a_batch_has_the_mean_of_its_one_step(
     tmp_path, open_record
 ):
     record = open_record(tmp_path, calendar=Calendar(clips=3, batch_size=8, epochs=3))
-    record.journal.append({"step": 1, "loss": 2.0, "accuracy": 0.5})
+    record.journal.append(
+        {"step": 1, "loss": 2.0, "accuracy": 0.5, "gradient_norm": 1.0}
+    )
     for epoch in (0, 1):
         record.end_epoch(epoch, dict)
     rows = record.history.read()

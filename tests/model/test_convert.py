@@ -263,8 +263,20 @@ def test_image_models_become_video_backbones(state, tmp_path):
 
 
 def test_the_window_of_a_video_model_cannot_be_changed(npz, tmp_path):
-    with pytest.raises(ConfigError, match=r"--window_size must be \(2, 3, 3\)"):
+    with pytest.raises(ConfigError, match=r"--window_size must be 2x3x3, as.* 8x7x7"):
         convert(npz, tmp_path / "output", window_size=(8, 7, 7))
+
+
+@pytest.mark.parametrize("output", ["output", "output.npz"])
+def test_a_head_without_a_class_is_refused(state, tmp_path, output):
+    empty = {
+        name: value[:0] for name, value in state.items() if name.startswith("cls_head")
+    }
+    path = rewritten(tmp_path, state | empty)
+    before = set(tmp_path.iterdir())
+    with pytest.raises(ConfigError, match="head must tell classes apart"):
+        convert(path, tmp_path / output, clip=CLIP)
+    assert set(tmp_path.iterdir()) == before
 
 
 def test_class_names_must_be_as_many_as_the_classes(npz, tmp_path):

@@ -19,6 +19,19 @@ def test_the_cache_lies_where_the_user_wants_it(tmp_path, monkeypatch):
     assert user_cache() == tmp_path / "home" / ".cache" / "video-swin-finetuning"
 
 
+@pytest.mark.parametrize("named", ["caches", "./caches", "~/caches", ""])
+def test_a_cache_that_is_not_named_by_its_full_path_is_ignored(
+    tmp_path, monkeypatch, named
+):
+    """As the XDG Base Directory Specification says."""
+    monkeypatch.setenv("XDG_CACHE_HOME", named)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert user_cache() == tmp_path / ".cache" / "video-swin-finetuning"
+    monkeypatch.setenv("HOME", "home")
+    with pytest.raises(ConfigError, match="HOME or XDG_CACHE_HOME must name a folder"):
+        user_cache()
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o002, 0o022, 0o077])
 def test_a_new_one_is_closed_to_others_whatever_the_umask(tmp_path, umask):
     before = os.umask(umask)

@@ -1,13 +1,17 @@
 """Rows are whole or absent, exact, and rewound to the step a run restarts from."""
 
+import dataclasses
+import itertools
 import json
 import math
 import os
+import re
 
+import numpy as np
 import pytest
 
 from configs.command.errors import StorageError
-from storage.rows import Rows
+from storage.rows import Row, Rows, longest_rising
 
 
 @pytest.fixture
@@ -142,6 +146,79 @@ def test_rows_without_a_checksum_among_others_are_damaged(rows):
     content = write(rows, 2)
     rows.path.write_bytes(content + b'{"step": 3, "loss": 0.5}\n')
     assert [row["step"] for row in Rows(rows.path).read()] == [1, 2]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Loss(Row):
+    loss: float
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({"step": 2}, "missing required field `loss`"),
+        ({"step": 2, "loss": "0.5"}, r"Expected `float`, got `str` - at `\$.loss`"),
+        ({"step": 2, "loss": None}, r"Expected `float`, got `null` - at `\$.loss`"),
+        ({"step": 2, "loss": True}, r"Expected `float`, got `bool` - at `\$.loss`"),
+        ({"step": "2", "loss": 0.5}, r"Expected `int`, got `str` - at `\$.step`"),
+    ],
+)
+def test_a_row_of_another_type_is_damaged_whatever_its_checksum(rows, caplog, row, why):
+    for each in ({"step": 1, "loss": math.nan}, row, {"step": 3, "loss": 1, "x": "y"}):
+        rows.append(each)
+    found = Rows(rows.path, Loss).read()
+    assert [each["step"] for each in found] == [1, 3] and found[1]["x"] == "y"
+    assert re.search(f"1 of them, the first in line 2: .*{why}", caplog.text)
+
+
+@pytest.mark.parametrize(
+    ("steps", "kept", "line"),
+    [
+        ([1, 2, 2, 3, 4], [1, 2, 3, 4], 3),
+        ([1, 2, 1, 2, 3, 4], [1, 2, 3, 4], 3),
+        ([10**18, 1, 2, 3], [1, 2, 3], 1),
+        ([1, 2, 9, 3, 4], [1, 2, 3, 4], 3),
+        ([2, 1, 3], [1, 3], 1),
+    ],
+)
+def test_a_row_out_of_order_is_left_out_alone(rows, caplog, steps, kept, line):
+    for step in steps:
+        rows.append({"step": step})
+    again = Rows(rows.path)
+    assert [row["step"] for row in again.rewind(10**19)] == kept
+    assert re.search(rf"line {line}: step {steps[line - 1]} is out of", caplog.text)
+    again.append({"step": 5})
+    caplog.clear()
+    assert [row["step"] for row in Rows(rows.path).read()] == [*kept, 5]
+    assert "out of order" not in caplog.text
+
+
+def test_of_two_rows_of_a_step_the_first_counts(rows):
+    for step, loss in ((1, 0.1), (2, 0.2), (2, 0.3), (3, 0.4)):
+        rows.append({"step": step, "loss": loss})
+    assert [row["loss"] for row in Rows(rows.path).read()] == [0.1, 0.2, 0.4]
+
+
+def test_rows_may_be_numbered_by_another_field(rows):
+    """A short epoch may end with the step of the one before."""
+    for epoch, step in ((0, 1), (1, 1), (1, 1), (2, 3)):
+        rows.append({"step": step, "epoch": epoch})
+    again = Rows(rows.path, key="epoch").read()
+    assert [row["epoch"] for row in again] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_as_few_rows_as_can_be_are_out_of_order(seed):
+    """By every subset of a few numbers."""
+    numbers = np.random.default_rng(seed).integers(0, 6, 9).tolist()
+    rising = [
+        subset
+        for size in range(len(numbers) + 1)
+        for subset in itertools.combinations(numbers, size)
+        if all(a < b for a, b in itertools.pairwise(subset))
+    ]
+    found = [numbers[position] for position in longest_rising(numbers)]
+    assert tuple(found) in rising and len(found) == max(map(len, rising))
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,15 @@ def test_a_wrong_value_is_named(section, field, value, message):
         getattr(schema, section)(**{field: value})
 
 
+def test_a_batch_of_any_size_is_checked_at_once():
+    """Every number up to it would be years; 2**60 divides by powers of two alone."""
+    config = schema.Experiment(
+        model=schema.Model(handle="x"), data=schema.Data(batch_size=2**60)
+    )
+    with pytest.raises(ConfigError, match=r"1, 2, 4, .*, 512, 1024\]\)"):
+        config.check_replicas(3)
+
+
 def test_every_option_has_help():
     for _, _, field in options(schema.Experiment):
         assert field.metadata["help"]

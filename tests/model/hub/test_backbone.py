@@ -1,4 +1,6 @@
+import os
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ import tensorflow as tf
 import tf_keras as keras
 from absl import logging
 
+from configs.command.errors import ConfigError
 from model.hub.backbone import HubBackbone, channels_last
 from model.hub.saved_model import read_interface
 
@@ -40,6 +43,49 @@ def test_variables_without_weight_decay_are_told_by_their_names(published):
     others = ("a/norm1/scale:0", "gamma", "b/beta:0", "relative_position_bias_table:0")
     assert all(map(backbone.no_weight_decay.search, others))
     assert not any(map(backbone.no_weight_decay.search, ("a/kernel:0", "alphabeta:0")))
+
+
+DATA = "variables/variables.data-00000-of-00001"
+
+
+def flip(path, position):
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
+
+
+def rename_a_node(folder):
+    """Changed bytes of the graph, in a name that other nodes' inputs call."""
+    path = folder / "saved_model.pb"
+    content = path.read_bytes()
+    name = b"conv3d/Conv3D/ReadVariableOp"
+    assert name in content
+    path.write_bytes(content.replace(name, b"X" * len(name), 1))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: shutil.rmtree(folder / "variables"),
+        lambda folder: (folder / DATA).unlink(),
+        lambda folder: os.truncate(folder / DATA, 10),
+        lambda folder: flip(folder / DATA, 50),
+        lambda folder: os.truncate(folder / "variables/variables.index", 10),
+        lambda folder: (folder / "tfhub_module.pb").touch(),
+        rename_a_node,
+    ],
+    ids=[
+        *("no variables", "no data", "cut off", "one bit", "index cut off"),
+        *("also of TensorFlow 1", "graph"),
+    ],
+)
+def test_a_model_that_is_not_whole_is_refused_in_one_line(published, tmp_path, damage):
+    folder = tmp_path / "damaged"
+    shutil.copytree(published, folder)
+    damage(folder)
+    with pytest.raises(ConfigError, match="damaged' cannot be loaded: ") as error:
+        HubBackbone(str(folder))
+    assert "\n" not in str(error.value)
 
 
 def test_dropout_is_off_in_evaluation_and_on_in_training(published):

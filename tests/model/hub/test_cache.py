@@ -57,7 +57,8 @@ def archive(tmp_path):
 
     def write(content=None):
         path = tmp_path / "model.tar.gz"
-        path.write_bytes(gzip.compress(tar()) if content is None else content)
+        # Without the time of now: the same archive is the same bytes.
+        path.write_bytes(gzip.compress(tar(), mtime=0) if content is None else content)
         return path
 
     return write
@@ -169,6 +170,13 @@ def link(kind, target):
     return {"saved_model.pb": member}
 
 
+def stamped(time):
+    """A member of an impossible time, as a header of the format pax may say it."""
+    member = tarfile.TarInfo("a")
+    member.pax_headers = {"mtime": time}
+    return {"a": member}
+
+
 def declared(size):
     """A member that says it is large; the archive ends behind its header."""
     member = tarfile.TarInfo("saved_model.pb")
@@ -195,13 +203,19 @@ def long_name(size):
         (gzip.compress(tar(link(tarfile.SYMTYPE, "/etc/passwd"))), "no file and no"),
         (gzip.compress(tar(link(tarfile.LNKTYPE, "/etc/passwd"))), "no file and no"),
         (gzip.compress(tar(link(tarfile.FIFOTYPE, ""))), "no file and no folder"),
+        (gzip.compress(tar({"a" * 300: b"x"})), "File name too long"),
+        (gzip.compress(tar({"a": b"x", "a/b": b"x"})), "a/b.*(exists|Not a dir)"),
+        (gzip.compress(tar({"a": b"x", "a/../b": b"x"})), "a/../b"),
+        (gzip.compress(tar({"": b"x"})), "''|directory"),
+        (gzip.compress(tar(stamped("nan"))), "'a': .*NaN"),
         (gzip.compress(declared(1 << 40)), "more than 10 times its size"),
         (gzip.compress(tar({"x": bytes(80 << 20)}), 1), "more than 10 times its size"),
         (gzip.compress(long_name(80 << 20), 1), "far more than it is"),
     ],
     ids=[
         *("text", "empty", "cut off", "checksum", "above", "above by detour"),
-        *("link", "hard link", "pipe", "says 1 TiB", "80 MiB of zeros", "long name"),
+        *("link", "hard link", "pipe", "300 letters", "below a file", "by detour"),
+        *("no name", "no time", "says 1 TiB", "80 MiB of zeros", "long name"),
     ],
 )
 def test_an_archive_that_is_no_model_is_refused_in_one_line(
@@ -297,6 +311,17 @@ def test_a_seal_lists_every_file(tmp_path):
     seal(folder)
     assert damage(folder) is None
     assert set(json.loads((tmp_path / "model.manifest.json").read_text())) == {"a"}
+
+
+@pytest.mark.parametrize(
+    "named", ["gs://bucket/models", "~nobody-of-this-name/x", "file:///models"]
+)
+def test_a_cache_elsewhere_is_refused(tmp_path, monkeypatch, named):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TFHUB_CACHE_DIR", named)
+    with pytest.raises(ConfigError, match=f"TFHUB_CACHE_DIR must be a.*{named}"):
+        cache_folder()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_variable_of_the_library_names_the_cache(tmp_path, monkeypatch):

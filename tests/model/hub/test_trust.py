@@ -162,6 +162,41 @@ def test_a_vocabulary_in_a_file_needs_trust(tmp_path):
     assert found == ["InitializeTableFromTextFileV2"]
 
 
+def test_a_custom_gradient_that_writes_is_named(tmp_path):
+    """Nothing calls its function by name; the tape finds it by the node's type."""
+
+    @tf.custom_gradient
+    def hidden(x):
+        def gradient(upstream):
+            with tf.control_dependencies([EFFECTS["SaveV2"]()]):
+                return tf.identity(upstream)
+
+        return tf.identity(x), gradient
+
+    module = tf.Module()
+    module.call = tf.function(hidden, input_signature=[CLIP])
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=True)
+    tf.saved_model.save(module, str(tmp_path / "model"), options=options)
+    graph = read_graph(tmp_path / "model")
+    # Without what TensorFlow keeps for its own tape, as in a graph made by hand.
+    library = graph.graph_def.library
+    gradients = {gradient.gradient_func for gradient in library.registered_gradients}
+    assert gradients
+    for function in list(library.function):
+        for name in ("forward_function_name", "backward_function_name"):
+            function.attr.pop(name, None)
+        name = function.signature.name
+        if name not in gradients and "traced" not in name and saves(function):
+            library.function.remove(function)
+    for name in gradients:
+        graph.object_graph_def.concrete_functions.pop(name, None)
+    assert "SaveV2" in reaching_out(graph)
+
+
+def saves(function):
+    return any(node.op == "SaveV2" for node in function.node_def)
+
+
 class Busy(tf.Module):
     """A loop, a table, strings, prints, random numbers of all kinds, a gradient."""
 
@@ -280,6 +315,24 @@ def saver_in_place_of(graph):
     functions(graph, "traced_save").attr["api_implements"].s = b"x"
 
 
+def copy_of_the_saver(graph, name):
+    function = graph.graph_def.library.function.add()
+    function.CopyFrom(functions(graph, "traced_save"))
+    function.signature.name = name
+
+
+def saver_of_nobody(graph):
+    """It is called by nothing that is known here, nor by the main graph."""
+    copy_of_the_saver(graph, "other")
+
+
+def saver_as_gradient(graph):
+    """A custom gradient, which a node names by its type, calls the main graph's."""
+    gradient = graph.graph_def.library.registered_gradients.add()
+    gradient.gradient_func = functions(graph, "traced_save").signature.name
+    gradient.registered_op_type = "CustomGradient-1"
+
+
 def outside_the_library(graph):
     node = graph.graph_def.library.function[0].node_def.add(name="x", op="If")
     node.attr["then_branch"].func.name = "ReadFile"
@@ -312,6 +365,8 @@ def stream_of_a_caller(graph):
         (saver_as_object, "SaveV2"),
         (saver_called, "SaveV2"),
         (saver_in_place_of, "SaveV2"),
+        (saver_of_nobody, "SaveV2"),
+        (saver_as_gradient, "SaveV2"),
         (outside_the_library, "a call of 'ReadFile', which is not in it"),
         (named_like_an_operation, "ReadFile"),
         (handle_in_a_constant, "Const of a handle"),

@@ -34,6 +34,23 @@ def test_windows_of_released_models_need_no_index_table(name):
     assert infer_window_size(rows, None) == window
 
 
+def test_a_window_that_rows_alone_do_not_tell_is_asked_for():
+    """9 x 13 x 13 = 3 x 3 x 13 x 13 = 39 x 39 = 1521, by hand; sides of 1 are none."""
+    with pytest.raises(ConfigError, match=r"of 1x20x20, 5x7x7, 85x2x2\.$"):
+        infer_window_size(1521, None)
+    for window in [(5, 7, 7), (1, 20, 20), (85, 2, 2), (7, 5, 7)]:
+        assert infer_window_size(1521, None, window) == window
+    with pytest.raises(ConfigError, match=r"85x2x2; received 8x7x7\.$"):
+        infer_window_size(1521, None, (8, 7, 7))
+
+
+@pytest.mark.parametrize("window", [(5, 7, 7), (1, 20, 20)])
+def test_the_index_table_tells_what_rows_do_not(window):
+    index = relative_position_index(window, np.prod(window)).numpy()
+    for known in [None, (5, 7, 7), (1, 20, 20)]:
+        assert infer_window_size(1521, index, known) == window
+
+
 def test_shapes_are_those_of_the_official_implementation(shared):
     reference = np.load(shared / "reference" / "official_a.npz")
     state = {k[6:]: reference[k].shape for k in reference if k.startswith("state/")}

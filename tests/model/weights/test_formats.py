@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from configs.command.errors import ConfigError
+from model.weights.description import read_head
 from model.weights.formats import (
     SAFETENSORS_TYPES,
     STATE_DICTS,
@@ -131,6 +132,63 @@ def test_refuses_a_header_of_safetensors_that_lies(tmp_path, header):
     path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(8))
     with pytest.raises(ConfigError, match="cannot be read"):
         read_weights(path)
+
+
+@pytest.mark.parametrize("shape", [[1] * 100, [0, 2**63 - 1, 2]])
+def test_refuses_a_shape_that_numpy_cannot_have(tmp_path, shape):
+    size = 0 if 0 in shape else 4
+    header = {"a": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}
+    text = json.dumps(header).encode()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(size))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_weights(path)
+
+
+# NumPy's parser of headers gives up on each of these in another way.
+HEADERS = {
+    "never closed": "{'descr': (",
+    "text never closed": "(((\n'''",
+    "a list as name": "{[]: 1}",
+    "of a huge size": "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 1%s)}"
+    % ("0" * 30),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_refuses_an_array_whose_header_cannot_be_parsed(tmp_path, name):
+    header = HEADERS[name].encode() + b"\n"
+    length = len(header).to_bytes(2, "little")
+    array = b"\x93NUMPY\1\0" + length + header
+    path = tmp_path / "damaged.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for member in ("bias.npy", "kernel.npy"):
+            archive.writestr(member, array)
+    with pytest.raises(ConfigError, match="cannot be read") as error:
+        read_weights(path)
+    assert "\n" not in str(error.value)
+    with pytest.raises(ConfigError, match="is damaged") as error:
+        read_head(path, features=2, class_names=None)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED])
+def test_every_changed_byte_is_an_error_in_one_line(tmp_path, method):
+    """Most of so small a file is the zip's own directory and the array's header."""
+    stream = io.BytesIO()
+    np.save(stream, np.zeros(3, np.float32))
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a.npy", stream.getvalue())
+    content = path.read_bytes()
+    for position in range(2, len(content)):
+        for value in (0x00, 0xFF):
+            damaged = bytearray(content)
+            damaged[position] = value
+            path.write_bytes(damaged)
+            with pytest.raises(ConfigError) as error:
+                read_weights(path)  # Where it is read, it is of no known family.
+            assert "\n" not in str(error.value)
 
 
 def npz_with_header(path, shape, values):

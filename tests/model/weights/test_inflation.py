@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from model.convert import as_native
 from model.weights.architecture import infer_architecture, to_native
 from model.weights.inflation import bicubic, inflate, is_2d
 from model.weights.names import PATCH_KERNEL
@@ -41,7 +42,23 @@ def test_tables_are_repeated_over_the_frames_of_a_window(image_model):
 
 def test_tables_are_resized_for_another_window(image_model):
     inflated = inflate(image_model, (4, 5, 5))
-    assert infer_architecture(inflated)["window_size"] == (4, 5, 5)
+    assert infer_architecture(inflated, (4, 5, 5))["window_size"] == (4, 5, 5)
+
+
+@pytest.mark.parametrize("window", [(5, 7, 7), (4, 5, 5), (13, 3, 3), (3, 4, 5)])
+def test_the_window_that_was_asked_for_is_the_models(image_model, window):
+    """Row counts such as 9 x 13 x 13 are those of several windows."""
+    assert as_native(image_model, window)[1]["window_size"] == window
+
+
+@pytest.mark.parametrize("side", [5, 7, 8])
+def test_the_sides_of_an_inflated_model_are_its_own(image_model, side):
+    """15 x 15 x 15 rows are those of 8 x 8 x 8 alone, 15 x 9 x 9 also of 68 x 2 x 2."""
+    for name, value in image_model.items():
+        if name.endswith("bias_table"):
+            rows = (2 * side - 1) ** 2
+            image_model[name] = np.zeros([rows, value.shape[1]], np.float32)
+    assert as_native(image_model, None)[1]["window_size"] == (8, side, side)
 
 
 @pytest.mark.parametrize(("old", "new"), [(23, 13), (13, 23), (5, 9)])

@@ -1,9 +1,13 @@
 """What PyTorch saved for other projects, and what cannot be weights."""
 
 import argparse
+import bz2
+import gzip
+import lzma
 import pathlib
 import pickle
 import sys
+import tarfile
 import types
 import zipfile
 
@@ -12,7 +16,7 @@ import pytest
 
 from configs.command.errors import ConfigError
 from model.weights.formats import read_weights
-from model.weights.pytorch import HARMLESS
+from model.weights.pytorch import DEEPEST, HARMLESS
 
 QKV = "backbone.layers.0.blocks.0.attn.qkv.weight"
 
@@ -161,6 +165,55 @@ def test_takes_the_average_and_says_so(read, tensors, state, caplog):
     with caplog.at_level("WARNING"):  # mmengine has exchanged the two
         assert_same(read({"state_dict": tensors, "ema_state_dict": plain}), state)
     assert "left out: ema_state_dict." in caplog.text
+
+
+@pytest.mark.parametrize("name", ["ema", "ema_model", "swa", "teacher"])
+@pytest.mark.parametrize("wrap", [dict, lambda plain: {"decay": 0.9, "shadow": plain}])
+def test_names_weights_that_are_left_out_whatever_they_are_called(
+    read, tensors, state, caplog, name, wrap
+):
+    plain = {f"module.{key}": value + 1 for key, value in tensors.items()}
+    others = {"optimizer": {"state": {0: tensors}, "param_groups": []}, "meta": {}}
+    with caplog.at_level("WARNING"):
+        assert_same(read({"model": tensors, name: wrap(plain), **others}), state)
+    assert f"left out: {name}." in caplog.text
+
+
+@pytest.mark.parametrize("count", [0, 1, DEEPEST])
+def test_takes_as_many_wrappers_as_it_says(read, tensors, state, count):
+    content = tensors
+    for _ in range(count):
+        content = {"state_dict": content}
+    assert_same(read(content), state)
+
+
+@pytest.mark.parametrize(
+    ("pack", "what"),
+    [
+        (gzip.compress, "it is compressed: unpack it first"),
+        (bz2.compress, "it is compressed: unpack it first"),
+        (lzma.compress, "it is compressed: unpack it first"),
+        (lambda content: b"HTTP/1.1 200 OK" + content, "stand before the zip file"),
+    ],
+    ids=["gzip", "bzip2", "xz", "behind other bytes"],
+)
+def test_a_packed_checkpoint_is_told(torch, tensors, tmp_path, pack, what):
+    torch.save(tensors, tmp_path / "a.pth")
+    (tmp_path / "a.pth").write_bytes(pack((tmp_path / "a.pth").read_bytes()))
+    with pytest.raises(ConfigError, match=f"a.pth' cannot be read: .*{what}"):
+        read_weights(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2"])
+def test_a_tar_file_of_a_checkpoint_is_told(
+    torch, tensors, tmp_path, monkeypatch, mode
+):
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache"))
+    torch.save(tensors, tmp_path / "a.pth")
+    with tarfile.open(tmp_path / "packed.pth", mode) as file:
+        file.add(tmp_path / "a.pth", arcname="a.pth")
+    with pytest.raises(ConfigError, match=r"packed file of a\.pth: unpack it first"):
+        read_weights(tmp_path / "packed.pth")
 
 
 @pytest.mark.parametrize(
