@@ -262,7 +262,8 @@ def test_a_finished_run_is_measured_again_for_other_views(tiny, finished, tmp_pa
     """And never shows an old number for new flags."""
     shutil.copytree(finished(tiny), tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
-    before = {path: path.read_bytes() for path in folder.path.glob("*.jsonl")}
+    names = ("journal.jsonl", "history.jsonl", "timing.jsonl")
+    before = {folder / name: (folder / name).read_bytes() for name in names}
     own = (folder / "evaluation.json").read_text()
     assert train.measured(tiny, folder) == json.loads(own)
     fewer = dataclasses.replace(tiny, views=dataclasses.replace(tiny.views, clips=1))
