@@ -17,7 +17,8 @@ from unicodedata import normalize
 from data.splits import content_fingerprint
 from storage.trained_videos import TrainedVideos
 
-GROUP = re.compile(r"_g(\d+)(?=[_.]|$)")
+# A longer number is a time or the like, and no group.
+GROUP = re.compile(r"_g(\d{1,9})(?=[_.]|$)")
 SAMPLE = 1 << 16  # bytes
 UNREADABLE = "unreadable-"  # begins the key of a file that cannot be read
 

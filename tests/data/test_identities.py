@@ -125,6 +125,9 @@ def test_names_are_compared_as_people_mean_them():
         "Kick/v_Kick_g01_c01.avi"
     )
     assert group_key("Punch/video.avi") is None
+    assert group_key("Punch/v_g1668000000000_c01.avi") is None
+    assert group_key(f"Punch/v_g{'9' * 5000}.avi") is None
+    assert group_key("Punch/v_g1668000000000_g7_c1.avi") == group_key("Punch/v_g7.avi")
 
 
 @pytest.mark.parametrize("size", [1, SAMPLE, 5 * SAMPLE])
