@@ -14,6 +14,7 @@ Test videos that the model was trained on are refused unless --allow_trained_vid
 
 import collections
 import contextlib
+import os
 from pathlib import Path
 from unicodedata import normalize
 
@@ -57,6 +58,8 @@ def main(_):
             f"{FLAGS['model.handle'].value!r}, --output={FLAGS.output!r}."
         )
     output = Path(FLAGS.output or FLAGS.workdir)
+    if FLAGS.output:
+        require_folder(output)
     with contextlib.ExitStack() as stack:
         folder = None
         if FLAGS.workdir and output.resolve() == Path(FLAGS.workdir).resolve():
@@ -109,22 +112,11 @@ def evaluate(trained, output, run_folder=None, *, allow_trained_videos=False):
     check_classes(trained, clips.class_names, config.data.root)
     seen = clips.identities.seen(trained.trained_videos)
     check_seen(seen, clips.test_size, trained.source, allow_trained_videos)
-    fingerprint = clips.identities.test_fingerprint()
-    suffix = ""
-    if run_folder:
-        suffix = own_suffix(run_folder, trained, clips)
-    else:
-        known = (fingerprint, clips.identities.listed_fingerprint)
-        check_output(output, {"test_fingerprint": known})
+    suffix = own_suffix(run_folder, trained, clips) if run_folder else ""
+    if not run_folder:
+        check_output(output, {"test_fingerprint": clips.identities.fingerprints()})
     if trained.step is not None:
         logging.info("Evaluating step %d.", trained.step)
-    facts = {
-        "checkpoint": trained.source,
-        "weights_sha256": trained.source_sha256,
-        "test_fingerprint": fingerprint,
-        "left_out": trained.left_out,
-        "trained_videos": seen and dict(collections.Counter(seen.values())),
-    }
     # Where the output is a run's folder, its caller holds the lock already.
     writer = contextlib.nullcontext() if run_folder else RunFolder(output).locked()
     with writer:
@@ -137,9 +129,20 @@ def evaluate(trained, output, run_folder=None, *, allow_trained_videos=False):
             clips,
             config,
             trained.step,
-            facts=facts,
+            facts=facts_of(trained, clips, seen),
             suffix=suffix,
         )
+
+
+def facts_of(trained, clips, seen):
+    """What the evaluation is to say of the weights and of the videos."""
+    return {
+        "checkpoint": trained.source,
+        "weights_sha256": trained.source_sha256,
+        "test_fingerprint": clips.identities.test_fingerprint(),
+        "left_out": trained.left_out,
+        "trained_videos": seen and dict(collections.Counter(seen.values())),
+    }
 
 
 def own_suffix(folder, trained, clips):
@@ -171,6 +174,15 @@ def own_suffix(folder, trained, clips):
             suffix,
         )
     return suffix
+
+
+def require_folder(output):
+    """Raises ConfigError where a path for results is, or lies below, a file."""
+    found = next((p for p in (output, *output.parents) if os.path.lexists(p)), output)
+    if os.path.lexists(found) and not os.path.isdir(found):
+        raise ConfigError(
+            f"--output must be a folder, or a path where one can be; {found} is none."
+        )
 
 
 def facts_before(trained):

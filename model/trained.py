@@ -139,31 +139,20 @@ def _open_run(folder, step, override, prepare):
 
 
 def _refuse_another_model(folder, own, wanted):
-    """Refuses options of the model that are not those the run was trained with.
-
-    Args:
-        folder: the `RunFolder`.
-        own: the `Model` of the run.
-        wanted: the `Model` with the options given now.
-    """
-    needed = kind_of(own).needs_handle
-    if wanted.handle != own.handle and not needed:
-        raise ConfigError(
-            "Either --workdir or --model.handle says which model is meant; the run in "
-            f"{folder.path} holds its own weights and received "
-            f"--model.handle={wanted.handle!r}."
-        )
-    free = FREE | {"handle"}  # Of a graph, whose fingerprint is compared.
+    """Refuses options of the model that are not those the run was trained with."""
+    # The graph of a handle is compared by its fingerprint, wherever it lies.
+    free = FREE | ({"handle"} if kind_of(own).needs_handle else set())
     before, now = (dataclasses.asdict(model) for model in (own, wanted))
     other = [
-        f"model.{name} is {before[name]} (received {now[name]})"
+        f"model.{name} is {before[name]!r} (received {now[name]!r})"
         for name in before
         if name not in free and before[name] != now[name]
     ]
     if other:
         raise ConfigError(
-            f"The run in {folder.path} is of one model: {'; '.join(other)}. Leave the "
-            "options out."
+            "Either --workdir or --model.handle says which model is meant; that of the "
+            f"run in {folder.path} differs: {'; '.join(other)}. Leave out one or the "
+            "other."
         )
 
 

@@ -121,6 +121,16 @@ def test_evaluating_a_run_that_is_not_there_makes_no_folder(command, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_output_that_is_a_file_is_a_usage_error(command, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    output = f"--output={tmp_path}/mine"
+    result = command("evaluate.py", f"--workdir={tmp_path}", output, code=2)
+    assert (
+        f"--output must be a folder, or a path where one can be; {tmp_path}/mine"
+        in (result.stderr)
+    )
+
+
 def test_a_mistake_in_a_flag_does_not_wait_for_tensorflow(command):
     result = command("-X", "importtime", "train.py", "--epoch=3", code=2)
     assert "Did you mean" in result.stderr and "| tensorflow\n" not in result.stderr

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import evaluate
-from configs.command.errors import ConfigError
+from configs.command.errors import ConfigError, StorageError
 from configs.schema import Protocol, Runtime, Views
 from configs.schema.serialization import from_json
 from data import open_clips
@@ -223,9 +223,7 @@ def test_a_run_is_opened_as_no_other_model(trained_run, other):
         return replace_model(config, **other)
 
     name = next(iter(other))
-    with pytest.raises(
-        ConfigError, match=rf"of one model: model.{name} is .* .received"
-    ):
+    with pytest.raises(ConfigError, match=rf"differs: model.{name} is .* .received"):
         open_trained(trained_run, override=override)
 
 
@@ -382,6 +380,24 @@ def test_an_output_keeps_the_results_of_other_measurements(
     assert shown(out) == before
     evaluate.evaluate(opened(trained_run), out)
     assert shown(out) == before
+
+
+@pytest.mark.parametrize("path", ["file", "file/below/it", "link"])
+def test_an_output_must_be_a_folder(tmp_path, path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(ConfigError, match="--output must be a folder.*/(file|link) is"):
+        evaluate.require_folder(tmp_path / path)
+    evaluate.require_folder(tmp_path / "new" / "folder")
+
+
+def test_an_output_that_cannot_be_written_costs_no_evaluation(
+    trained_run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(evaluate, "Evaluator", None)
+    (tmp_path / "out" / ".lock").mkdir(parents=True)
+    with pytest.raises(StorageError, match="out must be writable"):
+        evaluate.evaluate(opened(trained_run), tmp_path / "out")
 
 
 def test_results_of_another_protocol_are_not_overwritten(trained_run, tmp_path):
