@@ -14,6 +14,7 @@ Test videos that the model was trained on are refused unless --allow_trained_vid
 
 import collections
 import contextlib
+import os
 from pathlib import Path
 from unicodedata import normalize
 
@@ -25,7 +26,7 @@ from configs.command.launch import parse, run
 from configs.command.text import say
 
 if __name__ == "__main__":
-    define()
+    define(config=False)  # It is that of the run, or of the model.
     define_path("output", "Folder for the results; empty: the run's folder.")
     flags.DEFINE_integer("step", None, "Step of the checkpoint; empty: the newest.")
     flags.DEFINE_bool(
@@ -57,6 +58,8 @@ def main(_):
             f"{FLAGS['model.handle'].value!r}, --output={FLAGS.output!r}."
         )
     output = Path(FLAGS.output or FLAGS.workdir)
+    if FLAGS.output:
+        require_folder(output)
     with contextlib.ExitStack() as stack:
         folder = None
         if FLAGS.workdir and output.resolve() == Path(FLAGS.workdir).resolve():
@@ -99,26 +102,21 @@ def evaluate(trained, output, run_folder=None, *, allow_trained_videos=False):
 
     Raises:
         ConfigError: the videos are of other classes than the model's, some of them were
-            trained on, or the output holds the results of another protocol.
+            trained on, or the output holds the results of another measurement.
         LockedError: another process is writing to the output.
     """
     config, strategy = trained.config, trained.model.distribute_strategy
     if not run_folder:
-        check_output(output, config)
+        check_output(output, facts_before(trained))
     clips = open_clips(config.data, config.views, seed=config.seed)
-    check_classes(trained.class_names, clips.class_names, config.data.root)
+    check_classes(trained, clips.class_names, config.data.root)
     seen = clips.identities.seen(trained.trained_videos)
     check_seen(seen, clips.test_size, trained.source, allow_trained_videos)
     suffix = own_suffix(run_folder, trained, clips) if run_folder else ""
+    if not run_folder:
+        check_output(output, {"test_fingerprint": clips.identities.fingerprints()})
     if trained.step is not None:
         logging.info("Evaluating step %d.", trained.step)
-    facts = {
-        "checkpoint": trained.source,
-        "weights_sha256": trained.source_sha256,
-        "test_fingerprint": clips.identities.test_fingerprint,
-        "left_out": trained.left_out,
-        "trained_videos": seen and dict(collections.Counter(seen.values())),
-    }
     # Where the output is a run's folder, its caller holds the lock already.
     writer = contextlib.nullcontext() if run_folder else RunFolder(output).locked()
     with writer:
@@ -131,9 +129,20 @@ def evaluate(trained, output, run_folder=None, *, allow_trained_videos=False):
             clips,
             config,
             trained.step,
-            facts=facts,
+            facts=facts_of(trained, clips, seen),
             suffix=suffix,
         )
+
+
+def facts_of(trained, clips, seen):
+    """What the evaluation is to say of the weights and of the videos."""
+    return {
+        "checkpoint": trained.source,
+        "weights_sha256": trained.source_sha256,
+        "test_fingerprint": clips.identities.test_fingerprint(),
+        "left_out": trained.left_out,
+        "trained_videos": seen and dict(collections.Counter(seen.values())),
+    }
 
 
 def own_suffix(folder, trained, clips):
@@ -145,11 +154,13 @@ def own_suffix(folder, trained, clips):
         clips: the `Clips` that are measured.
     """
     own = from_json(folder.saved_config())
-    fingerprint = clips.identities.test_fingerprint
-    listed = folder.identity.get("evaluation_fingerprint")
+    fingerprint = clips.identities.test_fingerprint()
     measured = read_json(folder / "evaluation.json").get("test_fingerprint")
-    same = listed in (None, clips.identity["evaluation_fingerprint"])
-    same = same and measured in (None, fingerprint)
+    same = measured == fingerprint
+    if measured in (None, clips.identities.listed_fingerprint):
+        # Nothing says of which content the run's own videos are.
+        listed = folder.identity.get("evaluation_fingerprint")
+        same = listed in (None, clips.identity["evaluation_fingerprint"])
     newest = checkpoint_steps(folder / "checkpoints")[0]
     suffix = suffix_of(
         own,
@@ -165,26 +176,51 @@ def own_suffix(folder, trained, clips):
     return suffix
 
 
-def check_output(output, config):
-    """Raises ConfigError where a folder holds results of another protocol.
+def require_folder(output):
+    """Raises ConfigError where a path for results is, or lies below, a file."""
+    found = next((p for p in (output, *output.parents) if os.path.lexists(p)), output)
+    if os.path.lexists(found) and not os.path.isdir(found):
+        raise ConfigError(
+            f"--output must be a folder, or a path where one can be; {found} is none."
+        )
+
+
+def facts_before(trained):
+    """What is known of an evaluation before its videos are opened, by name.
+
+    Returns:
+        dict of name in evaluation.json -> values of which it may have one.
+    """
+    config = trained.config
+    facts = {"split": config.data.split, **Protocol.of(config).known}
+    facts |= {"step": trained.step, "weights_sha256": trained.source_sha256}
+    return {name: (value,) for name, value in facts.items()}
+
+
+def check_output(output, facts):
+    """Raises ConfigError where a folder holds the results of another measurement.
 
     Args:
         output: the folder for the results.
-        config: the `Experiment` that is measured.
+        facts: see `facts_before`; the first value is the one of now.
     """
     path = output / "evaluation.json"
     before = read_json(path)
-    now = {"split": config.data.split, **Protocol.of(config).known}
     other = [
-        f"{name} {before[name]} (now {value})"
-        for name, value in now.items()
-        if before.get(name, value) != value
+        f"{name} {_short(before[name])} (now {_short(values[0])})"
+        for name, values in facts.items()
+        if before.get(name, values[0]) not in values
     ]
     if other:
         raise ConfigError(
-            f"{path} is of another protocol: {', '.join(other)}. Choose another "
+            f"{path} is of another measurement: {', '.join(other)}. Choose another "
             "--output."
         )
+
+
+def _short(value):
+    """A value as a message shows it; of a hash, its beginning."""
+    return f"{value[:8]}…" if isinstance(value, str) and len(value) == 64 else value
 
 
 def check_seen(seen, videos, source, allowed):
@@ -225,19 +261,22 @@ def check_classes(trained, found, root):
     """Raises ConfigError unless the videos are of the classes a model was trained on.
 
     Args:
-        trained: names, or numbers as text where a checkpoint does not name its classes.
+        trained: its `class_names`, and `class_names_known`.
         found: names in the data set.
         root: the data set's directory.
     """
-    numbered = all(name == str(label) for label, name in enumerate(trained))
+    names = trained.class_names
     # A list that a Mac wrote may code the same accents in another way.
-    same = [normalize("NFC", n) for n in trained] == [
-        normalize("NFC", n) for n in found
-    ]
-    if len(trained) != len(found) or not numbered and not same:
+    same = [normalize("NFC", n) for n in names] == [normalize("NFC", n) for n in found]
+    if len(names) != len(found) or trained.class_names_known and not same:
         raise ConfigError(
-            f"data.root must hold the {len(trained)} classes that the model was "
-            f"trained on ({', '.join(trained)}); {root} holds {', '.join(found)}."
+            f"data.root must hold the {len(names)} classes that the model was "
+            f"trained on ({', '.join(names)}); {root} holds {', '.join(found)}."
+        )
+    if not trained.class_names_known:
+        logging.warning(
+            "%s does not name its classes: their number is compared, not their order.",
+            trained.source,
         )
 
 

@@ -18,7 +18,7 @@ from configs.command.launch import parse, run
 from configs.command.streams import produce
 
 if __name__ == "__main__":
-    define()
+    define(config=False)  # It is that of the run, or of the model.
     flags.DEFINE_integer("step", None, "Step of the checkpoint; empty: the newest.")
     flags.DEFINE_integer(
         "top", 5, "How many classes are printed for each video.", lower_bound=1

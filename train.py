@@ -176,7 +176,7 @@ def facts_of(folder, clips, record):
     return {
         "checkpoint": record.store.folder(record.step).name,
         "weights_sha256": record.store.weights_sha256(record.step),
-        "test_fingerprint": clips.identities.test_fingerprint,
+        "test_fingerprint": clips.identities.test_fingerprint(record.alive),
         "left_out": list(clips.left_out),
         "trained_videos": seen and dict(collections.Counter(seen.values())),
     }

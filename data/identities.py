@@ -8,23 +8,27 @@ anew. Its group: class folder and the number after _g, whose videos show the sam
 """
 
 import hashlib
+import json
 import os
 import re
-import unicodedata
 from pathlib import PurePosixPath
+from unicodedata import normalize
 
 from data.splits import content_fingerprint
 from storage.trained_videos import TrainedVideos
 
-GROUP = re.compile(r"_g(\d+)(?=[_.]|$)")
+# A longer number is a time or the like, and no group.
+GROUP = re.compile(r"_g(\d{1,9})(?=[_.]|$)")
 SAMPLE = 1 << 16  # bytes
+UNREADABLE = "unreadable-"  # begins the key of a file that cannot be read
 
 
 class Identities:
     """Who the training and test videos of a source are.
 
     Attributes:
-        test_fingerprint: hash of the test list and of what the scan found in it.
+        listed_fingerprint: hash of the test list and of what the scan found in it, as
+            earlier versions told test videos apart.
     """
 
     def __init__(self, source, train, test):
@@ -36,7 +40,46 @@ class Identities:
             test: indices into its listing.
         """
         self._listing, self._train, self._test = source.listing, train, test
-        self.test_fingerprint = content_fingerprint(source, test)
+        self._videos = source.videos
+        self.listed_fingerprint = content_fingerprint(source, test)
+        self._test_fingerprint = None
+
+    def test_fingerprint(self, after_video=lambda: None):
+        """What tells these test videos from others, wherever and however listed.
+
+        It covers the classes' names and of each video its label, its name as `name_key`
+        takes it, what the scan found in it and its content. The order of the list and
+        how its accents are coded make no difference. Files are looked into once.
+
+        Args:
+            after_video: called after each file that was looked into.
+
+        Returns:
+            str of hexadecimal digits; where videos are not files, that of the list.
+        """
+        if not self._listing.paths:
+            return self.listed_fingerprint
+        if self._test_fingerprint is None:
+            rows = []
+            for i in self._test:
+                rows.append(self._row(i))
+                after_video()
+            names = [normalize("NFC", name) for name in self._listing.class_names]
+            text = json.dumps([names, sorted(rows)])
+            self._test_fingerprint = hashlib.sha256(text.encode()).hexdigest()
+        return self._test_fingerprint
+
+    def fingerprints(self):
+        """`test_fingerprint`, and what earlier versions wrote in its place."""
+        return self.test_fingerprint(), self.listed_fingerprint
+
+    def _row(self, i):
+        name, video = self._listing.names[i], self._videos[i]
+        # Where a file lies that cannot be read makes no difference.
+        content = content_key(self._listing.paths[i])
+        content = UNREADABLE if content.startswith(UNREADABLE) else content
+        found = (video.frames, video.height, video.width)
+        return [int(self._listing.labels[i]), name_key(name), *found, content]
 
     def trained_videos(self, after_video=lambda: None):
         """The training videos as `TrainedVideos`.
@@ -99,7 +142,7 @@ def content_key(path):
                 file.seek(start)
                 digest.update(file.read(SAMPLE))
     except OSError:
-        return f"unreadable-{_key(str(path))}"
+        return f"{UNREADABLE}{_key(str(path))}"
     return f"{size}-{digest.hexdigest()[:16]}"
 
 
@@ -116,7 +159,7 @@ def group_key(name):
 
 
 def _key(text):
-    text = unicodedata.normalize("NFC", text).casefold()
+    text = normalize("NFC", text).casefold()
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 

@@ -25,6 +25,9 @@ from storage.trained_videos import (
 
 VALUES = Path("variables", "variables.data-00000-of-00001")
 CLIP = ("frames", "frame_interval", "size")
+VIEWS = ("clips", "crops")
+# Options of a model that change nothing of what a trained one computes.
+FREE = {"trust_graph", "recompute", "drop_path_rate", "dropout"}
 # What an evaluation takes from the schema where a SavedModel does not say it.
 ASSUMED = ("frame_interval", "clips", "crops")
 
@@ -38,6 +41,7 @@ class Trained:
         model: uint8 clips [b, T, 3, H, W] to float32 logits [b, classes].
         class_names: in the order of the logits; numbers as text where they are not
             known.
+        class_names_known: whether they are names, though they may look like numbers.
         step: updates that the weights have seen; None where a SavedModel does not say.
         source: name of the checkpoint or SavedModel that holds the weights.
         source_sha256: of the file with their values.
@@ -50,6 +54,7 @@ class Trained:
     config: Experiment
     model: Classifier
     class_names: tuple[str, ...]
+    class_names_known: bool = True
     source: str
     step: int | None = None
     source_sha256: str | None = None
@@ -107,12 +112,7 @@ def _open_run(folder, step, override, prepare):
     # Whom to trust is the user's to say, not that of the folder that a run came in.
     wary = dataclasses.replace(own.model, trust_graph=False)
     config = override(dataclasses.replace(own, model=wary))
-    if config.model.handle != own.model.handle and not kind_of(own.model).needs_handle:
-        raise ConfigError(
-            "Either --workdir or --model.handle says which model is meant; the run in "
-            f"{folder.path} holds its own weights and received "
-            f"--model.handle={config.model.handle!r}."
-        )
+    _refuse_another_model(folder, own.model, config.model)
     protocol = Protocol.of(own)
     tell_differences(protocol, config)
     _check_graph(folder, config)
@@ -136,6 +136,24 @@ def _open_run(folder, step, override, prepare):
         trained_videos=read_trained_videos(folder / TRAINED_VIDEOS),
         left_out=folder.identity.get("left_out"),
     )
+
+
+def _refuse_another_model(folder, own, wanted):
+    """Refuses options of the model that are not those the run was trained with."""
+    # The graph of a handle is compared by its fingerprint, wherever it lies.
+    free = FREE | ({"handle"} if kind_of(own).needs_handle else set())
+    before, now = (dataclasses.asdict(model) for model in (own, wanted))
+    other = [
+        f"model.{name} is {before[name]!r} (received {now[name]!r})"
+        for name in before
+        if name not in free and before[name] != now[name]
+    ]
+    if other:
+        raise ConfigError(
+            "Either --workdir or --model.handle says which model is meant; that of the "
+            f"run in {folder.path} differs: {'; '.join(other)}. Leave out one or the "
+            "other."
+        )
 
 
 def _check_graph(folder, config):
@@ -174,6 +192,7 @@ def _open_saved_model(path, override, prepare):
         config=config,
         model=model,
         class_names=class_names,
+        class_names_known=handle.class_names is not None,
         source=Path(path).name,
         source_sha256=sha256(handle.directory / VALUES),
         protocol=protocol,
@@ -197,7 +216,7 @@ def _default(handle, path):
 
 
 def tell_differences(protocol, config):
-    """Logs what is wanted now and was otherwise when the model was trained.
+    """Logs what is wanted now and was otherwise when the model was trained or measured.
 
     Args:
         protocol: of the model.
@@ -205,7 +224,11 @@ def tell_differences(protocol, config):
     """
     for name, (own, wanted) in protocol.differences(Protocol.of(config)).items():
         logging.warning(
-            "%s is %s; the model was trained with %s.", option_name(name), wanted, own
+            "%s is %s; the model was %s with %s.",
+            option_name(name),
+            wanted,
+            "measured" if name in VIEWS else "trained",
+            own,
         )
 
 

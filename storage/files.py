@@ -80,16 +80,18 @@ def write_together(folder, contents):
     Args:
         folder: in which they lie; made if need be.
         contents: file name -> text, which becomes UTF-8, or bytes. What is no text in
-            the name of a file becomes an escape such as \\udcff.
+            the name of a file becomes an escape such as \\udcff. None removes a file
+            that must not stay beside the new ones; it cannot be the last.
 
     Raises:
         StorageError: they could not be written; the old ones are untouched.
     """
     folder = Path(folder)
     asides = {}
+    written = {name: c for name, c in contents.items() if c is not None}
     try:
         _make_folder(folder)
-        for name, content in contents.items():
+        for name, content in written.items():
             _clear_dead(folder, name)
             aside, lock = _open_aside(folder / name)
             asides[aside] = lock
@@ -98,7 +100,9 @@ def write_together(folder, contents):
         if others and (folder / last).exists():
             (folder / last).unlink()
             sync(folder)
-        for aside, name in zip(asides, contents, strict=True):
+        for name in contents.keys() - written:
+            (folder / name).unlink(missing_ok=True)
+        for aside, name in zip(asides, written, strict=True):
             os.replace(aside, folder / name)
         sync(folder)
     except OSError as error:

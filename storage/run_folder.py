@@ -16,6 +16,7 @@ import dataclasses
 import json
 import os
 import re
+import unicodedata
 import uuid
 from pathlib import Path
 from typing import Annotated
@@ -257,10 +258,22 @@ def flatten(config, prefix=""):
     return flat
 
 
+def _apart(*values):
+    """Values as text; in ASCII where they might look alike, as accents coded otherwise.
+
+    Unicode's compatibility forms (NFKC) look alike, or nearly so.
+    """
+    texts = list(map(repr, values))
+    alike = len({unicodedata.normalize("NFKC", text) for text in texts}) == 1
+    return list(map(ascii, values)) if alike else texts
+
+
 def _refuse_changes(path, before, now):
     fixed = (before.keys() | now.keys()) - changeable_options()
     changed = [
-        f"{name} (was {before.get(name)!r}, received {now.get(name)!r})"
+        "{} (was {}, received {})".format(
+            name, *_apart(before.get(name), now.get(name))
+        )
         for name in sorted(fixed)
         if before.get(name) != now.get(name)
     ]

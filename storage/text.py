@@ -1,6 +1,7 @@
 """Text in the encodings that editors save."""
 
 import codecs
+import re
 
 # The longer marks first: UTF-32's begins with UTF-16's.
 MARKS = {
@@ -10,6 +11,7 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+DOS_END = re.compile(r"\x1a[\s\x1a]*\Z")
 
 
 def decode_text(content):
@@ -40,4 +42,5 @@ def decode_text(content):
             f"line {line} holds a NUL, as UTF-16 without a byte order mark does. "
             "Convert it: iconv -f UTF-16LE -t UTF-8 OLD > NEW."
         )
-    return text
+    # Editors of DOS end a file so.
+    return DOS_END.sub("", text)

@@ -88,8 +88,10 @@ def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_pat
 def test_help_lists_every_field(command, entry_point):
     # absl ends --help with 1.
     text = command(entry_point, "--help", code=1).stdout
-    for name in ("--config", "--workdir", "--data.batch_size", "--model.handle"):
+    for name in ("--workdir", "--data.batch_size", "--model.handle"):
         assert name in text
+    # What measures takes the config of what it measures.
+    assert ("--config" in text) == (entry_point == "train.py")
     assert "an integer" in text
 
 
@@ -119,14 +121,31 @@ def test_evaluating_a_run_that_is_not_there_makes_no_folder(command, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_output_that_is_a_file_is_a_usage_error(command, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    output = f"--output={tmp_path}/mine"
+    result = command("evaluate.py", f"--workdir={tmp_path}", output, code=2)
+    assert (
+        f"--output must be a folder, or a path where one can be; {tmp_path}/mine"
+        in (result.stderr)
+    )
+
+
 def test_a_mistake_in_a_flag_does_not_wait_for_tensorflow(command):
     result = command("-X", "importtime", "train.py", "--epoch=3", code=2)
     assert "Did you mean" in result.stderr and "| tensorflow\n" not in result.stderr
 
 
+@pytest.mark.parametrize("program", ["evaluate.py", "predict.py"])
+def test_another_experiment_is_not_passed_over(command, program):
+    result = command(program, "--workdir=run", "--config=demo", code=2)
+    assert "Unknown command line flag 'config'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 @pytest.mark.parametrize("program", ["train.py", "evaluate.py", "-m data.show"])
 def test_an_option_without_dashes_does_not_wait_for_tensorflow(command, program):
-    options = ("--config=demo", "--workdir=x", "data.root=X")
+    options = ("--workdir=x", "data.root=X")
     result = command("-X", "importtime", *program.split(), *options, code=2)
     assert "Did you mean --data.root=X?" in result.stderr
     assert "| tensorflow\n" not in result.stderr

@@ -4,19 +4,25 @@ import csv
 import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
+import cv2
+import numpy as np
 import pytest
 
 import evaluate
-from configs.command.errors import ConfigError
+from configs.command.errors import ConfigError, StorageError
 from configs.schema import Protocol, Runtime, Views
 from configs.schema.serialization import from_json
+from data import open_clips
+from data.decoding.write import write_video
 from export import export
 from model import open_trained
 from model.convert import convert
 from model.weights.saved_model import load_handle
 from storage.files import sha256
 from storage.run_folder import RunFolder
+from tests.conftest import tiny_frames
 from tests.whole_runs import replace_runtime, run
 
 
@@ -62,16 +68,33 @@ def test_videos_of_other_classes_are_refused(open_converted, tiny_root, tmp_path
         evaluate.evaluate(open_converted(other), tmp_path)
 
 
-def test_classes_without_names_are_compared_by_number():
-    evaluate.check_classes(["0", "1"], ("a", "b"), "root")
+def classes(*names, known=True):
+    """What is asked of a `Trained` about its classes."""
+    return SimpleNamespace(class_names=names, class_names_known=known, source="model")
+
+
+def test_classes_without_names_are_compared_by_number(caplog):
+    nameless = classes("0", "1", known=False)
+    evaluate.check_classes(nameless, ("a", "b"), "root")
+    assert "model does not name its classes" in caplog.text
     with pytest.raises(ConfigError, match="the 2 classes"):
-        evaluate.check_classes(["0", "1"], ("a", "b", "c"), "root")
+        evaluate.check_classes(nameless, ("a", "b", "c"), "root")
+
+
+def test_names_that_are_numbers_are_names(caplog):
+    numbers = classes("0", "1")
+    evaluate.check_classes(numbers, ("0", "1"), "root")
+    assert not caplog.text
+    for found in (("a", "b"), ("1", "0"), ("00", "1")):
+        with pytest.raises(ConfigError, match="the 2 classes"):
+            evaluate.check_classes(numbers, found, "root")
 
 
 def test_accents_that_are_coded_in_another_way_are_the_same_classes():
-    evaluate.check_classes(["caf\u00e9", "run"], ("cafe\u0301", "run"), "root")
+    composed = classes("caf\u00e9", "run")
+    evaluate.check_classes(composed, ("cafe\u0301", "run"), "root")
     with pytest.raises(ConfigError, match="the 2 classes"):
-        evaluate.check_classes(["caf\u00e9", "run"], ("cafe", "run"), "root")
+        evaluate.check_classes(composed, ("cafe", "run"), "root")
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +122,12 @@ def trained_run(tiny, root, keep_signals, tmp_path_factory):
         precision = {"precision": "mixed_bfloat16", "replicas": 1}
         run(replace_runtime(config, **precision), workdir)
     return workdir
+
+
+def replace_model(config, **changes):
+    """A config with other options of its model."""
+    model = dataclasses.replace(config.model, **changes)
+    return dataclasses.replace(config, model=model)
 
 
 def opened(workdir="", handle="", root=None, step=None, views=None, **data):
@@ -177,6 +206,40 @@ def test_only_one_model_can_be_meant(trained_run, converted, tmp_path):
         open_trained(None, converted, step=7)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"window_size": (4, 2, 4)},
+        {"patch_size": (4, 4, 2)},
+        {"num_heads": (1,)},
+        {"backbone": None},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_a_run_is_opened_as_no_other_model(trained_run, other):
+    """Its weights fit some: of a permuted window the bias tables have the same size."""
+
+    def override(config):
+        return replace_model(config, **other)
+
+    name = next(iter(other))
+    with pytest.raises(ConfigError, match=rf"differs: model.{name} is .* .received"):
+        open_trained(trained_run, override=override)
+
+
+def test_what_only_the_training_computes_with_may_be_given(trained_run):
+    free = {"recompute": True, "dropout": 0.9, "drop_path_rate": 0.9}
+    trained = open_trained(trained_run, override=lambda c: replace_model(c, **free))
+    own, rng = open_trained(trained_run), np.random.default_rng(0)
+    clips = rng.integers(0, 256, [2, 4, 3, 16, 16], np.uint8)
+    np.testing.assert_array_equal(trained.model(clips), own.model(clips))
+
+
+def test_views_are_what_a_model_was_measured_with(trained_run, caplog):
+    opened(trained_run, views=Views(clips=1, crops=1))
+    assert "views.clips is 1; the model was measured with 3." in caplog.text
+
+
 @pytest.mark.parametrize("through", ["the run", "a conversion of its export"])
 def test_videos_that_were_trained_on_are_refused(trained_run, root, tmp_path, through):
     """100 % on them would say nothing."""
@@ -238,12 +301,111 @@ def test_other_videos_are_in_the_names_of_the_results(trained_run, root, tmp_pat
     assert (own["videos"], result["videos"]) == (7, 6)
 
 
+def other_pixels(root, folder):
+    """A copy of a data set: the same lists, names, sizes and numbers of frames."""
+    shutil.copytree(root, folder, ignore=shutil.ignore_patterns("video_scan.json"))
+    for number, path in enumerate(sorted((folder / "UCF-101").rglob("*_c01.avi"))):
+        frames = cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT)
+        write_video(path, tiny_frames(number, 2)[:1].repeat(int(frames), axis=0))
+    return folder
+
+
+def shown(folder):
+    """Name -> content of every file in a folder that is no lock."""
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+
+
+def test_other_pixels_are_other_videos(trained_run, root, tmp_path):
+    """Under the same names, of the same sizes and lengths."""
+    workdir, other = tmp_path / "run", other_pixels(root, tmp_path / "other")
+    shutil.copytree(trained_run, workdir)
+    before = shown(workdir)
+    trained = opened(workdir, root=other)
+    result = evaluate.evaluate(trained, workdir, RunFolder(workdir))
+    assert (
+        workdir / f"evaluation-videos{result['test_fingerprint'][:8]}.json"
+    ).exists()
+    assert before.items() <= shown(workdir).items()
+    own = json.loads(before["evaluation.json"])
+    assert own["test_fingerprint"] != result["test_fingerprint"]
+    assert own["videos"] == result["videos"]
+
+
+def test_the_same_videos_in_another_order_are_the_same(trained_run, root, tmp_path):
+    workdir, other = tmp_path / "run", tmp_path / "other"
+    shutil.copytree(trained_run, workdir)
+    shutil.copytree(root, other)
+    path = other / "ucfTrainTestlist" / "testlist01.txt"
+    path.write_text("\n".join(reversed(path.read_text().split("\n"))))
+    names = shown(workdir).keys()
+    before = json.loads((workdir / "evaluation.json").read_text())
+    result = evaluate.evaluate(opened(workdir, root=other), workdir, RunFolder(workdir))
+    assert shown(workdir).keys() == names
+    assert result["test_fingerprint"] == before["test_fingerprint"]
+
+
+def test_a_result_of_an_earlier_version_is_still_the_runs_own(trained_run, tmp_path):
+    """It has another hash of the test videos, of the list and the scan only."""
+    workdir = tmp_path / "run"
+    shutil.copytree(trained_run, workdir)
+    path, trained = workdir / "evaluation.json", opened(workdir)
+    own = json.loads(path.read_text())
+    clips = open_clips(trained.config.data, trained.config.views, seed=0)
+    own["test_fingerprint"] = clips.identities.listed_fingerprint
+    path.write_text(json.dumps(own))
+    assert evaluate.own_suffix(RunFolder(workdir), trained, clips) == ""
+    own["test_fingerprint"] = "0" * 64
+    path.write_text(json.dumps(own))
+    assert "-videos" in evaluate.own_suffix(RunFolder(workdir), trained, clips)
+
+
+@pytest.mark.parametrize("other", ["step", "weights", "videos"])
+def test_an_output_keeps_the_results_of_other_measurements(
+    trained_run, root, tmp_path, other
+):
+    out = tmp_path / "out"
+    evaluate.evaluate(opened(trained_run), out)
+    before = shown(out)
+    if other == "step":
+        trained, named = opened(trained_run, step=6), "step 7 .now 6., weights_sha256 "
+    elif other == "weights":
+        export(trained_run, tmp_path / "model", step=6)
+        trained = opened(handle=tmp_path / "model", root=root)
+        named = "weights_sha256 .{8}… .now .{8}…."
+    else:
+        trained = opened(trained_run, root=other_pixels(root, tmp_path / "other"))
+        named = "another measurement: test_fingerprint"
+    with pytest.raises(ConfigError, match=f"{named}.*another --output"):
+        evaluate.evaluate(trained, out)
+    assert shown(out) == before
+    evaluate.evaluate(opened(trained_run), out)
+    assert shown(out) == before
+
+
+@pytest.mark.parametrize("path", ["file", "file/below/it", "link"])
+def test_an_output_must_be_a_folder(tmp_path, path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(ConfigError, match="--output must be a folder.*/(file|link) is"):
+        evaluate.require_folder(tmp_path / path)
+    evaluate.require_folder(tmp_path / "new" / "folder")
+
+
+def test_an_output_that_cannot_be_written_costs_no_evaluation(
+    trained_run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(evaluate, "Evaluator", None)
+    (tmp_path / "out" / ".lock").mkdir(parents=True)
+    with pytest.raises(StorageError, match="out must be writable"):
+        evaluate.evaluate(opened(trained_run), tmp_path / "out")
+
+
 def test_results_of_another_protocol_are_not_overwritten(trained_run, tmp_path):
     evaluate.evaluate(opened(trained_run), tmp_path)
     before = (tmp_path / "evaluation.json").read_bytes()
     views = Views(clips=1, crops=1)
     with pytest.raises(
-        ConfigError, match="another protocol: clips 3 .now 1..*--output"
+        ConfigError, match="another measurement: clips 3 .now 1..*--output"
     ):
         evaluate.evaluate(opened(trained_run, views=views), tmp_path)
     assert (tmp_path / "evaluation.json").read_bytes() == before

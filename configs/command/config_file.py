@@ -87,7 +87,9 @@ def _in_one_line(error, path):
 def _message(error, text):
     try:
         text = " ".join(str(text).split())
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # SystemExit, too.
         text = "its message fails, too"
     if isinstance(error, ConfigError):
         return text

@@ -96,14 +96,21 @@ def define_path(name, text, *, values=flags.FLAGS, required=False):
     )
 
 
-def define(values=flags.FLAGS):
-    """Defines --config, --workdir and one flag for each option of `Experiment`."""
-    define_path(
-        "config",
-        f"Experiment: one of {', '.join(experiments())}, or the path of a Python "
-        "file with a function config().",
-        values=values,
-    )
+def define(values=flags.FLAGS, *, config=True):
+    """Defines --config, --workdir and one flag for each option of `Experiment`.
+
+    Args:
+        values: the flags that they join.
+        config: whether there is --config; a program that takes the config of a run, or
+            of a model, has none.
+    """
+    if config:
+        define_path(
+            "config",
+            f"Experiment: one of {', '.join(experiments())}, or the path of a Python "
+            "file with a function config().",
+            values=values,
+        )
     define_path("workdir", "Folder of the run: everything it writes.", values=values)
     for name, kind, field in options(Experiment):
         is_path = field.metadata["is_path"]

@@ -11,6 +11,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from configs.command.errors import ConfigError, Interrupted, RunError
+from configs.command.flagfiles import with_flagfiles
 from configs.command.streams import protect
 from configs.command.text import printable, say
 from configs.schema.paths import expand_path
@@ -49,7 +50,7 @@ def parse(*, positional=True):
     """
     protect()
     app.define_help_flags()
-    _parse_flags(_without_hub_flags(sys.argv), positional)
+    _parse_flags(sys.argv, positional, _without_hub_flags)
 
 
 def run(main, *, positional=True):
@@ -111,13 +112,14 @@ def _end(code):
     os._exit(code)
 
 
-def _parse_flags(arguments, positional):
+def _parse_flags(arguments, positional, chosen=list):
     try:
-        rest = flags.FLAGS(arguments)
+        arguments = [arguments[0], *with_flagfiles(arguments[1:])]
+        rest = flags.FLAGS(chosen(arguments))
         if not positional and rest[1:]:
             raise flags.Error(_no_such_argument(rest[1]))
         return rest
-    except flags.Error as error:
+    except (flags.Error, UnicodeError) as error:
         # A required flag is missing where it was given without its dashes.
         bare = [a for a in arguments[1:] if a.partition("=")[0] in flags.FLAGS]
         mistaken = bare and not positional

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from data.decoding.video import utf8_name
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "data.decoding.inspect")
 MEMORY = 4 << 30  # bytes of address space
@@ -73,7 +75,7 @@ class DecoderProcess:
         """The reply of the process; None if it died."""
         process = self._process = self._process or self._start()
         # The process runs in another directory.
-        request = json.dumps([os.path.abspath(path), seconds]) + "\n"
+        request = json.dumps([utf8_name(path), seconds]) + "\n"
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(request.encode())
             process.stdin.flush()
@@ -117,5 +119,6 @@ class DecoderProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+            # In UTF-8, so that a verdict does not depend on the locale.
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONUTF8": "1"},
         )

@@ -27,7 +27,8 @@ from data.sources.ucf101_layout import find_lists, find_videos, splits_of
 
 CLASS = re.compile(r"(?P<label>\d{1,9})\s+(?P<name>.+)")
 LINE = re.compile(r"(?P<name>.+\.\w+)(?:\s+(?P<label>\d{1,9}))?")
-GROUP = re.compile(r"_g(\d+)(?=[_.])")
+# A longer number is a time or the like, and no group.
+GROUP = re.compile(r"_g(\d{1,9})(?=[_.])")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,7 +22,7 @@ from model.evaluation.metrics import (
     ranks,
     scores,
 )
-from storage.files import remove, write_together
+from storage.files import write_atomically, write_together
 from storage.pictures import drawn_as_they_are, label, png
 
 # What makes a spreadsheet take a cell for a formula when it is the first character
@@ -45,6 +45,9 @@ WORDS = {
 def write_report(folder, probabilities, clips, config, step, *, facts=None, suffix=""):
     """Writes an evaluation of the test split into a folder, evaluation.json last.
 
+    The picture of the confusion matrix comes after it: whatever happens to that, the
+    numbers are there.
+
     Args:
         folder: where; created if need be.
         probabilities: `mean` and `readable`, as `scores` takes them.
@@ -65,15 +68,14 @@ def write_report(folder, probabilities, clips, config, step, *, facts=None, suff
     matrix = confusion_matrix(mean, readable, labels)
     result = _result(mean, readable, clips, config, step) | (facts or {})
     files = {
+        "confusion_matrix.png": None,  # That of an earlier evaluation would belie this.
         "predictions.csv": _predictions(mean, readable, clips),
         "confusion_matrix.csv": _matrix_csv(matrix, names),
         "evaluation.json": json.dumps(result, indent=2, ensure_ascii=False) + "\n",
     }
-    picture = _draw(folder / f"confusion_matrix{suffix}.png", matrix, names, result)
-    if picture:
-        files = {"confusion_matrix.png": picture} | files
     named = {name.replace(".", f"{suffix}."): files[name] for name in files}
     write_together(folder, named)
+    _draw(folder / f"confusion_matrix{suffix}.png", matrix, names, result)
     return result
 
 
@@ -196,9 +198,10 @@ def _csv(rows):
 
 
 def _draw(path, matrix, class_names, result):
-    """The confusion matrix as a picture; None, and a warning, where that fails."""
+    """Writes the confusion matrix as a picture; a warning says where that fails."""
     try:
-        return _matrix_png(matrix, [label(name) for name in class_names], result)
+        labels = [label(name) for name in class_names]
+        write_atomically(path, _matrix_png(matrix, labels, result))
     except Exception as error:  # A picture is never worth a result.
         logging.warning(
             "%s cannot be drawn (%s: %s); confusion_matrix.csv has its numbers.",
@@ -206,8 +209,6 @@ def _draw(path, matrix, class_names, result):
             type(error).__name__,
             error,
         )
-        remove(path)  # That of an earlier evaluation would belie this one.
-        return None
 
 
 def _matrix_png(matrix, labels, result):
@@ -218,7 +219,11 @@ def _matrix_png(matrix, labels, result):
     with drawn_as_they_are(labels):
         figure = Figure(figsize=(side, side), layout="constrained")
         axes = figure.subplots()
-        image = axes.imshow(fraction, cmap="Blues", vmin=0, vmax=1)
+        # An image would be scaled to the picture's pixels first, at 32 bytes each.
+        edges = np.arange(classes + 1) - 0.5
+        cells = axes.pcolormesh(edges, edges, fraction, cmap="Blues", vmin=0, vmax=1)
+        axes.set_aspect("equal")
+        axes.invert_yaxis()
         size = 9 if classes <= 30 else 5
         shown = [labels[tick] for tick in ticks]
         axes.set_xticks(ticks, shown, rotation=90, fontsize=size)
@@ -231,7 +236,7 @@ def _matrix_png(matrix, labels, result):
         if classes <= 30:
             _write_counts(axes, matrix[:, :classes], fraction)
         figure.colorbar(
-            image, ax=axes, shrink=0.6, label="fraction of the label's videos"
+            cells, ax=axes, shrink=0.6, label="fraction of the label's videos"
         )
         return png(figure, dpi=120)
 

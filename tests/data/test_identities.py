@@ -73,6 +73,39 @@ def test_videos_coded_anew_are_known_by_name_and_by_group(exchanged, trained):
     assert identities(exchanged).seen(trained) == {}
 
 
+def test_videos_are_the_same_wherever_they_lie_and_however_they_are_listed(
+    tiny_root, tmp_path
+):
+    root = tmp_path / "copy"
+    shutil.copytree(tiny_root, root)
+    path = root / "ucfTrainTestlist" / "testlist01.txt"
+    path.write_text("\n".join(reversed(path.read_text().split("\n"))))
+    beats, expected = [], identities(tiny_root).test_fingerprint()
+    same = identities(root)
+    assert same.test_fingerprint(lambda: beats.append(1)) == expected
+    assert same.test_fingerprint(lambda: beats.append(1)) == expected
+    assert len(beats) == 7
+    video = root / "UCF-101" / path.read_text().split()[0]
+    content = bytearray(video.read_bytes())
+    content[-1] ^= 1
+    video.write_bytes(content)
+    assert identities(root).test_fingerprint() != expected
+
+
+def test_accents_of_a_list_may_be_coded_otherwise(tiny_root, tmp_path):
+    found = set()
+    for form in ("NFC", "NFD"):
+        root = tmp_path / form
+        shutil.copytree(tiny_root, root)
+        name = unicodedata.normalize(form, "Caf\u00e9")
+        (root / "UCF-101" / "Rise").rename(root / "UCF-101" / name)
+        for path in (root / "ucfTrainTestlist").iterdir():
+            text = path.read_text("utf-8").replace("Rise/", f"{name}/")
+            path.write_text(text.replace(" Rise", f" {name}"), "utf-8")
+        found.add(identities(root).test_fingerprint())
+    assert len(found) == 1
+
+
 def test_what_is_not_known_is_not_none_seen(tiny_root):
     assert identities(tiny_root).seen(None) is None
     assert identities(tiny_root).seen(TrainedVideos()) == {}
@@ -92,6 +125,9 @@ def test_names_are_compared_as_people_mean_them():
         "Kick/v_Kick_g01_c01.avi"
     )
     assert group_key("Punch/video.avi") is None
+    assert group_key("Punch/v_g1668000000000_c01.avi") is None
+    assert group_key(f"Punch/v_g{'9' * 5000}.avi") is None
+    assert group_key("Punch/v_g1668000000000_g7_c1.avi") == group_key("Punch/v_g7.avi")
 
 
 @pytest.mark.parametrize("size", [1, SAMPLE, 5 * SAMPLE])

@@ -226,6 +226,19 @@ def test_files_that_belong_together_are_never_mixed(tmp_path, monkeypatch):
     assert found == new and len(os.listdir(tmp_path)) > 6
 
 
+def test_a_file_that_belies_the_new_ones_goes_with_the_old(tmp_path, monkeypatch):
+    old, new = {"picture": "1", "last": "1"}, {"picture": None, "last": "2"}
+    write_together(tmp_path, old)
+    with monkeypatch.context() as context:
+        context.setattr("storage.files._fill", lambda *_: os.write(-1, b"full"))
+        with pytest.raises(StorageError):
+            write_together(tmp_path, new)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == old
+    for _ in range(2):
+        write_together(tmp_path, new)
+        assert [path.name for path in tmp_path.iterdir()] == ["last"]
+
+
 def test_without_locks_outputs_are_written_and_nothing_is_cleared(
     tmp_path, writer, monkeypatch
 ):

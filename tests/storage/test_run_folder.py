@@ -35,6 +35,15 @@ def test_a_run_goes_on_only_as_it_began(folder):
     assert folder.identity["run_id"] == run_id
 
 
+def test_names_that_look_alike_are_told_apart(folder):
+    text = to_json(config())
+    folder.begin(text, {"class_names": ["caf\u00e9"]})
+    with pytest.raises(ConfigError, match=r"was \['caf\\xe9'\], .*'cafe\\u0301'\]"):
+        folder.begin(text, {"class_names": ["cafe\u0301"]})
+    with pytest.raises(ConfigError, match="was .'caf\u00e9'., received .'th\u00e9'."):
+        folder.begin(text, {"class_names": ["th\u00e9"]})
+
+
 def test_paths_and_replicas_may_change(folder):
     text = to_json(config())
     folder.begin(text, {})

@@ -119,6 +119,10 @@ FAULTS = {
         "class E(Exception):\n    def __str__(self):\n        1 / 0\nraise E\n",
         "mine.py line 4: E: its message fails, too",
     ),
+    "message that exits": (
+        "class E(Exception):\n    def __str__(self):\n        exit(7)\nraise E\n",
+        "mine.py line 4: E: its message fails, too",
+    ),
     "no exception": ("class E(BaseException):\n    pass\nraise E\n", "line 3: E: "),
     "nul": ("x = 1\0\n", r"mine.py.*null byte"),
     "recursion": ("def config():\n    return config()\n", "line 2: RecursionError"),

@@ -1,8 +1,10 @@
 """Arguments that are no flags: paths where a program takes them, else a mistake."""
 
 import os
+import re
 import subprocess
 import sys
+from types import MappingProxyType
 
 import pytest
 
@@ -30,11 +32,11 @@ run(main, positional=positional)
 def command(repository):
     """Runs a program that takes paths, or none, without TensorFlow."""
 
-    def command(*arguments, home="/home/me", code=0):
+    def command(*arguments, home="/home/me", code=0, locale=MappingProxyType({})):
         result = subprocess.run(
             [sys.executable, "-c", SCRIPT, *arguments],
             cwd=repository,
-            env=os.environ | {"HOME": home},
+            env=os.environ | {"HOME": home, **locale},
             capture_output=True,
             text=True,
         )
@@ -79,6 +81,52 @@ def test_the_home_folder_is_found_in_every_path(command):
         "['/home/me/in', 'https://tfhub.dev/x~', '/home/me'] /home/me/runs/x "
         "/home/me/out /home/me/mine.py /home/me/swin /home/me"
     )
+
+
+C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "marked"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("locale", [{}, C_LOCALE], ids=["usual", "C"])
+def test_a_flagfile_is_utf_8_in_every_locale(command, tmp_path, mark, end, locale):
+    inner = [b"// a comment", b"--output=inner", b"", b"--tfhub_cache_dir=x"]
+    (tmp_path / "inner").write_bytes(end.join(inner))
+    outer = ["--workdir=a", "# caf\u00e9", f"--flagfile={tmp_path}/inner", "--config=c"]
+    (tmp_path / "f").write_bytes(mark + end.join(s.encode() for s in outer))
+    flagfile = f"--flagfile={tmp_path}/f"
+    line = command("paths", flagfile, "--config=d", "in", locale=locale)
+    assert line == "['in'] a inner d None None"
+    line = command(
+        "flags", "--config", "d", "-flagfile", f"{tmp_path}/f", locale=locale
+    )
+    assert line == "[] a inner c None None"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"--workdir=caf\xe9", "in UTF-8; .* cannot be read"),
+        (b"\xff\xfe-\0", "in UTF-8; .* cannot be read"),
+        (None, "cannot be read: No such file"),
+        (b"--flagfile=FILE", "includes itself"),
+        (b"--flagfile=", "cannot be read: Is a directory"),
+        (b"--epoch=3", "Unknown command line flag"),
+        (b"epochs=3", "Did you mean --epochs=3"),
+    ],
+    ids=["Latin-1", "UTF-16", "absent", "loop", "nameless", "unknown", "no dashes"],
+)
+def test_a_flagfile_that_is_none_is_a_usage_error(command, tmp_path, content, message):
+    path = tmp_path / "flagfile"
+    if content is not None:
+        path.write_bytes(content.replace(b"FILE", bytes(path)))
+    line = command("flags", f"--flagfile={path}", code=2)
+    assert re.search(message, line) and "\n" not in line
+
+
+def test_what_follows_the_flags_is_no_flagfile(command, tmp_path):
+    assert command("paths", "--", "--flagfile=x").startswith("['--flagfile=x']")
+    assert "--flagfile must name a file" in command("flags", "--flagfile", code=2)
 
 
 @pytest.mark.parametrize(

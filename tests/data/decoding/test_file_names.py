@@ -1,5 +1,6 @@
 """Files are read whatever their names are; OpenCV alone crashes on some."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -52,6 +53,46 @@ def test_any_name_is_read(repository, tmp_path, locale):
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines() == ["12 3 7"] * len(NAMES)
+
+
+ONCE = """
+import dataclasses, json, os, sys
+import numpy as np
+from data.decoding.video import read_clip
+from data.scan import DecoderProcess, Video, scan_file
+path = os.fsdecode(json.loads(sys.argv[1]).encode())
+if len(sys.argv) > 2:
+    video = Video(**json.loads(sys.argv[2]))
+else:
+    with DecoderProcess() as decoder:
+        video = scan_file(path, decoder)
+out = np.empty((1, 2, 3, 24, 24), np.uint8)
+read_clip(path, video, frames=[3, 7], regions=[(0, 0, 24, 24)], size=24, out=out)
+print(json.dumps([dataclasses.asdict(video), out.tobytes().hex()]))
+"""
+
+
+def test_a_scan_and_its_clips_are_the_same_in_every_locale(repository, tmp_path):
+    """A cache that one locale wrote is read in another."""
+    folder = tmp_path / "vid\u00e9os"
+    folder.mkdir()
+    write_video(tmp_path / "x.avi", counting_frames(12))
+    path = shutil.copy(tmp_path / "x.avi", folder / "caf\u00e9 \u5feb.avi")
+
+    def result(locale, *video):
+        output = subprocess.check_output(
+            [sys.executable, "-c", ONCE, json.dumps(str(path)), *video],
+            cwd=repository,
+            env=os.environ | locale,
+            text=True,
+        )
+        return json.loads(output)
+
+    c = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    video, pixels = result({"PYTHONUTF8": "1"})
+    assert (video["decoder"], video["frames"]) == ("opencv", 12)
+    assert result(c) == [video, pixels]
+    assert result(c, json.dumps(video)) == [video, pixels]
 
 
 def test_a_video_is_not_written_where_opencv_would_crash(tmp_path):

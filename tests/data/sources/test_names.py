@@ -68,6 +68,13 @@ def test_other_encodings_are_refused_with_the_remedy(tmp_path, content, message)
     assert "\n" not in str(e.value)
 
 
+@pytest.mark.parametrize("end", ["\x1a", "\r\n\x1a", "\r\n\x1a\x1a\r\n"], ids=ascii)
+def test_a_list_may_end_as_files_of_dos_do(tmp_path, end):
+    write_set(tmp_path, CLASSES)
+    recode(tmp_path, lambda text: (text.rstrip() + end).encode())
+    assert list_videos(tmp_path, 1).class_names == CLASSES
+
+
 @pytest.mark.parametrize(
     "separator", ["\t", "  ", " \t ", "\u00a0", "\u3000"], ids=ascii
 )

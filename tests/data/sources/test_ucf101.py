@@ -77,6 +77,18 @@ def test_test_lists_may_carry_labels(root):
     np.testing.assert_array_equal(list_videos(root, 1).labels[3:], [0, 1])
 
 
+def test_times_in_names_are_no_groups(tmp_path):
+    names = ["v_g1668000000000", "v_g12345678901234567890_c1", "v_g999999999_c1"]
+    train = [
+        f"{line.split('/')[0]}/{name}.avi"
+        for line, name in zip(TRAIN, names, strict=True)
+    ]
+    touch_videos(tmp_path, train + TEST)
+    write_lists(tmp_path, train, TEST)
+    listing = list_videos(tmp_path, 1)
+    np.testing.assert_array_equal(listing.groups, [-1, -1, 999999999, 2, 2])
+
+
 def test_names_may_have_blanks_other_formats_and_no_groups(tmp_path):
     train = ["My Class/clip 12.final.mp4 1", "Other/été 1.mkv 2"]
     test = ["My Class/clip 13.mov"]

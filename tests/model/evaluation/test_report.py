@@ -3,12 +3,15 @@
 import csv
 import dataclasses
 import json
+import subprocess
+import sys
 import types
 
 import numpy as np
 import pytest
 from matplotlib import image
 
+from configs.command.errors import StorageError
 from configs.demo import config
 from model.evaluation import report
 from model.evaluation.report import as_cell, suffix_of, summary, write_report
@@ -233,6 +236,50 @@ def test_a_picture_that_cannot_be_drawn_costs_only_itself(
     assert json.loads((tmp_path / "evaluation.json").read_text("utf-8")) == result
     (line,) = [r.getMessage() for r in caplog.records if "drawn" in r.getMessage()]
     assert "confusion_matrix.png cannot be drawn (ValueError: no" in line
+
+
+def test_the_numbers_are_there_before_the_picture_is_drawn(tmp_path, monkeypatch):
+    """Whatever ends the drawing; an earlier picture does not stay beside them."""
+    awkward_report(tmp_path)
+    before = (tmp_path / "evaluation.json").read_bytes()
+    for name in ("predictions.csv", "confusion_matrix.csv", "evaluation.json"):
+        (tmp_path / name).write_text("{}")
+
+    def end(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report, "png", end)
+    with pytest.raises(KeyboardInterrupt):
+        awkward_report(tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"predictions.csv", "confusion_matrix.csv", "evaluation.json"}
+    assert (tmp_path / "evaluation.json").read_bytes() == before
+
+
+def test_a_picture_that_cannot_be_written_costs_only_itself(
+    tmp_path, monkeypatch, caplog
+):
+    def fail(path, content):
+        raise StorageError(f"{path} could not be written: the disk is full.")
+
+    monkeypatch.setattr(report, "write_atomically", fail)
+    result, _ = awkward_report(tmp_path)
+    assert json.loads((tmp_path / "evaluation.json").read_text("utf-8")) == result
+    assert "the disk is full" in caplog.text
+
+
+def test_a_picture_of_many_classes_takes_little_memory(repository):
+    """As an image, scaled to its pixels, that of 150 classes took 350 MB."""
+    code = (
+        "import resource, numpy as np; from model.evaluation.report import _matrix_png;"
+        "m = np.ones([150, 151], int); names = [str(i) for i in range(150)];"
+        "result = {'top1': 0.5, 'videos': 9};"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        "_matrix_png(m[:2, :3], names[:2], result); before = peak();"
+        "_matrix_png(m, names, result); print((peak() - before) // 1024)"
+    )
+    output = subprocess.check_output([sys.executable, "-c", code], cwd=repository)
+    assert int(output) < 150
 
 
 @pytest.mark.parametrize("classes", [1, 2])
