@@ -1,5 +1,6 @@
 """Four logical CPU devices for every test, and the data that tests share."""
 
+import logging
 import signal
 from pathlib import Path
 
@@ -29,9 +30,14 @@ tf.config.set_logical_device_configuration(
 
 
 @pytest.fixture(autouse=True)
-def usual_precision():
-    """Every test begins and ends in float32, whatever another one has trained in."""
+def usual_state():
+    """Every test begins as in a new process, whatever another one has left behind.
+
+    In float32, and with a level of absl's log that follows Python's: parsing flags
+    fixes it.
+    """
     keras.mixed_precision.set_global_policy("float32")
+    logging.getLogger("absl").setLevel(logging.NOTSET)
     yield
     keras.mixed_precision.set_global_policy("float32")
 
