@@ -14,6 +14,7 @@ from configs.command.errors import StorageError
 from data.decoding.versions import decoder_versions
 from data.scan.video import Count, Video
 from storage.files import write_atomically
+from storage.private import user_cache
 from storage.records import decode
 
 SCAN_FILE = "video_scan.json"
@@ -118,8 +119,7 @@ def candidate_paths(root, name):
         tuple of `Path`, the preferred one first.
     """
     digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    cached = Path(cache, "video-swin-finetuning", digest, name)
+    cached = user_cache(digest) / name
     return (cached,) if "://" in root else (Path(root, name), cached)
 
 
