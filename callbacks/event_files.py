@@ -11,7 +11,6 @@ import io
 import json
 import os
 import re
-import shutil
 import socket
 import time
 from typing import Annotated
@@ -68,9 +67,10 @@ class EventFiles:
         return written if whole else None
 
     def clear(self):
-        """Removes all of them."""
-        if self.path.exists():
-            shutil.rmtree(self.path)
+        """Removes all of them, and nothing else that lies in the folder."""
+        for path in self.path.glob("*tfevents*"):
+            remove(path)
+        remove(self.path / WRITTEN)
 
     def begin(self, step):
         """Begins a file that takes the place of all scalars of `step` and later ones.

@@ -58,6 +58,7 @@ class Watchdog(RunCallback):
         process, self._process = self._process, None
         if process is not None:
             process.stdin.close()
+            process.kill()  # It may be stopped, and then waits for nothing.
             process.wait()
             faulthandler.unregister(signal.SIGALRM)
 

@@ -14,9 +14,11 @@ from configs.command.errors import ConfigError, StorageError
 from storage.lock import claim_of, claimed, hold, is_signed, release
 from storage.records import check
 
-# Unique wherever the folder is mounted: process ids repeat from host to host.
+# Unique wherever the folder is mounted: process ids repeat from host to host. The mark
+# tells what is ours from a user's files, whose names may end in any number.
+MARK = "video-swin-"
 ASIDE = ".{name}.{token}.tmp"
-LEFT = re.compile(r"\.(?P<name>.+)\.(?P<token>[0-9a-f]{32}|[0-9]+)\.tmp")
+LEFT = re.compile(rf"\.(?P<name>.+)\.(?P<token>{MARK}[0-9a-f]{{32}}|[0-9]+)\.tmp")
 # How an error begins that names a file of a run which is missing or damaged.
 MUST_BE_UNCHANGED = "must be as the run wrote it (put a good copy back)"
 
@@ -211,7 +213,7 @@ def _refuse(target):
 
 def _aside(path):
     """A path beside another, which no other process uses."""
-    return path.with_name(ASIDE.format(name=path.name, token=uuid.uuid4().hex))
+    return path.with_name(ASIDE.format(name=path.name, token=MARK + uuid.uuid4().hex))
 
 
 def _asides(folder, name="*"):
@@ -251,7 +253,7 @@ def _clear_dead(folder, name="*"):
     pattern = name if name == "*" else glob.escape(name)
     for aside in _asides(folder, pattern):
         # Earlier versions named it by a process id and locked nothing.
-        if len(LEFT.fullmatch(aside.name)["token"]) == 32:
+        if LEFT.fullmatch(aside.name)["token"].startswith(MARK):
             _remove_unless_held(aside, claim_of(_target(aside)), aside)
     for claim in folder.glob(claim_of(folder / pattern).name):
         with contextlib.suppress(OSError):

@@ -8,6 +8,7 @@ taken as they are, with a warning, and get it when the run goes on.
 import bisect
 import dataclasses
 import json
+import os
 import zlib
 from typing import Annotated
 
@@ -52,6 +53,7 @@ class Rows:
         self.key = key
         self._pending = []
         self._complete = 0  # Bytes of the file that are whole rows.
+        self._file = None  # Which file they are in: its device and inode.
         self._warned = set()
 
     def read(self):
@@ -77,12 +79,17 @@ class Rows:
         if self.path.exists() and self.path.read_bytes() != content:
             write_atomically(self.path, content)
         self._complete = len(content)
+        self._file = _identity(self.path)
         return [row for row, _ in kept] + [
             row for row in self._pending if row["step"] <= step
         ]
 
     def append(self, row):
-        """Adds a row; if it cannot be written now, the next call tries again."""
+        """Adds a row; if it cannot be written now, the next call tries again.
+
+        Raises:
+            StorageError: the file is no longer the one that the run has written.
+        """
         self._pending.append(row)
         try:
             self._write()
@@ -98,6 +105,7 @@ class Rows:
             StorageError: it cannot be written.
         """
         try:
+            self._check_file()
             self._write()
             if self.path.exists():
                 sync(self.path)
@@ -160,6 +168,7 @@ class Rows:
     def _write(self):
         if not self._pending:
             return
+        self._check_file()
         content = b"".join(map(_encode, self._pending))
         with open(self.path, "ab", buffering=0) as file:
             # After a short write the torn row is cut off before it is written again.
@@ -168,7 +177,32 @@ class Rows:
                 file.truncate(self._complete)
                 raise OSError("the disk is full")
         self._complete += len(content)
+        self._file = self._file or _identity(self.path)
         self._pending.clear()
+
+    def _check_file(self):
+        """Refuses to write where the run's folder, or the file, has been exchanged.
+
+        Another run may write there now, and a hole would take the place of lost rows.
+        """
+        if self._file is None:
+            return
+        if _identity(self.path) == self._file:
+            if self.path.stat().st_size >= self._complete:
+                return
+        raise StorageError(
+            f"{self.path} was moved, removed or shortened while the run wrote to it. "
+            "Put the run's folder back and give the same command again."
+        )
+
+
+def _identity(path):
+    """Device and inode of a file; None for one that is not there yet."""
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def longest_rising(numbers):

@@ -79,11 +79,13 @@ def _commit(repository):
 
 
 def _git(repository, *arguments):
+    # GIT_DIR, which hooks are given, would name another repository.
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
     return subprocess.run(
         ["git", "-C", repository, *arguments],
         check=True,
         capture_output=True,
         text=True,
         timeout=10,
-        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        env=environ | {"GIT_OPTIONAL_LOCKS": "0"},
     ).stdout.strip()

@@ -170,7 +170,10 @@ def test_event_files_that_were_lost_are_made_from_the_journal(curves, damage):
     curves.train(1, 2, 3)
     curves.summaries.sync()
     damage(curves.path)
+    curves.path.mkdir(exist_ok=True)
+    (curves.path / "notes.txt").write_text("mine")
     curves.start(3)
+    assert (curves.path / "notes.txt").read_text() == "mine"
     assert sorted(scalars(curves.path)) == points({1: 1.125, 2: 2.125, 3: 3.125})
 
 

@@ -191,6 +191,15 @@ def test_only_ticks_in_which_the_run_could_have_moved_count(simulated, script, d
     assert simulated(script) == done
 
 
+def test_a_stopped_watchdog_does_not_keep_a_run_that_ends(start):
+    code = (
+        "with Watchdog(60) as watchdog:\n"
+        "    os.kill(watchdog._process.pid, signal.SIGSTOP)\n"
+    )
+    _, end, _ = start(code)
+    assert end() == 0
+
+
 def test_the_process_ends_with_the_one_it_watches(start):
     """Also where that one is killed."""
     code = (

@@ -172,7 +172,9 @@ def test_two_writers_of_one_output(tmp_path, writer):
 def test_what_a_killed_writer_left_is_cleared_and_what_a_live_one_writes_is_not(
     tmp_path, writer, kind
 ):
+    number = "d41d8cd98f00b204e9800998ecf8427e"
     users = {"mine.tmp", ".mine.tmp", ".mine.0123.tmp", ".mine.claim"}
+    users |= {f".thesis.docx.{number}.tmp", f".photos.{number}.tmp"}
     for name in users:
         (tmp_path / name).write_text("mine")
     (tmp_path / ".gone.claim").write_text("host, process 7")  # Killed just before.

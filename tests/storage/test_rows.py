@@ -239,3 +239,37 @@ def test_as_few_rows_as_can_be_are_out_of_order(seed):
 def test_what_is_no_row_is_damaged(rows, line):
     rows.path.write_text(line + "\n")
     assert Rows(rows.path).read() == []
+
+
+@pytest.mark.parametrize("change", ["removed", "another", "shortened", "folder moved"])
+def test_a_file_that_was_exchanged_is_not_written_to(tmp_path, change):
+    """Another run may write there now; a hole must not take the place of rows."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    rows = Rows(folder / "rows.jsonl")
+    rows.append({"step": 1})
+    content = rows.path.read_bytes()
+    if change == "shortened":
+        os.truncate(rows.path, 3)
+    elif change == "folder moved":
+        folder.rename(tmp_path / "elsewhere")
+    else:
+        rows.path.rename(tmp_path / "kept")
+        if change == "another":
+            rows.path.write_bytes(2 * content)
+    there = rows.path.read_bytes() if rows.path.exists() else None
+
+    for write in (lambda: rows.append({"step": 2}), rows.sync):
+        with pytest.raises(StorageError, match="moved, removed or shortened"):
+            write()
+    assert there == (rows.path.read_bytes() if rows.path.exists() else None)
+
+
+def test_a_file_that_was_rewound_is_written_to(tmp_path):
+    rows = Rows(tmp_path / "rows.jsonl")
+    for step in (1, 2, 3):
+        rows.append({"step": step})
+    rows.rewind(1)
+    rows.append({"step": 2})
+    rows.sync()
+    assert [row["step"] for row in Rows(rows.path).read()] == [1, 2]

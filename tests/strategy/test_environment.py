@@ -1,6 +1,7 @@
 """What a run computes with is known, with and without git."""
 
 import json
+import shutil
 import subprocess
 
 import numpy as np
@@ -40,6 +41,11 @@ def test_the_commit_of_the_checkout_and_whether_it_was_modified(tmp_path, monkey
     assert _commit(tmp_path)["modified"] is False
     (tmp_path / "file").write_text("b")
     assert _commit(tmp_path)["modified"] is True
+    git(inner, "init")
+    with monkeypatch.context() as context:  # As in a hook of another repository.
+        context.setenv("GIT_DIR", str(inner / ".git"))
+        assert _commit(tmp_path)["commit"] == commit
+    shutil.rmtree(inner / ".git")
     unknown = {"commit": None, "modified": None}
     assert _commit(inner) == unknown  # A checkout of something else.
     monkeypatch.setenv("PATH", str(inner))
