@@ -97,6 +97,11 @@ def test_another_graph_with_the_same_variables_cannot_go_on(tiny, published, tmp
     config = dataclasses.replace(config, model=Model(handle=str(other)))
     with pytest.raises(ConfigError, match="these differ: graph_fingerprint"):
         run(config, tmp_path / "run")
+
+    def other_handle(own):
+        model = dataclasses.replace(own.model, handle=str(other))
+        return dataclasses.replace(own, model=model)
+
     with pytest.raises(ConfigError, match="must be the graph that the run in .* was"):
-        open_trained(tmp_path / "run", override=lambda begun: config)
+        open_trained(tmp_path / "run", override=other_handle)
     assert open_trained(tmp_path / "run").step == 0
