@@ -13,16 +13,14 @@ import os
 import re
 import socket
 import time
-from typing import Annotated
 
-import msgspec
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from configs.command.errors import StorageError
 from storage.files import remove, write_atomically
-from storage.records import decode
+from storage.records import Count, decode
 
 # TensorBoard reads files in the order of their names.
 NAME = "events.out.tfevents.{number:010d}.{host}.{process}"
@@ -41,8 +39,8 @@ class Written:
         files: the bytes of each file at that moment.
     """
 
-    step: Annotated[int, msgspec.Meta(ge=0)]
-    files: dict[str, Annotated[int, msgspec.Meta(ge=0)]]
+    step: Count
+    files: dict[str, Count]
 
 
 class EventFiles:

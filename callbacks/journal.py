@@ -13,7 +13,8 @@ import hashlib
 import numpy as np
 
 from callbacks.base import RunCallback
-from storage.rows import Count, Row
+from storage.records import Count
+from storage.rows import Row
 
 FLOATS = ("loss", "accuracy", "learning_rate", "gradient_norm", "loss_scale", "weight")
 

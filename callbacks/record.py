@@ -3,9 +3,8 @@
 import dataclasses
 import itertools
 import math
-from typing import Annotated, Literal
+from typing import Literal
 
-import msgspec
 import numpy as np
 
 from callbacks.journal import Journal, Step
@@ -16,9 +15,8 @@ from callbacks.save_checkpoints import SaveCheckpoints
 from callbacks.summaries import Summaries
 from configs.command.errors import CheckpointError
 from storage.checkpoints import CheckpointStore
-from storage.rows import Count, Row, Rows
-
-Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+from storage.records import Count, Fraction
+from storage.rows import Row, Rows
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

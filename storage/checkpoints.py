@@ -10,16 +10,14 @@ a complete checkpoint.
 import dataclasses
 import json
 import os
-from typing import Annotated
 
-import msgspec
 import tensorflow as tf
 from absl import logging
 
 from configs.command.errors import CheckpointError, NumericsError, StorageError
 from storage.files import clear_asides, remove_atomically, written_aside
 from storage.manifests import difference, read_manifest, to_manifest
-from storage.records import decode
+from storage.records import Count, decode
 from storage.run_folder import CHECKPOINT, checkpoint_steps
 
 DAMAGED = ".damaged"
@@ -34,7 +32,7 @@ VALUES = "variables.data-00000-of-00001"
 class State:
     """What state.json holds: the updates done so far, and whose they are."""
 
-    step: Annotated[int, msgspec.Meta(ge=0)]
+    step: Count
     run_id: str
 
 

@@ -13,13 +13,15 @@ SIGNATURE = re.compile(rb"[^\n]+, process [0-9]+")
 
 
 @contextlib.contextmanager
-def locked(folder):
+def locked(folder, *, wait=False):
     """Locks a folder for this process until the end of the `with` statement.
 
     The kernel frees the lock however the process ends.
 
     Args:
         folder: the path; created if need be.
+        wait: whether to wait until no other process holds the lock, for work of seconds
+            that another may be doing at the same moment.
 
     Raises:
         LockedError: another process holds the lock; nothing was changed.
@@ -31,7 +33,7 @@ def locked(folder):
     except OSError as error:
         raise StorageError(f"{folder} must be writable: {error}.") from None
     try:
-        _acquire(lock, folder)
+        _acquire(lock, folder, wait)
         _sign(lock)
         yield
     finally:
@@ -109,9 +111,9 @@ def release(lock, path):
     os.close(lock)
 
 
-def _acquire(lock, folder):
+def _acquire(lock, folder, wait):
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         raise LockedError(
             f"{folder} is being written by {_holder(os.pread(lock, 200, 0))}; "

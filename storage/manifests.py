@@ -8,14 +8,14 @@ from typing import Annotated
 import msgspec
 
 from storage.files import sha256
-from storage.records import decode
+from storage.records import Count, decode
 
 
 @dataclasses.dataclass(frozen=True)
 class File:
     """What a manifest says of a file."""
 
-    bytes: Annotated[int, msgspec.Meta(ge=0)]
+    bytes: Count
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 

@@ -1,7 +1,6 @@
 """Folders that are this user's own, for what must not have been planted by another."""
 
 import contextlib
-import fcntl
 import os
 import stat
 from pathlib import Path
@@ -80,33 +79,3 @@ def require_own(path, advice, *, may_be_open=False):
             f"{stat.S_IMODE(status.st_mode):04o}: chmod go-w it once you know what is "
             f"in it, or {advice}."
         )
-
-
-@contextlib.contextmanager
-def waiting_lock(folder):
-    """Waits until no other process holds the lock of a folder, then holds it.
-
-    For work of seconds that another process may be doing at the same moment; see
-    `storage.lock.locked` for what must not wait. The kernel frees the lock however the
-    process ends.
-
-    Args:
-        folder: the path.
-
-    Raises:
-        StorageError: the folder cannot be written, or its file system cannot lock.
-    """
-    try:
-        lock = os.open(Path(folder, ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise StorageError(f"{folder} must be writable: {error}.") from None
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except OSError as error:
-            raise StorageError(
-                f"{folder} must be on a file system that can lock files: {error}."
-            ) from None
-        yield
-    finally:
-        os.close(lock)

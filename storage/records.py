@@ -5,8 +5,13 @@ A type is a frozen dataclass whose fields say what they may hold, for instance
 """
 
 import functools
+from typing import Annotated
 
 import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 def decode(data, form):

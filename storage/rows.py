@@ -10,21 +10,18 @@ import dataclasses
 import json
 import os
 import zlib
-from typing import Annotated
 
-import msgspec
 from absl import logging
 
 from configs.command.errors import StorageError
 from storage.files import sync, write_atomically
-from storage.records import check, decode
+from storage.records import Count, check, decode
 
 CHECKSUM = ', "crc": "{:08x}"}}\n'
 LENGTH = len(CHECKSUM.format(0))
 # What of a checksum is the same in every row.
 BEGIN, END = CHECKSUM.encode().split(b"{:08x}")[0], b'"}\n'
 FLAT = dict[str, int | float | str | bool | None]
-Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ from configs.schema.paths import check_utf8
 from configs.schema.serialization import from_json
 from storage.files import MUST_BE_UNCHANGED, clear_asides, read_json, write_atomically
 from storage.lock import locked
+from storage.records import Count, Fraction, Text
 from storage.trained_videos import TRAINED_VIDEOS
 
 CHECKPOINT = re.compile(r"step-([0-9]{8}|[1-9][0-9]{8,})")
@@ -50,9 +51,6 @@ FILES = {
 }
 # Results of other views, data or steps than the run's own: evaluation-1x1.json.
 RESULT = re.compile(r"(evaluation|predictions|confusion_matrix)-.+\.(json|csv|png)")
-Text = Annotated[str, msgspec.Meta(min_length=1)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

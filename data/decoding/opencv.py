@@ -42,15 +42,25 @@ def open_video(path):
     Raises:
         DecodeError: FFmpeg finds no video in the file, or its name is not Unicode.
     """
+    # An absolute path is no address, whatever colons the file's name holds.
+    name = utf8_name(path)
     try:
-        os.fspath(path).encode()
+        name.encode()
     except UnicodeEncodeError as error:  # OpenCV would end the whole process.
         raise DecodeError("has a name that is not Unicode") from error
-    # An absolute path is no address, whatever colons the file's name holds.
-    capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG, ONE_THREAD)
+    capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, ONE_THREAD)
     if not capture.isOpened():
         raise DecodeError("holds no video that can be opened")
     return capture
+
+
+def utf8_name(path):
+    """The absolute path of a file as text that is, in UTF-8, the bytes of its name.
+
+    That is the name which OpenCV opens. Where the locale is not UTF-8, Python's own
+    text of the same bytes is another.
+    """
+    return os.fsencode(os.path.abspath(path)).decode("utf-8", "surrogateescape")
 
 
 def read_frames(path, numbers, *, seek):

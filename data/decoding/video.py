@@ -1,7 +1,6 @@
 """Reads chosen frames and regions of video files as planar `uint8` clips."""
 
 import math
-import os
 
 import cv2
 import numpy as np
@@ -33,8 +32,7 @@ def read_clip(path, video, *, frames, regions, size, flip=False, out):
     if shape != (video.height, video.width):
         regions = [_decoded_region(region, video) for region in regions]
     if video.decoder == "opencv":
-        name = utf8_name(path)
-        images = opencv.read_frames(name, wanted, seek=video.seek_exact)
+        images = opencv.read_frames(path, wanted, seek=video.seek_exact)
     else:
         images = pyav.read_frames(
             path,
@@ -48,15 +46,6 @@ def read_clip(path, video, *, frames, regions, size, flip=False, out):
         _check(image, number, shape)
         _cut(image, regions, flip, scratch, out[:, slot])
     _repeat(out, frames, wanted, first)
-
-
-def utf8_name(path):
-    """The absolute path of a file as text that is, in UTF-8, the bytes of its name.
-
-    That is the name which OpenCV opens. Where the locale is not UTF-8, Python's own
-    text of the same bytes is another.
-    """
-    return os.fsencode(os.path.abspath(path)).decode("utf-8", "surrogateescape")
 
 
 def read_pictures(pictures, *, frames, regions, size, flip, shape, out):

@@ -17,7 +17,7 @@ from data.decoding.time_stamps import even_step, is_beat
 from data.decoding.witnesses import Witness
 
 PROBES = 3  # places at which a seek is compared with reading from the start
-# Colours are compared every so many frames, brightness at all of them.
+# Colours are compared every so many frames, brightness at all that are compared.
 COLOURS_EVERY = 64
 # From here on two frames of eight are compared, and those at which something changes:
 # getting at pixels costs as much as decoding, and a recording may last for hours.

@@ -59,15 +59,18 @@ class Witness:
             image: uint8 [height, width, 3], blue, green, red, by OpenCV.
             checksum: of the image.
             frame: PyAV's, with the same number.
-            colours: whether colours are compared in any case.
+            colours: whether colours are compared in any case, or only where the
+                brightness is not the same.
         """
         if frame.interlaced_frame:
             # Where little moves, what OpenCV then makes of it looks right at a glance.
             return f"cannot be relied on for interlaced frames, as {number} is"
-        if not same_frame(image, frame, self.video, colours=colours):
-            return f"has other pixels in frame {number}"
         luma = self.video.luma(frame)
-        lines = None if luma is None else luma[::8].astype(np.int16)
+        same = not colours and _same_brightness(image, luma, frame.format.name)
+        # That needs no conversion to RGB, which costs as much as decoding.
+        if not same and not same_colours(image, self.video.image(frame)):
+            return f"has other pixels in frame {number}"
+        lines = None if luma is None else luma[::8]
         last, self._last = self._last, (number, checksum, lines)
         if last and last[:2] == (number - 1, checksum) and _moves(last[2], lines):
             return f"repeats frame {number - 1} where another follows"
@@ -78,23 +81,16 @@ def _moves(before, now):
     """Whether something moves between the brightness of two frames."""
     if before is None or now is None or before.shape != now.shape:
         return False
-    return bool(np.abs(now - before).max() > MOVEMENT)
+    return bool(np.abs(now.astype(np.int16) - before).max() > MOVEMENT)
 
 
-def same_frame(image, frame, video, *, colours):
-    """Whether OpenCV's pixels of a frame are those of PyAV.
+def same_colours(image, expected):
+    """Whether two pictures are the same but for rounding.
 
     Args:
         image: uint8 [height, width, 3], blue, green, red, by OpenCV.
-        frame: av.VideoFrame with the same number.
-        video: the `AvVideo` that it comes from.
-        colours: whether colours are compared in any case. Without, a frame is taken for
-            the same where the brightness that PyAV decoded is the same: that needs no
-            conversion to RGB, which costs as much as decoding.
+        expected: the same by PyAV.
     """
-    if not colours and _same_brightness(image, video.luma(frame), frame.format.name):
-        return True
-    expected = video.image(frame)
     if expected.shape != image.shape:
         return False
     expected = _grid(expected).astype(np.int16)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from data.decoding.video import utf8_name
+from data.decoding.opencv import utf8_name
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "data.decoding.inspect")

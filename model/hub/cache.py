@@ -24,8 +24,9 @@ from storage.files import (
     write_atomically,
     written_aside,
 )
+from storage.lock import locked
 from storage.manifests import difference, read_manifest, to_manifest
-from storage.private import private_folder, require_own, user_cache, waiting_lock
+from storage.private import private_folder, require_own, user_cache
 
 ADVICE = "name a folder of your own by TFHUB_CACHE_DIR, or unset it for ~/.cache"
 VARIABLE = "TFHUB_CACHE_DIR"
@@ -71,7 +72,7 @@ def unpacked(archive):
     require_sane_size(archive)
     cache = cache_folder()
     directory = cache / sha256(archive)
-    with waiting_lock(cache):
+    with locked(cache, wait=True):
         clear_asides(cache, DIGEST.fullmatch)
         problem = damage(directory) if os.path.lexists(directory) else None
         if problem:
@@ -104,7 +105,7 @@ def downloaded(address):
             since.
     """
     cache = cache_folder()
-    with waiting_lock(cache):
+    with locked(cache, wait=True):
         for path in cache.glob(f"*{MANIFEST}"):  # Of folders that the user removed.
             if not path.with_name(path.name.removesuffix(MANIFEST)).exists():
                 remove(path)
@@ -118,7 +119,7 @@ def downloaded(address):
         ) from error
     if cache not in directory.parents:
         return directory
-    with waiting_lock(cache):
+    with locked(cache, wait=True):
         if not manifest_of(directory).exists():
             # How open the library makes it depends on the umask; the cache is closed.
             require_own(directory, ADVICE, may_be_open=True)

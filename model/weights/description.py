@@ -12,12 +12,11 @@ import numpy as np
 from configs.command.errors import ConfigError
 from configs.command.text import first_line
 from configs.schema.model import ARCHITECTURE
-from storage.records import check
+from storage.records import Text, check
 
 WRITTEN = "must be as model.convert or export.py wrote it"
 
 Size = Annotated[int, msgspec.Meta(ge=1, le=2**16)]
-Text = Annotated[str, msgspec.Meta(min_length=1)]
 Stages = Annotated[list[Size], msgspec.Meta(min_length=1, max_length=16)]
 
 

@@ -58,3 +58,25 @@ def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):
     with pytest.raises(StorageError, match="can lock files: .*not supported"):
         with locked(tmp_path / "run"):
             pass
+
+
+def test_the_lock_is_waited_for(tmp_path, repository):
+    """Another process gets it when this one leaves it, and not before."""
+    code = (
+        "import pathlib; from storage.lock import locked\n"
+        "print('ready', flush=True)\n"
+        f"with locked(pathlib.Path({str(tmp_path)!r}), wait=True):\n"
+        "    print('mine', flush=True)"
+    )
+    with locked(tmp_path, wait=True):
+        other = subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=repository,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert other.stdout.readline() == "ready\n"
+        assert other.poll() is None
+        (tmp_path / "left").touch()
+    assert other.stdout.readline() == "mine\n"
+    assert other.wait() == 0

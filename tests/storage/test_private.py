@@ -2,13 +2,11 @@
 
 import os
 import stat
-import subprocess
-import sys
 
 import pytest
 
 from configs.command.errors import ConfigError, StorageError
-from storage.private import private_folder, require_own, user_cache, waiting_lock
+from storage.private import private_folder, require_own, user_cache
 
 
 def test_the_cache_lies_where_the_user_wants_it(tmp_path, monkeypatch):
@@ -78,24 +76,3 @@ def test_what_is_no_folder_is_refused(tmp_path):
         private_folder(tmp_path / "file", "go elsewhere")
     with pytest.raises(StorageError, match="must be a folder to write to"):
         private_folder(tmp_path / "file" / "below", "go elsewhere")
-
-
-def test_the_lock_is_waited_for(tmp_path, repository):
-    """Another process gets it when this one leaves it, and not before."""
-    code = (
-        "import sys; from storage.private import waiting_lock\n"
-        "print('ready', flush=True)\n"
-        f"with waiting_lock({str(tmp_path)!r}): print('mine', flush=True)"
-    )
-    with waiting_lock(tmp_path):
-        other = subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=repository,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert other.stdout.readline() == "ready\n"
-        assert other.poll() is None
-        (tmp_path / "left").touch()
-    assert other.stdout.readline() == "mine\n"
-    assert other.wait() == 0
