@@ -4,6 +4,7 @@ import logging
 import signal
 from pathlib import Path
 
+import absl.logging
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -33,11 +34,12 @@ tf.config.set_logical_device_configuration(
 def usual_state():
     """Every test begins as in a new process, whatever another one has left behind.
 
-    In float32, and with a level of absl's log that follows Python's: parsing flags
-    fixes it.
+    In float32, with a level of absl's log that follows Python's (parsing flags fixes
+    it), and with nothing logged that is logged once a minute only.
     """
     keras.mixed_precision.set_global_policy("float32")
     logging.getLogger("absl").setLevel(logging.NOTSET)
+    absl.logging._log_timer_per_token.clear()
     yield
     keras.mixed_precision.set_global_policy("float32")
 

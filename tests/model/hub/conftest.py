@@ -15,9 +15,8 @@ def save_published():
         axis = clip.index(3)
         order = [1 + i for i in range(4) if i != axis]
         x = keras.layers.Permute([*order, axis + 1])(inputs)
-        x = keras.layers.Conv3D(
-            CHANNELS, (2, 8, 8), strides=(2, 8, 8), name="patches"
-        )(x)
+        patch = (2, 8, 8)
+        x = keras.layers.Conv3D(CHANNELS, patch, strides=patch, name="patches")(x)
         x = keras.layers.LayerNormalization()(x)
         x = keras.layers.Dropout(0.5)(x)
         if channels_first:
