@@ -8,9 +8,11 @@ a complete checkpoint.
 """
 
 import dataclasses
+import hashlib
 import json
 import os
 
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -70,6 +72,13 @@ class CheckpointStore:
     def weights_sha256(self, step):
         """The SHA-256, by the manifest, of the values of a step's checkpoint."""
         return read_manifest(self.folder(step) / MANIFEST)[VALUES].sha256
+
+    def values_sha256(self):
+        """The SHA-256 of the values that the variables have now."""
+        digest = hashlib.sha256()
+        for variable in self.variables:
+            digest.update(np.ascontiguousarray(variable.numpy()))
+        return digest.hexdigest()
 
     def save(self, step, protect=()):
         """Commits a checkpoint unless there is one, then removes those no longer kept.

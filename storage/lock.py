@@ -125,6 +125,14 @@ def _acquire(lock, folder, wait):
         ) from None
 
 
+def holder(folder):
+    """Who wrote last that it locks a folder; "" where nobody did."""
+    try:
+        return (folder / NAME).read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
 def is_signed(content):
     """Whether the content of a file is what a lock of ours holds."""
     return bool(SIGNATURE.fullmatch(content))
@@ -135,6 +143,7 @@ def _sign(lock):
     with contextlib.suppress(OSError):
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{socket.gethostname()}, process {os.getpid()}".encode(), 0)
+        os.fsync(lock)  # Other machines may read it.
 
 
 def _holder(content):

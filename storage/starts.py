@@ -9,7 +9,7 @@ from storage.files import sync
 from storage.records import decode
 
 # What may differ from start to start and means nothing.
-ORDINARY = {"time", "step", "host"}
+ORDINARY = {"time", "step", "host", "hosts"}
 
 
 def note_start(path, facts):

@@ -1,14 +1,13 @@
-"""From `runtime.replicas` to a MirroredStrategy, on GPUs or logical CPU devices."""
-
-import os
+"""From `runtime.replicas` to a strategy, on GPUs or logical CPU devices."""
 
 import tensorflow as tf
 from absl import logging
 
 from configs.command.errors import ConfigError
+from strategy.multi_worker import create_multi_worker_strategy
 
 
-def create_strategy(runtime):
+def create_strategy(runtime, workers=None):
     """Creates the strategy for training and evaluation, and logs what was chosen.
 
     Every replica count takes the same path, one replica included, so that a run moved
@@ -17,26 +16,31 @@ def create_strategy(runtime):
 
     Args:
         runtime: a `configs.schema.Runtime`.
+        workers: the `Workers` of the run; None for this process alone.
+
+    Returns:
+        A MirroredStrategy, or a MultiWorkerMirroredStrategy where there are several
+        workers.
 
     Raises:
         ConfigError: there are fewer GPUs than `runtime.replicas`, devices were fixed
-            before, or TF_CONFIG describes a cluster.
+            before, or the workers have different numbers of replicas.
     """
-    if "cluster" in os.environ.get("TF_CONFIG", ""):
-        raise ConfigError(
-            "TF_CONFIG must be unset: a run takes the GPUs of one machine; received "
-            f"{os.environ['TF_CONFIG']!r}."
-        )
     if runtime.deterministic:
         tf.config.experimental.enable_op_determinism()
     gpus = tf.config.list_physical_devices("GPU")
     names = _gpu_names(gpus, runtime.replicas) if gpus else _cpu_names(runtime.replicas)
+    several = workers is not None and workers.count > 1
     logging.info(
-        "Strategy: MirroredStrategy on %s (%s)%s.",
+        "Strategy: %s on %s (%s)%s%s.",
+        "MultiWorkerMirroredStrategy" if several else "MirroredStrategy",
         "1 device" if len(names) == 1 else f"{len(names)} devices",
         ", ".join(names),
+        f" of each of {workers.count} workers" if several else "",
         ", deterministic operations" if runtime.deterministic else "",
     )
+    if several:
+        return create_multi_worker_strategy(workers, names)
     # On CPU devices TensorFlow's default is collectives, whose groups are fixed for the
     # whole process: a second strategy of another size would hang.
     reduction = None if gpus else tf.distribute.ReductionToOneDevice()

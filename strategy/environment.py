@@ -14,27 +14,43 @@ PROJECT = "video-swin-finetuning"
 LIBRARIES = ("tensorflow", "tf_keras", "numpy", "opencv-python-headless", "av")
 
 
-def environment(strategy, precision):
+def environment(strategy, precision, workers=None):
     """What numbers may depend on besides a run's options, as JSON values.
 
     Args:
         strategy: the `tf.distribute.Strategy` of the run.
         precision: the run's `runtime.precision`.
+        workers: the `Workers` of the run, all of which call this; None for this
+            process alone.
+
+    Returns:
+        dict of what `versions` returns, `devices` (this worker's), `replicas` (of all
+        workers), `precision`, `host` and, where there are several workers, `workers`
+        (how many) and their `hosts`.
+    """
+    host = socket.gethostname()
+    several = {}
+    if workers is not None and workers.count > 1:
+        several = {"workers": workers.count, "hosts": workers.gather("host", host)}
+    return {
+        **versions(),
+        "devices": _devices(strategy),
+        "replicas": strategy.num_replicas_in_sync,
+        "precision": precision,
+        "host": host,
+        **several,
+    }
+
+
+def versions():
+    """What is installed.
 
     Returns:
         dict of `versions` (of libraries, of CUDA and cuDNN as TensorFlow was built for
         them, and of this project), `commit` and `modified` (whether tracked files
-        differ from it; both None without git or a checkout), `devices`, `replicas`,
-        `precision` and `host`.
+        differ from it; both None without git or a checkout).
     """
-    return {
-        "versions": _versions(),
-        **_commit(REPOSITORY),
-        "devices": _devices(strategy),
-        "replicas": strategy.num_replicas_in_sync,
-        "precision": precision,
-        "host": socket.gethostname(),
-    }
+    return {"versions": _versions(), **_commit(REPOSITORY)}
 
 
 def _versions():

@@ -43,6 +43,12 @@ class LockedError(RunError):
     exit_code = 7
 
 
+class MachineError(RunError):
+    """A check found that the machine, or what is installed on it, is not fit to run."""
+
+    exit_code = 8
+
+
 class RetryError(RunError):
     """The run stopped in good order; the same command continues it."""
 
@@ -53,3 +59,17 @@ class Interrupted(RetryError):
     """Stopped by the user (Ctrl-C); the same command continues it."""
 
     exit_code = 130
+
+
+class WorkerError(RunError):
+    """Another worker of the run has ended, and has said why."""
+
+    def __init__(self, message, exit_code):
+        """Takes the other worker's reason, and its exit code as one's own.
+
+        Args:
+            message: which worker, and why.
+            exit_code: of that worker's process.
+        """
+        super().__init__(message)
+        self.exit_code = exit_code

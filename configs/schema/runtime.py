@@ -12,10 +12,24 @@ class Runtime(Section):
 
     prefix = "runtime."
 
+    cluster: Literal["auto", "none", "tf_config", "slurm"] = option(
+        "auto",
+        "Where the run's workers, processes on one or more machines, are named: in "
+        "TF_CONFIG or by Slurm's srun. auto takes what the environment names; none: "
+        "this process trains alone.",
+        may_change=True,
+    )
+    join_minutes: float = option(
+        10.0,
+        "Minutes that workers wait for one another to come, and for a sign of life "
+        "before the first step.",
+        above=0,
+        may_change=True,
+    )
     replicas: int = option(
         0,
-        "Model replicas: GPUs where there are any, logical CPU devices otherwise; "
-        "0 takes every GPU, or one CPU.",
+        "Model replicas of each worker: GPUs where there are any, logical CPU devices "
+        "otherwise; 0 takes every GPU, or one CPU.",
         at_least=0,
         may_change=True,
     )

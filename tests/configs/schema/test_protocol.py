@@ -65,7 +65,10 @@ def test_what_a_test_depends_on_is_all_in_it():
             *("batch_size", "crop_area", "flip", "max_bad_fraction", "threads"),
         },
         "views": {"batch_size_per_replica"},
-        "runtime": {"replicas", "accumulation_steps", "deterministic"},
+        "runtime": {
+            *("cluster", "join_minutes", "replicas"),
+            *("accumulation_steps", "deterministic"),
+        },
     }
     for name, section in (("data", Data), ("views", Views), ("runtime", Runtime)):
         fields = {field.name for field in dataclasses.fields(section)}

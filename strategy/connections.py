@@ -1,0 +1,150 @@
+"""Connections between the chief and the other workers, which carry JSON messages."""
+
+import contextlib
+import json
+import select
+import time
+from multiprocessing.connection import wait
+
+from configs.command.errors import RetryError, WorkerError
+from storage.records import decode
+
+LONGEST = 2**24  # bytes of a message
+TICK = 1.0  # seconds between two looks at something else than the connections
+ALIVE = {"alive": True}
+ALIVE_EVERY = 5.0  # seconds
+
+
+class Connections:
+    """The connections of one worker: the chief's to all others, theirs to the chief.
+
+    Attributes:
+        peers: index of a worker -> its connection.
+        others: connections that are not to be; they are told why.
+    """
+
+    def __init__(self, cluster, silence):
+        """Begins without any.
+
+        Args:
+            cluster: the `Cluster`.
+            silence: seconds without a message after which a worker that is waited for
+                counts as lost.
+        """
+        self.cluster = cluster
+        self.silence = silence
+        self.peers = {}
+        self.others = []
+        self._said_alive = 0.0
+
+    def send(self, message):
+        """Sends a message, JSON values, to every peer; one that has gone misses it."""
+        data = json.dumps(message).encode()
+        for connection in (*self.peers.values(), *self.others):
+            with contextlib.suppress(OSError):
+                connection.send_bytes(data)
+
+    def close(self):
+        """Closes all of them."""
+        for connection in (*self.peers.values(), *self.others):
+            connection.close()
+
+    def say_alive(self):
+        """Tells the peers, every few seconds at most, that this worker is at work.
+
+        It never waits: whoever computes does not read what has come.
+        """
+        now = time.monotonic()
+        if now - self._said_alive < ALIVE_EVERY:
+            return
+        self._said_alive = now
+        data = json.dumps(ALIVE).encode()
+        _, writable, _ = select.select([], self.peers.values(), [], 0)
+        for connection in writable:
+            with contextlib.suppress(OSError):
+                connection.send_bytes(data)
+
+    def receive(self, name, meanwhile):
+        """Waits for a message of this name from each peer.
+
+        Args:
+            name: of the round.
+            meanwhile: called every second.
+
+        Returns:
+            Index of the peer -> what it sent as "value".
+
+        Raises:
+            WorkerError: one of them has ended, and said why.
+            RetryError: one of them has ended without a word, or says nothing any more.
+        """
+        values, heard = {}, time.monotonic()
+        while len(values) < len(self.peers):
+            meanwhile()
+            awaited = {c: i for i, c in self.peers.items() if i not in values}
+            ready = wait(awaited, TICK)
+            if ready:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > self.silence:
+                raise RetryError(
+                    f"No sign of life from {self.names(awaited.values())} for "
+                    f"{self.silence / 60:g} minutes (runtime.join_minutes)."
+                )
+            for connection in ready:
+                message = self._read(awaited[connection])
+                if message == ALIVE:
+                    continue
+                if message.get("round") != name:
+                    raise RetryError(
+                        f"{self.names([awaited[connection]])} must be at {name!r}, as "
+                        f"this one is; received {message.get('round')!r}."
+                    )
+                values[awaited[connection]] = message["value"]
+        return values
+
+    def last_words(self, seconds):
+        """Why a peer has ended, where one says so within some seconds.
+
+        Returns:
+            WorkerError or RetryError, or None where all are silent.
+        """
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            for connection in wait(self.peers.values(), left):
+                index = next(i for i, c in self.peers.items() if c is connection)
+                try:
+                    self._read(index)
+                except (RetryError, WorkerError) as error:
+                    return error
+        return None
+
+    def names(self, indices):
+        """Workers as messages name them: "worker 1 (host:port)"."""
+        addresses = self.cluster.addresses
+        return ", ".join(f"worker {i} ({addresses[i]})" for i in sorted(indices))
+
+    def _read(self, index):
+        """The next message of a peer; raises what it says of its end."""
+        try:
+            message = read(self.peers[index])
+        except (OSError, EOFError, ValueError):
+            raise RetryError(
+                f"{self.names([index])} has ended without a word; its log may say why."
+            ) from None
+        if "error" in message:
+            raise WorkerError(message["error"], message["exit_code"])
+        return message
+
+
+def read(connection, form=dict):
+    """The next message of a connection.
+
+    Args:
+        connection: what it comes from.
+        form: the type that it must have; see `storage.records`.
+
+    Raises:
+        EOFError: the other side has closed it; OSError: it broke; ValueError: what came
+            is no such message.
+    """
+    return decode(connection.recv_bytes(LONGEST), form)

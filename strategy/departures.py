@@ -1,0 +1,49 @@
+"""What a worker does when another one has gone: it leaves as well, in bounded time."""
+
+import faulthandler
+import os
+import select
+import sys
+import threading
+
+from absl import logging
+
+from configs.command.errors import RetryError
+
+GRACE = 30.0  # Seconds in which the main thread should have noticed by itself.
+
+
+def leave_when_one_is_gone(connections, over):
+    """Ends this process some time after a peer has closed its connection.
+
+    The collectives of TensorFlow notice it as well, and usually at once. But a main
+    thread may wait for something that never comes, and no library promises that it
+    wakes up.
+
+    Args:
+        connections: the `Connections` of this worker.
+        over: a `threading.Event`, set when the others may go.
+    """
+    poll = select.poll()
+    for connection in connections.peers.values():
+        # Not whether something can be read, which it may be for hours.
+        poll.register(connection, select.POLLRDHUP)
+
+    def watch():
+        while not over.is_set():
+            gone = {number for number, _ in poll.poll(1000)}
+            if not gone:
+                continue
+            if over.wait(GRACE):
+                return
+            indices = [i for i, c in connections.peers.items() if c.fileno() in gone]
+            say_stacks(f"{connections.names(indices)} has ended, and this one hangs")
+            os._exit(RetryError.exit_code)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def say_stacks(reason):
+    """Writes a reason and the stacks of all threads to standard error."""
+    logging.error("%s. The stacks of all threads:", reason)
+    faulthandler.dump_traceback(file=sys.__stderr__)
