@@ -14,6 +14,7 @@ Test videos that the model was trained on are refused unless --allow_trained_vid
 
 import collections
 import contextlib
+import functools
 from pathlib import Path
 
 from absl import flags, logging
@@ -22,6 +23,7 @@ from configs.command.errors import ConfigError
 from configs.command.flags import define, define_path, override
 from configs.command.launch import parse, run
 from configs.command.text import say
+from configs.schema import Runtime
 
 if __name__ == "__main__":
     define(config=False)  # It is that of the run, or of the model.
@@ -50,9 +52,16 @@ from model import (
     write_report,
 )
 from storage.run_folder import RunFolder
-from strategy import create_strategy, set_precision
+from strategy import (
+    Workers,
+    check_same,
+    create_strategy,
+    join_workers,
+    set_precision,
+)
 
 FLAGS = flags.FLAGS
+CLUSTER = ("cluster", "join_minutes")
 
 
 def main(_):
@@ -63,44 +72,73 @@ def main(_):
             f"--output a folder; received --workdir={FLAGS.workdir!r}, --model.handle="
             f"{FLAGS['model.handle'].value!r}, --output={FLAGS.output!r}."
         )
-    output = Path(FLAGS.output or FLAGS.workdir)
-    if FLAGS.output:
-        require_folder(output)
     with contextlib.ExitStack() as stack:
-        folder = None
-        if FLAGS.workdir and output.resolve() == Path(FLAGS.workdir).resolve():
-            folder = RunFolder(FLAGS.workdir)
-            folder.saved_config()  # Refuses a folder without a run before it is made.
-            stack.enter_context(folder.locked())
-        elif (output / "run.json").exists():
-            raise ConfigError(f"--output must not be another run; received {output}.")
+        workers = stack.enter_context(join_workers(cluster_options()))
+        output = folder = None
+        if workers.is_chief:
+            output, folder = open_output(stack)
         trained = open_trained(
             FLAGS.workdir,
             FLAGS["model.handle"].value,
             step=FLAGS.step,
             override=override,
-            prepare=prepare,
+            prepare=functools.partial(prepare, workers=workers),
         )
+        model = {"step": trained.step, "sha256": trained.source_sha256}
+        workers.compare("model", model)
+        check_same(trained.config, workers)
         result = evaluate(
-            trained, output, folder, allow_trained_videos=FLAGS.allow_trained_videos
+            trained,
+            output,
+            folder,
+            workers=workers,
+            allow_trained_videos=FLAGS.allow_trained_videos,
         )
-    say(f"{FLAGS.output or FLAGS.workdir}: {summary(result)}")
+    if workers.is_chief:
+        say(f"{FLAGS.output or FLAGS.workdir}: {summary(result)}")
 
 
-def prepare(config):
+def cluster_options():
+    """What the flags say of other workers, who meet before the run's config is read."""
+    values = {name: FLAGS[f"runtime.{name}"].value for name in CLUSTER}
+    return Runtime(**{name: v for name, v in values.items() if v is not None})
+
+
+def open_output(stack):
+    """The folder for the results, and the `RunFolder` that it is, or None.
+
+    Args:
+        stack: an ExitStack, on which the run's folder is locked.
+    """
+    output = Path(FLAGS.output or FLAGS.workdir)
+    if FLAGS.output:
+        require_folder(output)
+    if FLAGS.workdir and output.resolve() == Path(FLAGS.workdir).resolve():
+        folder = RunFolder(FLAGS.workdir)
+        folder.saved_config()  # Refuses a folder without a run before it is made.
+        return output, stack.enter_context(folder.locked())
+    if (output / "run.json").exists():
+        raise ConfigError(f"--output must not be another run; received {output}.")
+    return output, None
+
+
+def prepare(config, workers=None):
     """Chooses the devices and the precision; returns the strategy's scope."""
-    strategy = create_strategy(config.runtime)
+    strategy = create_strategy(config.runtime, workers)
     set_precision(config.runtime.precision)
     return strategy.scope()
 
 
-def evaluate(trained, output, run_folder=None, *, allow_trained_videos=False):
+def evaluate(
+    trained, output, run_folder=None, *, workers=None, allow_trained_videos=False
+):
     """Evaluates a trained model on the test split that its config names.
 
     Args:
         trained: a `model.trained.Trained`, created under a strategy's scope.
-        output: the folder for the results.
+        output: the folder for the results; only the chief needs one.
         run_folder: the `RunFolder` of the model's own run where that is the output.
+        workers: the `Workers`, all of which evaluate; None for this process alone.
         allow_trained_videos: whether test videos may be ones it was trained on.
 
     Returns:
@@ -111,11 +149,59 @@ def evaluate(trained, output, run_folder=None, *, allow_trained_videos=False):
             trained on, or the output holds the results of another measurement.
         LockedError: another process is writing to the output.
     """
-    config, strategy = trained.config, trained.model.distribute_strategy
-    if not run_folder:
+    workers = workers or Workers()
+    config = trained.config
+    if workers.is_chief and not run_folder:
         check_output(output, facts_before(trained))
-    clips = open_clips(config.data, config.views, seed=config.seed)
+    clips = open_same_clips(config, workers)
     check_classes(trained, clips.class_names, config.data.root)
+    if not workers.is_chief:
+        workers.share("permission")
+        measure(trained, clips)
+        return workers.share("result")
+    seen, suffix = permit(trained, clips, output, run_folder, allow_trained_videos)
+    # Where the output is a run's folder, its caller holds the lock already.
+    writer = contextlib.nullcontext() if run_folder else RunFolder(output).locked()
+    with writer:
+        workers.share("permission")
+        result = write_report(
+            output,
+            measure(trained, clips),
+            clips,
+            config,
+            trained.step,
+            facts=facts_of(trained, clips, seen),
+            suffix=suffix,
+        )
+        return workers.share("result", result)
+
+
+def open_same_clips(config, workers):
+    """The `Clips`, the same on all workers; the chief scans what must be scanned."""
+    clips = workers.chief_first(
+        "scan",
+        lambda: open_clips(
+            config.data, config.views, seed=config.seed, after_video=workers.alive
+        ),
+    )
+    workers.compare("videos", clips.identity)
+    return clips
+
+
+def permit(trained, clips, output, run_folder, allow_trained_videos):
+    """Checks that the model may be measured on these videos, into this folder.
+
+    Args:
+        trained: see `evaluate`, as for all that follow.
+        clips: the `Clips`.
+        output: the folder for the results.
+        run_folder: the `RunFolder` where that is the output.
+        allow_trained_videos: whether test videos may be ones it was trained on.
+
+    Returns:
+        The test videos that it was trained on, as `Identities.seen` says them, and the
+        suffix of the results' names.
+    """
     seen = clips.identities.seen(trained.trained_videos)
     check_seen(seen, clips.test_size, trained.source, allow_trained_videos)
     suffix = own_suffix(run_folder, trained, clips) if run_folder else ""
@@ -123,21 +209,15 @@ def evaluate(trained, output, run_folder=None, *, allow_trained_videos=False):
         check_output(output, {"test_fingerprint": clips.identities.fingerprints()})
     if trained.step is not None:
         logging.info("Evaluating step %d.", trained.step)
-    # Where the output is a run's folder, its caller holds the lock already.
-    writer = contextlib.nullcontext() if run_folder else RunFolder(output).locked()
-    with writer:
-        probabilities = Evaluator(trained.model, strategy)(
-            clips.views(strategy), videos=clips.test_size, views=config.views.count
-        )
-        return write_report(
-            output,
-            probabilities,
-            clips,
-            config,
-            trained.step,
-            facts=facts_of(trained, clips, seen),
-            suffix=suffix,
-        )
+    return seen, suffix
+
+
+def measure(trained, clips):
+    """Evaluates every view of every test video: `Probabilities`."""
+    strategy = trained.model.distribute_strategy
+    return Evaluator(trained.model, strategy)(
+        clips.views(strategy), videos=clips.test_size, views=trained.config.views.count
+    )
 
 
 def facts_of(trained, clips, seen):

@@ -11,9 +11,9 @@ a defect (see the stacks).
 """
 
 import collections
+import contextlib
 import dataclasses
 import functools
-from pathlib import Path
 
 from absl import flags, logging
 
@@ -27,7 +27,7 @@ if __name__ == "__main__":
     # Here: --help and mistakes need not wait for TensorFlow's import.
     parse(positional=False)
 
-from callbacks import Preemption, Record, Watchdog
+from callbacks import LOST, STOP, Follower, Preemption, Record, Watchdog
 from configs.schema import Calendar
 from configs.schema.serialization import from_json, to_json
 from data import open_clips
@@ -36,6 +36,7 @@ from model import (
     create_model,
     create_optimizer,
     describe_groups,
+    finished_result,
     graph_fingerprint,
     resolve_model,
     scores,
@@ -44,10 +45,16 @@ from model import (
     write_report,
 )
 from storage.files import write_atomically
-from storage.run_folder import RunFolder
 from storage.starts import note_start
 from storage.trained_videos import TRAINED_VIDEOS, read_trained_videos
-from strategy import create_strategy, environment, set_precision
+from strategy import (
+    check_same,
+    create_strategy,
+    environment,
+    join_workers,
+    open_folder,
+    set_precision,
+)
 
 FLAGS = flags.FLAGS
 
@@ -56,101 +63,106 @@ def main(_):
     """Trains or continues the experiment that the flags describe, and reports."""
     config = load(FLAGS.config)
     preemption = Preemption()
-    with RunFolder(FLAGS.workdir).locked() as folder:
-        config = resolve(config, folder)
-        folder.check_config(dataclasses.asdict(config))
-        result = measured(config, folder) or train(config, folder, preemption)
-    say(f"{folder.path}: {summary(result)}")
-
-
-def resolve(config, folder):
-    """Fills in what the handle, or the run that is continued, says of the backbone."""
-    folder.check_files()
-    begun = from_json(folder.saved_config()).model if folder.has_checkpoint else None
-    model = resolve_model(
-        config.model, begun, frames=config.data.frames, size=config.data.size
-    )
-    return dataclasses.replace(config, model=model)
-
-
-def measured(config, folder):
-    """The result of a run that has finished; None where there is none to be had.
-
-    One that was measured with other views or videos than are wanted now is not shown:
-    the run is then measured again.
-
-    Args:
-        config: the `Experiment`, resolved.
-        folder: the `RunFolder`, locked.
-    """
-    result = folder.finished
-    if not result:
-        return None
-    before = from_json(folder.saved_config())
-    other = {
-        "data.root": (Path(before.data.root), Path(config.data.root)),
-        "views.clips": (result.get("clips"), config.views.clips),
-        "views.crops": (result.get("crops"), config.views.crops),
-    }
-    changes = [
-        f"{k} was {was}, is {now}" for k, (was, now) in other.items() if was != now
-    ]
-    if changes:
-        logging.warning(
-            "The run has finished, but was measured otherwise (%s): measuring again.",
-            "; ".join(changes),
+    with contextlib.ExitStack() as stack:
+        workers = stack.enter_context(join_workers(config.runtime))
+        folder = stack.enter_context(open_folder(FLAGS.workdir, workers))
+        check_same(config, workers)
+        config = resolve(config, folder, workers)
+        result = workers.from_chief(
+            "result so far", lambda: finished_result(config, folder)
         )
-        return None
-    logging.info(
-        "The run has finished at step %s; this is what was measured then.",
-        result.get("step"),
-    )
-    root = config.data.root
-    if root and "://" not in root and not Path(root).exists():
-        logging.warning("data.root=%s is there no more.", root)
-    return result
+        result = result or train(config, folder, preemption, workers)
+    if workers.is_chief:
+        say(f"{folder.path}: {summary(result)}")
 
 
-def train(config, folder, preemption):
+def resolve(config, folder, workers):
+    """Fills in what the handle, or the run that is continued, says of the backbone."""
+
+    def resolved():
+        folder.check_files()
+        begun = (
+            from_json(folder.saved_config()).model if folder.has_checkpoint else None
+        )
+        model = resolve_model(
+            config.model, begun, frames=config.data.frames, size=config.data.size
+        )
+        full = dataclasses.replace(config, model=model)
+        folder.check_config(dataclasses.asdict(full))
+        return to_json(full)
+
+    text = workers.from_chief("config", resolved)
+    return dataclasses.replace(config, model=from_json(text).model)
+
+
+def train(config, folder, preemption, workers):
     """Trains to the last epoch, from the newest checkpoint on, and evaluates.
 
     Args:
         config: the `Experiment`, resolved.
-        folder: the `RunFolder`, locked.
+        folder: the `RunFolder`, locked by the chief.
         preemption: the installed `Preemption`.
+        workers: the `Workers` of the run.
 
     Returns:
         What evaluation.json holds.
     """
-    with Watchdog(60 * config.checkpoints.stall_minutes) as watchdog:
-        strategy = create_strategy(config.runtime)
+    stall = 60 * config.checkpoints.stall_minutes
+    with Watchdog(stall, exit_code=1 if workers.count == 1 else 75) as watchdog:
+        workers.meanwhile = watchdog.beat
+        strategy = create_strategy(config.runtime, workers)
         config.check_replicas(strategy.num_replicas_in_sync)
-        clips = begin(config, folder, watchdog)
+        clips = begin(config, folder, workers)
         calendar = Calendar(clips.train_size, config.data.batch_size, config.epochs)
-        model = build(config, folder, clips, calendar, strategy)
-        record = Record(
-            config.checkpoints,
-            folder,
-            model,
-            calendar,
-            check_clips=clips.check_lost,
-            watchdog=watchdog,
-            preemption=preemption,
+        model = build(config, folder, clips, calendar, strategy, workers)
+        record = keep_record(
+            config, folder, model, clips, calendar, watchdog, preemption, workers
         )
-        facts = environment(strategy, config.runtime.precision)
-        note_start(folder / "starts.jsonl", {"step": record.step, **facts})
+        facts = environment(strategy, config.runtime.precision, workers)
+        if workers.is_chief:
+            note_start(folder / "starts.jsonl", {"step": record.step, **facts})
         evaluator = Evaluator(model, strategy, after_batch=record.alive)
         validate = functools.partial(validation, config, clips, evaluator)
         fit(model, clips, calendar, record, validate)
         probabilities = evaluator(
             clips.views(strategy), videos=clips.test_size, views=config.views.count
         )
-        facts = facts_of(folder, clips, record)
-        result = write_report(
-            folder.path, probabilities, clips, config, record.step, facts=facts
+
+        def report():
+            facts = facts_of(folder, clips, record, workers)
+            result = write_report(
+                folder.path, probabilities, clips, config, record.step, facts=facts
+            )
+            folder.finish(result)
+            return result
+
+        return workers.from_chief("result", report)
+
+
+def keep_record(config, folder, model, clips, calendar, watchdog, preemption, workers):
+    """Continues the run where its record ends, on all workers at the same step."""
+    common = {"watchdog": watchdog, "preemption": preemption, "share": workers.share}
+    if workers.is_chief:
+        record = Record(
+            config.checkpoints,
+            folder,
+            model,
+            calendar,
+            check=clips.check_lost,
+            **common,
         )
-        folder.finish(result)
-        return result
+    else:
+        record = Follower(config.checkpoints, folder, model, **common)
+    if workers.count > 1:
+        weights = {"step": record.step, "sha256": record.store.values_sha256()}
+        workers.compare("weights", weights)
+        model.tell_workers(
+            lambda: {
+                STOP: preemption.signal is not None,
+                LOST: len(clips.lost_train_videos),
+            }
+        )
+    return record
 
 
 def fit(model, clips, calendar, record, validate):
@@ -170,38 +182,50 @@ def fit(model, clips, calendar, record, validate):
     record.end()
 
 
-def facts_of(folder, clips, record):
+def facts_of(folder, clips, record, workers):
     """What the evaluation is to say of the weights and of the videos."""
     seen = clips.identities.seen(read_trained_videos(folder / TRAINED_VIDEOS))
     return {
         "checkpoint": record.store.folder(record.step).name,
         "weights_sha256": record.store.weights_sha256(record.step),
-        "test_fingerprint": clips.identities.test_fingerprint(record.alive),
+        "test_fingerprint": clips.identities.test_fingerprint(workers.alive),
         "left_out": list(clips.left_out),
         "trained_videos": seen and dict(collections.Counter(seen.values())),
     }
 
 
-def begin(config, folder, watchdog):
+def begin(config, folder, workers):
     """Opens the clips, and begins the run in its folder or checks that it is the same.
+
+    The chief scans the videos; the others read what it found, or look for themselves
+    where their videos are copies of their own.
 
     Returns:
         `data.clips.Clips`.
     """
-    clips = open_clips(
-        config.data,
-        config.views,
-        seed=config.seed,
-        leave_out=folder.identity.get("left_out", ()),
-        after_video=watchdog.beat,
+    left_out = workers.from_chief(
+        "videos left out", lambda: folder.identity.get("left_out", ())
+    )
+    clips = workers.chief_first(
+        "scan",
+        lambda: open_clips(
+            config.data,
+            config.views,
+            seed=config.seed,
+            leave_out=left_out,
+            after_video=workers.alive,
+        ),
     )
     identity = {"graph_fingerprint": graph_fingerprint(config.model), **clips.identity}
-    folder.begin(to_json(config), identity)
-    keep_trained_videos(config, folder, clips, watchdog)
+    workers.compare("videos", identity)
+    if workers.is_chief:
+        folder.begin(to_json(config), identity)
+        keep_trained_videos(config, folder, clips, workers)
+    workers.share("run begun")
     return clips
 
 
-def keep_trained_videos(config, folder, clips, watchdog):
+def keep_trained_videos(config, folder, clips, workers):
     """Notes the videos that the run is trained on, and warns if it is tested on some.
 
     Those that its first weights were trained on are among them, as far as is known.
@@ -209,7 +233,7 @@ def keep_trained_videos(config, folder, clips, watchdog):
     path = folder / TRAINED_VIDEOS
     trained = read_trained_videos(path)
     if trained is None:
-        trained = clips.identities.trained_videos(after_video=watchdog.beat)
+        trained = clips.identities.trained_videos(after_video=workers.alive)
         if trained is None:
             return
         if not folder.has_checkpoint:  # The handle may be gone later.
@@ -226,15 +250,15 @@ def keep_trained_videos(config, folder, clips, watchdog):
         )
 
 
-def build(config, folder, clips, calendar, strategy):
-    """Creates and compiles the model; `Record` restores a checkpoint into it later."""
+def build(config, folder, clips, calendar, strategy, workers):
+    """Creates and compiles the model; a checkpoint is restored into it later."""
     set_precision(config.runtime.precision)
     with strategy.scope():
         model = create_model(
             config.model,
             num_classes=len(clips.class_names),
             seed=config.seed,
-            pretrained=not folder.has_checkpoint,
+            pretrained=workers.is_chief and not folder.has_checkpoint,
         )
         optimizer = create_optimizer(
             config.optimizer,

@@ -13,6 +13,7 @@ from configs.command.errors import Interrupted, RetryError
 # Seconds in which a signal is an echo of the first: some supervisors send theirs to the
 # process and then to its group.
 ECHO = 1.0
+STOP = "stop"  # What a worker tells the others: whether a signal has come to it.
 ERRORS = {
     signal.SIGTERM: RetryError,
     signal.SIGHUP: RetryError,  # The terminal, or the connection to it, is gone.
@@ -62,14 +63,23 @@ class Preemption(RunCallback):
         """Tells that from now on there may be steps that must be saved before the end.
 
         Args:
-            record: the run's `Record`.
+            record: the run's `Record`, or the `Follower` of it.
         """
         self.step = record.step
         self.record = record
 
     def after_step(self, step, logs):
-        """Ends the run if a signal has come."""
-        self.poll()
+        """Ends the run if a signal has come, here or on another worker.
+
+        All workers must end after the same step, or those that go on would wait for the
+        others. So each tells with every update whether a signal has come to it, and the
+        sum over all of them, which is the same everywhere, decides.
+        """
+        if STOP not in logs:
+            self.poll()
+        elif logs[STOP]:
+            self.record.save()
+            raise self._error(self.signal)
 
     def poll(self):
         """Ends the run if a signal has come; steps that are in no checkpoint are saved.
@@ -81,7 +91,7 @@ class Preemption(RunCallback):
         if self.signal is None:
             return
         if self._must_save():
-            self.record.saver.save(self.record.step, required=True)
+            self.record.save()
         raise self._error(self.signal)
 
     def _listen(self, pipe):
@@ -113,10 +123,11 @@ class Preemption(RunCallback):
         return self.record is not None and self.record.unsaved
 
     def _error(self, number):
-        message = f"Stopped by {signal.Signals(number).name}; the same command goes on"
+        name = signal.Signals(number).name if number else "a signal to another worker"
+        message = f"Stopped by {name}; the same command goes on"
         if self.record is not None:
-            message += f" after step {self.record.saver.saved}"
-        return ERRORS[number](f"{message}.")
+            message += f" after step {self.record.saved}"
+        return ERRORS.get(number, RetryError)(f"{message}.")
 
 
 def _say(text):

@@ -18,6 +18,10 @@ from storage.checkpoints import CheckpointStore
 from storage.records import Count, Fraction
 from storage.rows import Row, Rows
 
+# What the chief tells the other workers: the step from which all go on, and that it has
+# saved, before all of them end.
+BEGIN, SAVED = "first step", "saved step"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Epoch(Row):
@@ -49,10 +53,11 @@ class Record:
         folder: the `RunFolder`, whose run has begun.
         model: the compiled `Classifier`.
         calendar: the run's `Calendar`.
-        check_clips: a function that raises DataError when too many videos have gone
-            bad.
+        check: a function that raises DataError when too many videos have gone
+            bad; see `LostVideos`.
         watchdog: the running `Watchdog`.
         preemption: the installed `Preemption`.
+        share: a function of a name and a value that tells the other workers the value.
 
     Raises:
         CheckpointError: no checkpoint can be used, or none whose rows all exist.
@@ -63,24 +68,22 @@ class Record:
     """
 
     def __init__(
-        self, config, folder, model, calendar, *, check_clips, watchdog, preemption
+        self, config, folder, model, calendar, *, check, watchdog, preemption, share
     ):
         self.calendar = calendar
-        self.watchdog = watchdog
-        self.preemption = preemption
+        self.watchdog, self.preemption, self.share = watchdog, preemption, share
         run_id = folder.identity["run_id"]
-        self.store = CheckpointStore(
-            folder / "checkpoints", model, run_id=run_id, keep=config.keep
-        )
-        self.files = [
+        path = folder / "checkpoints"
+        self.store = CheckpointStore(path, model, run_id=run_id, keep=config.keep)
+        self.journal, self.timing, self.history = self.files = [
             Rows(folder / "journal.jsonl", Step),
             Rows(folder / "timing.jsonl", Timing),
             Rows(folder / "history.jsonl", Epoch, key="epoch"),
         ]
-        self.journal, self.timing, self.history = self.files
         step = self.store.restore(objection=self._lost_rows)
         if step is None:
             step = self._begin()
+        self.share(BEGIN, step)
         rows = [file.rewind(step) for file in self.files]
         self._writer = Journal(self.journal, step=step, epoch_of=calendar.epoch_of)
         curves = Summaries(
@@ -104,10 +107,8 @@ class Record:
                 limit=config.nonfinite_limit, rows=rows[0], step=step, store=self.store
             ),
             self.saver,
-            LostVideos(check_clips, saver=self.saver, step=step),
-            # Last: a step is in the journal, and saved if due, before a run may end.
-            watchdog,
-            preemption,
+            LostVideos(check, saver=self.saver, step=step),
+            *(watchdog, preemption),  # Last: a step is saved if due before an end.
         ]
         preemption.begin(self)
         self.alive()
@@ -144,9 +145,23 @@ class Record:
         return self._writer.step
 
     @property
+    def saved(self):
+        """The step of the newest checkpoint."""
+        return self.saver.saved
+
+    @property
     def unsaved(self):
         """Whether updates have been done that are in no checkpoint."""
-        return self.step > self.saver.saved
+        return self.step > self.saved
+
+    def save(self):
+        """Saves the last step, as it must before the run may end.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        self.saver.save(self.step, required=True)
+        self.share(SAVED, self.step)
 
     def alive(self):
         """Tells the watchdog that the run moves, and ends it if a signal has come."""
@@ -163,7 +178,8 @@ class Record:
         """
         self.saver.save(self.step)
         self.alive()
-        if any(row["epoch"] == epoch for row in self.history.read()):
+        done = any(row["epoch"] == epoch for row in self.history.read())
+        if self.share(f"epoch {epoch} is validated", done):
             return
         row = self._means(epoch) | validate()
         self.history.append(row)
@@ -172,7 +188,7 @@ class Record:
 
     def end(self):
         """Saves the last step; here a full disk ends the run."""
-        self.saver.save(self.step, required=True)
+        self.save()
         self.alive()
 
     def _means(self, epoch):

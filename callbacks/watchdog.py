@@ -24,18 +24,20 @@ class Watchdog(RunCallback):
     Another process counts, in ticks of a second that it was awake itself. It does not
     count those in which this process was stopped, so a run that was frozen, alone or
     with its machine, has as long as any other to move on. When the time is up, a
-    thread of this process prints the stacks to standard error and ends it with exit
-    code 1. A hang that holds the interpreter's lock lets no thread act: ten seconds
-    later SIGALRM has a handler in C print the stacks and ends the process.
+    thread of this process prints the stacks to standard error and ends it. A hang that
+    holds the interpreter's lock lets no thread act: ten seconds later SIGALRM has a
+    handler in C print the stacks and ends the process.
 
     Args:
         seconds: the longest wait for a sign; 0 waits for ever. The first step, which
             traces and compiles the model, has to fit in as well.
         grace: seconds until SIGALRM.
+        exit_code: of the process that is ended.
     """
 
-    def __init__(self, seconds, *, grace=10.0):
+    def __init__(self, seconds, *, grace=10.0, exit_code=1):
         super().__init__(0)
+        self.exit_code = exit_code
         self.seconds = seconds
         self.grace = grace
         self._process = None
@@ -87,6 +89,6 @@ class Watchdog(RunCallback):
             with contextlib.suppress(OSError):
                 os.write(STANDARD_ERROR, text.encode())
             faulthandler.dump_traceback(file=STANDARD_ERROR)
-            os._exit(1)
+            os._exit(self.exit_code)
         if self._process is process:
             logging.warning("The watchdog's process has ended: nothing sees a stall.")

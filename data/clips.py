@@ -118,20 +118,31 @@ class Clips:
         """Name -> number of clips that a video failed to give since it was scanned."""
         return dict(self._reader.lost)
 
-    def check_lost(self):
+    @property
+    def lost_train_videos(self):
+        """Names of the training videos that have gone bad since the scan, sorted."""
+        return sorted(self.lost.keys() & self._train_names)
+
+    def check_lost(self, count=None):
         """Checks how many training videos have gone bad since the scan.
+
+        Args:
+            count: how many times a worker has lost a video, all workers together; None
+                where this is the only one.
 
         Raises:
             DataError: more of them than data.max_bad_fraction allows.
         """
-        lost = sorted(self.lost.keys() & self._train_names)
+        lost = self.lost_train_videos
+        count = len(lost) if count is None else int(count)
         fraction = self._data.max_bad_fraction
         allowed = int(fraction * self.train_size)
-        if len(lost) > allowed:
+        if count > allowed:
+            names = ", ".join(lost[:3]) or "see the other workers' logs"
             raise DataError(
-                f"{len(lost)} training videos can no longer be read, and "
-                f"data.max_bad_fraction={fraction} allows {allowed}: "
-                f"{', '.join(lost[:3])}. See python -m data.scan."
+                f"{count} training videos can no longer be read, and "
+                f"data.max_bad_fraction={fraction} allows {allowed}: {names}. See "
+                "python -m data.scan."
             )
 
     def train_file(self, index):

@@ -9,6 +9,7 @@ from model.evaluation.rules import (
     check_output,
     check_seen,
     facts_before,
+    finished_result,
     own_suffix,
     require_folder,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "create_optimizer",
     "describe_groups",
     "facts_before",
+    "finished_result",
     "graph_fingerprint",
     "open_trained",
     "own_suffix",

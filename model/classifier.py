@@ -9,6 +9,8 @@ import time
 import tensorflow as tf
 import tf_keras as keras
 
+from model.replicas import concatenate, sum_over_workers
+
 # Of RGB values in 0..255; official file configs/recognition/swin/*.py, img_norm_cfg.
 MEAN = (123.675, 116.28, 103.53)
 STANDARD_DEVIATION = (58.395, 57.12, 57.375)
@@ -82,6 +84,7 @@ class Classifier(keras.Model):
             dropout: fraction of the features dropped in training, in [0, 1).
         """
         super().__init__(name="classifier")
+        self.news = lambda: {}
         self.backbone = backbone
         self.dropout = dropout
         self.head = keras.layers.Dense(
@@ -126,6 +129,15 @@ class Classifier(keras.Model):
             optimizer=keras.mixed_precision.LossScaleOptimizer(optimizer, **scale)
         )
         self.optimizer.build(self.trainable_variables)
+
+    def tell_workers(self, news):
+        """Has each worker of a cluster tell the others something with every update.
+
+        Args:
+            news: a function that returns what this worker tells, a dict of numbers.
+                The sums over all workers are among the results of the update.
+        """
+        self.news = news
 
     def losses_per_example(self, labels, logits):
         """Cross-entropy with label smoothing: int [b], [b, classes] -> float32 [b]."""
@@ -194,21 +206,30 @@ class Classifier(keras.Model):
                 begin = time.monotonic()
                 data = next(iterator)
                 wait = time.monotonic() - begin
-                return {**update(data), "data_wait": wait}
+                news = {k: tf.constant(v, tf.float32) for k, v in self.news().items()}
+                return {**update(data, news), "data_wait": wait}
 
             self.train_function = train_function
         return self.train_function
 
-    def _update(self, data):
-        """One update from a distributed batch: `train_step`'s results, all "video"."""
+    def _update(self, data, news):
+        """One update from a distributed batch: `train_step`'s results, all "video".
+
+        Args:
+            data: see `train_step`.
+            news: of this worker, a dict of float32 scalars; the results have the sums.
+        """
         strategy = self.distribute_strategy
-        results = {
-            name: strategy.experimental_local_results(value)
-            for name, value in strategy.run(self.train_step, args=(data,)).items()
-        }
+        results = strategy.run(self.train_step, args=(data,))
+        if news:
+            results |= strategy.run(sum_over_workers, args=(news,))
         self._train_counter.assign_add(1)
-        video = tf.concat(results.pop("video"), axis=0)
-        return {**{name: values[0] for name, values in results.items()}, "video": video}
+        video = concatenate(strategy, results.pop("video"))
+        first = {
+            name: strategy.experimental_local_results(value)[0]
+            for name, value in results.items()
+        }
+        return {**first, "video": video}
 
     def _sums_and_gradients(self, inputs, labels, example_weights):
         """Weighted sums over a replica's examples, in `accumulation_steps` parts.

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-ENTRY_POINTS = ("train.py", "evaluate.py", "predict.py", "export.py")
+ENTRY_POINTS = ("train.py", "evaluate.py", "predict.py", "export.py", "check.py")
 BELOW = {"configs", "storage"}  # every package may use these
 PACKAGES = {
     "configs": set(),
@@ -37,14 +37,16 @@ ROOMS = {
             *("splits", "identities", "pipeline"),
         },
         "one_video": {"sampling", "decoding", "scan"},
+        "rate": {"clips", "synthetic"},
         "show": {"__init__"},
     },
     "model": {
         "video_swin": set(),
         "hub": set(),
         "optimizer": set(),
-        "evaluation": set(),
-        "classifier": set(),
+        "replicas": set(),
+        "evaluation": {"replicas"},
+        "classifier": {"replicas"},
         "weights": {"video_swin", "hub", "classifier"},
         "backbones": {"video_swin", "hub", "weights"},
         "create": {"backbones", "classifier"},

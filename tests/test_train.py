@@ -18,6 +18,7 @@ from configs.command.errors import ConfigError, DataError, RetryError
 from configs.schema import Model, Views
 from configs.schema.serialization import from_json, to_json
 from export import export
+from model import finished_result
 from storage.run_folder import RunFolder
 from storage.trained_videos import read_trained_videos
 from tests.whole_runs import (
@@ -265,14 +266,14 @@ def test_a_finished_run_is_measured_again_for_other_views(tiny, finished, tmp_pa
     names = ("journal.jsonl", "history.jsonl", "timing.jsonl")
     before = {folder / name: (folder / name).read_bytes() for name in names}
     own = (folder / "evaluation.json").read_text()
-    assert train.measured(tiny, folder) == json.loads(own)
+    assert finished_result(tiny, folder) == json.loads(own)
     fewer = dataclasses.replace(tiny, views=dataclasses.replace(tiny.views, clips=1))
-    assert train.measured(fewer, folder) is None
+    assert finished_result(fewer, folder) is None
     result = run(fewer, folder.path)
     assert (result["views"], result["step"]) == (3, 23)
     assert json.loads((folder / "evaluation.json").read_text()) == result
-    assert train.measured(fewer, folder) == result
-    assert train.measured(tiny, folder) is None
+    assert finished_result(fewer, folder) == result
+    assert finished_result(tiny, folder) is None
     assert {path: path.read_bytes() for path in before} == before
 
 
@@ -281,14 +282,14 @@ def test_a_finished_run_notices_where_its_videos_are(tiny, finished, tmp_path, c
     data = dataclasses.replace(tiny.data, root=str(tmp_path / "gone"))
     moved = dataclasses.replace(tiny, data=data)
     folder = RunFolder(finished(tiny))
-    assert train.measured(moved, folder) is None
+    assert finished_result(moved, folder) is None
     assert f"data.root was {root}, is {tmp_path / 'gone'}" in caplog.text
     with pytest.raises(DataError, match=r"data\.root must be a directory"):
         run(moved, folder.path)
     assert folder.finished, "what is not measured again stays as it was"
     shutil.copytree(folder.path, tmp_path / "run")
     (tmp_path / "run" / "config.json").write_text(to_json(moved))
-    assert train.measured(moved, RunFolder(tmp_path / "run"))["step"] == 23
+    assert finished_result(moved, RunFolder(tmp_path / "run"))["step"] == 23
     assert f"data.root={tmp_path / 'gone'} is there no more" in caplog.text
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 import train
 from callbacks import Preemption
 from storage.run_folder import RunFolder
+from strategy.workers import Workers
 
 
 class Killed(BaseException):
@@ -30,8 +31,8 @@ class KillAfter(Preemption):
 def run(config, workdir, preemption=None):
     """Trains in this process; returns what evaluation.json holds."""
     with RunFolder(workdir).locked() as folder:
-        config = train.resolve(config, folder)
-        return train.train(config, folder, preemption or Preemption())
+        config = train.resolve(config, folder, Workers())
+        return train.train(config, folder, preemption or Preemption(), Workers())
 
 
 def rows(workdir, name="journal"):

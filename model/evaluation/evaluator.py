@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from model.replicas import concatenate
+
 
 @dataclasses.dataclass
 class Probabilities:
@@ -73,10 +75,7 @@ class Evaluator:
     def _probabilities(self, batch):
         """One batch of views, from all replicas: (video, view, weight, softmax)."""
         results = self.strategy.run(self._replica_probabilities, args=(batch,))
-        return [
-            tf.concat(self.strategy.experimental_local_results(result), axis=0)
-            for result in results
-        ]
+        return [concatenate(self.strategy, result) for result in results]
 
     def _replica_probabilities(self, batch):
         inputs, _, weight = batch

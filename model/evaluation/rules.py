@@ -2,6 +2,7 @@
 
 import collections
 import os
+from pathlib import Path
 from unicodedata import normalize
 
 from absl import logging
@@ -147,3 +148,41 @@ def check_classes(trained, found, root):
             "%s does not name its classes: their number is compared, not their order.",
             trained.source,
         )
+
+
+def finished_result(config, folder):
+    """The result of a run that has finished; None where there is none to be had.
+
+    One that was measured with other views or videos than are wanted now is not shown:
+    the run is then measured again.
+
+    Args:
+        config: the `Experiment`, resolved.
+        folder: the `RunFolder`, locked.
+    """
+    result = folder.finished
+    if not result:
+        return None
+    before = from_json(folder.saved_config())
+    other = {
+        "data.root": (Path(before.data.root), Path(config.data.root)),
+        "views.clips": (result.get("clips"), config.views.clips),
+        "views.crops": (result.get("crops"), config.views.crops),
+    }
+    changes = [
+        f"{k} was {was}, is {now}" for k, (was, now) in other.items() if was != now
+    ]
+    if changes:
+        logging.warning(
+            "The run has finished, but was measured otherwise (%s): measuring again.",
+            "; ".join(changes),
+        )
+        return None
+    logging.info(
+        "The run has finished at step %s; this is what was measured then.",
+        result.get("step"),
+    )
+    root = config.data.root
+    if root and "://" not in root and not Path(root).exists():
+        logging.warning("data.root=%s is there no more.", root)
+    return result

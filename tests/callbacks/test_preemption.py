@@ -15,19 +15,17 @@ PATIENCE = 120  # seconds
 
 
 class Run:
-    """A `Record` and its `SaveCheckpoints`: updates done, and saved."""
+    """A `Record`: updates done, and saved."""
 
     def __init__(self, step):
         self.step = self.saved = step
-        self.saver = self
 
     @property
     def unsaved(self):
         return self.step > self.saved
 
-    def save(self, step, required):
-        assert required
-        self.saved = step
+    def save(self):
+        self.saved = self.step
 
 
 @pytest.fixture

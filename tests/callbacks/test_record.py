@@ -57,7 +57,8 @@ def open_record(monkeypatch):
             RunFolder(folder),
             None,
             calendar,
-            check_clips=lambda: None,
+            check=lambda count: None,
+            share=lambda name, value: value,
             watchdog=Watchdog(0),
             preemption=Preemption(),
         )

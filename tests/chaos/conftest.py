@@ -27,10 +27,11 @@ def start(repository, tiny_root, tmp_path_factory):
     logs = tmp_path_factory.mktemp("logs")
     numbers = itertools.count()
 
-    def start(workdir, faults=(), sabotage=None, flags=()):
+    def start(workdir, faults=(), sabotage=None, flags=(), environ=None):
         log = str(logs / f"{next(numbers)}.log")
         arguments = [*FLAGS, f"--data.root={tiny_root}", f"--workdir={workdir}", *flags]
         request = dict(arguments=arguments, log=log, faults=faults, sabotage=sabotage)
+        request["environ"] = environ or {}
         server.stdin.write(json.dumps(request) + "\n")
         server.stdin.flush()
         return Run(int(server.stdout.readline()), log)

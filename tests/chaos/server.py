@@ -5,7 +5,8 @@ reads a JSON object a line from standard input, forks a child for it and answers
 the child's process id:
 
     {"arguments": ["--config=…", …], "log": PATH,
-     "faults": [[POINT, COUNT, ACTION], …], "sabotage": NAME or null}
+     "faults": [[POINT, COUNT, ACTION], …], "sabotage": NAME or null,
+     "environ": {…}}
 
 In the child, ACTION happens the COUNT-th time it comes to POINT. Its output goes to the
 log, and how it ended (its exit code, or the signal as a negative number) into a file
@@ -38,6 +39,7 @@ from model import Evaluator, classifier
 from storage import checkpoints, files
 from storage.rows import Rows
 from storage.run_folder import RunFolder
+from strategy import multi_worker
 
 # Name -> (object, attribute, whether the fault comes after the call, not before it).
 POINTS = {
@@ -164,12 +166,26 @@ def nan_from(first, last):
     classifier.Classifier.losses_per_example = losses_per_example
 
 
+def count_reads(path):
+    """Adds a byte to a file for each clip that is read."""
+    original = Files.read
+
+    def read(self, *arguments, **options):
+        with open(path, "ab") as file:
+            file.write(b".")
+        return original(self, *arguments, **options)
+
+    Files.read = read
+
+
 SABOTAGES = {
     "stock dropout": stock_dropout,
     "stream not moved on": stream_not_moved_on,
     "iterations not restored": iterations_not_restored,
     "three NaN": lambda: nan_from(5, 7),
     "NaN for ever": lambda: nan_from(5, 10**6),
+    "count reads": count_reads,
+    "short heartbeat": lambda: setattr(multi_worker, "HEARTBEAT", 5),
 }
 
 
@@ -184,8 +200,10 @@ def child(request):
     try:
         for fault in request["faults"]:
             inject(*fault)
+        os.environ.update(request["environ"])
         if request["sabotage"]:
-            SABOTAGES[request["sabotage"]]()
+            name, _, argument = request["sabotage"].partition(": ")
+            SABOTAGES[name](*[argument] if argument else [])
         sys.argv = ["train.py", *request["arguments"]]
         run(train.main)
     except SystemExit as end:

@@ -68,7 +68,7 @@ def update(model, replicas=1, weights=(1, 1, 1, 1)):
             ),
             *values,
         )
-    result = model._update(data)
+    result = model._update(data, {})
     return {name: value.numpy() for name, value in result.items()}
 
 
@@ -167,7 +167,7 @@ def test_examples_of_weight_0_count_for_nothing():
     )
     assert result["weight"] == 1
     assert result["loss"] == pytest.approx(
-        alone._update(data)["loss"].numpy(), rel=1e-5
+        alone._update(data, {})["loss"].numpy(), rel=1e-5
     )
 
 

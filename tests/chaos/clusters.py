@@ -1,0 +1,63 @@
+"""Runs of several workers on this machine."""
+
+import contextlib
+import json
+import socket
+
+# Three steps an epoch, one replica a worker.
+EPOCHS = "--epochs=4"
+FLAGS = (EPOCHS, "--runtime.replicas=1", "--runtime.join_minutes=2")
+
+
+def free_ports(count):
+    """Ports that nothing listens on, and that the system gives out by itself no more.
+
+    From below the range of those; another process could still take one.
+    """
+    ports, candidate = [], free_ports.next
+    while len(ports) < count:
+        candidate = 20_000 + (candidate + 1 - 20_000) % 10_000
+        with contextlib.suppress(OSError), socket.create_server(("", candidate)):
+            ports.append(candidate)
+    free_ports.next = candidate
+    return ports
+
+
+free_ports.next = 20_000
+
+
+class Cluster:
+    """The workers of one run; the first is the chief."""
+
+    def __init__(self, start, workdir, count, *, flags=(), own=None):
+        """Starts them.
+
+        Args:
+            start: the fixture.
+            workdir: the run's folder.
+            count: how many workers.
+            flags: of all of them.
+            own: index of a worker -> what only it is started with.
+        """
+        addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
+        self.workers = []
+        for index in range(count):
+            task = {"type": "worker", "index": index}
+            config = {"cluster": {"worker": addresses}, "task": task}
+            options = dict((own or {}).get(index, {}))
+            self.workers.append(
+                start(
+                    options.pop("workdir", workdir),
+                    flags=[*FLAGS, *flags, *options.pop("flags", ())],
+                    environ={"TF_CONFIG": json.dumps(config)},
+                    **options,
+                )
+            )
+
+    def wait(self):
+        """The exit codes of all."""
+        return [worker.wait() for worker in self.workers]
+
+    def outputs(self):
+        """What all have said, for a message."""
+        return "\n\n".join(worker.output()[-2500:] for worker in self.workers)

@@ -1,0 +1,211 @@
+"""Several workers: the same run as one of one, and what ends one ends all.
+
+`make chaos` runs more of them.
+"""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.chaos.clusters import EPOCHS, Cluster
+from tests.chaos.runs import assert_undisturbed, rows
+from tests.whole_runs import rows as journal
+
+thorough = pytest.mark.skipif(
+    "CHAOS_KILLS" not in os.environ, reason="make chaos runs this"
+)
+
+
+@pytest.fixture(scope="module")
+def cluster(start, tmp_path_factory):
+    """The folder of a run of two workers that nothing happened to."""
+    workdir = tmp_path_factory.mktemp("cluster")
+    run = Cluster(start, workdir, 2)
+    assert run.wait() == [0, 0], run.outputs()
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def alone(start, tmp_path_factory):
+    """The folder of the same run, of one worker with two replicas."""
+    workdir = tmp_path_factory.mktemp("alone")
+    run = start(workdir, flags=[EPOCHS])
+    assert run.wait() == 0, run.output()[-3000:]
+    return workdir
+
+
+def assert_same_but_for_rounding(workdir, other):
+    """Examples and rates are the same, losses to the last digits or so."""
+    ours, theirs = journal(workdir), journal(other)
+    assert len(ours) == len(theirs)
+    for name in ("step", "epoch", "examples", "learning_rate", "weight"):
+        assert [row[name] for row in ours] == [row[name] for row in theirs]
+    for name in ("loss", "gradient_norm"):
+        np.testing.assert_allclose(
+            [row[name] for row in ours], [row[name] for row in theirs], rtol=1e-4
+        )
+    results = [
+        json.loads((path / "evaluation.json").read_text()) for path in (workdir, other)
+    ]
+    for name in ("videos", "views", "unreadable", "test_fingerprint"):
+        assert results[0][name] == results[1][name]
+    np.testing.assert_allclose(results[0]["loss"], results[1]["loss"], rtol=1e-3)
+
+
+def test_two_workers_are_the_same_run_as_two_replicas(cluster, alone):
+    assert_same_but_for_rounding(cluster, alone)
+
+
+def test_a_finished_run_ends_at_once_on_all_workers(start, cluster):
+    before = (cluster / "journal.jsonl").read_bytes()
+    run = Cluster(start, cluster, 2)
+    assert run.wait() == [0, 0], run.outputs()
+    assert "This is worker 1 of 2" in run.workers[1].output()
+    assert "top-1" in run.workers[0].output()
+    assert "top-1" not in run.workers[1].output()
+    assert (cluster / "journal.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("killed", [0, pytest.param(1, marks=thorough)])
+def test_a_worker_killed_ends_all_and_all_go_on(start, cluster, tmp_path, killed):
+    run = Cluster(
+        start, tmp_path, 2, own={killed: {"faults": [["stream opened", 3, "kill"]]}}
+    )
+    codes = run.wait()
+    assert codes[killed] == -signal.SIGKILL
+    assert codes[1 - killed] == 75, run.outputs()
+    assert "The stacks of all threads" in run.workers[1 - killed].output()
+    run = Cluster(start, tmp_path, 2)
+    assert run.wait() == [0, 0], run.outputs()
+    assert_undisturbed(tmp_path, cluster)
+
+
+@pytest.mark.parametrize("told", [pytest.param(0, marks=thorough), 1])
+def test_a_signal_to_one_saves_once_and_ends_all(start, cluster, tmp_path, told):
+    run = Cluster(start, tmp_path, 2)
+    run.workers[told].wait_until(lambda: rows(tmp_path) >= 4)
+    run.workers[told].signal(signal.SIGTERM)
+    assert run.wait() == [75, 75], run.outputs()
+    steps = sorted(p.name for p in (tmp_path / "checkpoints").glob("step-????????"))
+    assert int(steps[-1][5:]) == rows(tmp_path)
+    run = Cluster(start, tmp_path, 2)
+    assert run.wait() == [0, 0], run.outputs()
+    assert_undisturbed(tmp_path, cluster)
+
+
+def test_the_number_of_workers_and_of_their_replicas_may_change(start, alone, tmp_path):
+    """Two workers of two replicas, then one of two, then two of one."""
+    kill = {0: {"faults": [["epoch written", 1, "kill"]]}}
+    codes = Cluster(start, tmp_path, 2, own=kill, flags=["--runtime.replicas=2"]).wait()
+    assert codes == [-signal.SIGKILL, 75]
+    run = start(tmp_path, flags=[EPOCHS], **kill[0])
+    assert run.wait() == -signal.SIGKILL
+    run = Cluster(start, tmp_path, 2)
+    assert run.wait() == [0, 0], run.outputs()
+    assert_same_but_for_rounding(tmp_path, alone)
+
+
+def test_each_worker_decodes_its_own_part_only(cluster, start, tmp_path):
+    """Measured again with two clips of each of seven videos: fourteen, seven each."""
+    logs = [tmp_path / f"reads{index}" for index in range(2)]
+    own = {i: {"sabotage": f"count reads: {path}"} for i, path in enumerate(logs)}
+    shutil.copytree(cluster, tmp_path / "run")
+    run = Cluster(start, tmp_path / "run", 2, own=own, flags=["--views.clips=2"])
+    assert run.wait() == [0, 0], run.outputs()
+    assert [len(path.read_bytes()) for path in logs] == [7, 7]
+
+
+def test_a_worker_that_hangs_ends_all(start, tmp_path):
+    own = {1: {"faults": [["clip read", 12, "hang"]]}}
+    flags = ["--checkpoints.stall_minutes=0.2"]
+    run = Cluster(start, tmp_path, 2, own=own, flags=flags)
+    assert run.wait() == [75, 75], run.outputs()
+    assert any("No sign of progress" in worker.output() for worker in run.workers)
+
+
+def test_evaluate_and_the_local_launcher(cluster, repository, tmp_path):
+    """Two workers measure what the run has measured, and the chief alone says so."""
+    shutil.copytree(cluster, tmp_path / "run")
+    before = json.loads((cluster / "evaluation.json").read_text())
+    ended = subprocess.run(
+        ["bash", "launch/local.sh", "2", "--", "evaluate.py"]
+        + [f"--workdir={tmp_path / 'run'}", "--runtime.replicas=1"],
+        cwd=repository,
+        env={**os.environ, "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert ended.stdout.count("top-1") == 1
+    after = json.loads((tmp_path / "run/evaluation.json").read_text())
+    assert after.pop("loss") == pytest.approx(before.pop("loss"), rel=1e-6)
+    for name in ("top1", "videos", "unreadable", "test_fingerprint", "weights_sha256"):
+        assert after[name] == before[name]
+
+
+@thorough
+def test_a_worker_that_is_stopped_ends_all(start, cluster, tmp_path):
+    own = {index: {"sabotage": "short heartbeat"} for index in range(2)}
+    run = Cluster(start, tmp_path, 2, own=own)
+    run.workers[1].wait_until(lambda: rows(tmp_path) >= 4)
+    run.workers[1].signal(signal.SIGSTOP)
+    assert run.workers[0].wait() == 75, run.outputs()
+    run.workers[1].signal(signal.SIGCONT)
+    assert run.workers[1].wait() == 75, run.outputs()
+    assert Cluster(start, tmp_path, 2).wait() == [0, 0]
+    assert_undisturbed(tmp_path, cluster)
+
+
+@thorough
+def test_killed_at_random_instants_any_worker(start, cluster, tmp_path):
+    """Ten times one of the two, 0 to 8 seconds after the start."""
+    generator = random.Random(0)
+    for _ in range(10):
+        run = Cluster(start, tmp_path, 2)
+        killed = generator.randrange(2)
+        time.sleep(generator.uniform(0, 8))
+        run.workers[killed].signal(signal.SIGKILL)
+        codes = run.wait()
+        assert codes[1 - killed] in (0, 75), run.outputs()
+        if codes == [0, 0]:
+            break
+    assert Cluster(start, tmp_path, 2).wait() == [0, 0]
+    assert_undisturbed(tmp_path, cluster)
+
+
+@thorough
+def test_three_workers(start, tmp_path):
+    flags = ["--data.batch_size=6"]
+    one = start(tmp_path / "alone", flags=[EPOCHS, *flags, "--runtime.replicas=3"])
+    assert one.wait() == 0, one.output()[-3000:]
+    kill = {1: {"faults": [["stream opened", 3, "kill"]]}}
+    codes = Cluster(start, tmp_path / "three", 3, flags=flags, own=kill).wait()
+    assert codes == [75, -signal.SIGKILL, 75]
+    run = Cluster(start, tmp_path / "three", 3, flags=flags)
+    assert run.wait() == [0, 0, 0], run.outputs()
+    assert_same_but_for_rounding(tmp_path / "three", tmp_path / "alone")
+
+
+def test_a_folder_that_not_all_see_is_refused(start, tmp_path):
+    run = Cluster(start, tmp_path / "a", 2, own={1: {"workdir": tmp_path / "b"}})
+    assert run.wait() == [6, 6], run.outputs()
+    for worker in run.workers:
+        assert "must be a folder that all workers see" in worker.output()
+    assert not (tmp_path / "b").exists()
+
+
+def test_workers_that_differ_end_before_the_first_step(start, tmp_path):
+    own = {1: {"flags": ["--seed=6"]}}
+    run = Cluster(start, tmp_path, 2, own=own)
+    assert run.wait() == [2, 2]
+    for worker in run.workers:
+        assert "seed is 5 on worker 0, 6 on worker 1" in worker.output()
+    assert not rows(tmp_path)
