@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# A run on several nodes under Slurm: one task a node, which drives all its GPUs.
+#
+#     sbatch --nodes=2 launch/slurm.sh train.py --config=… --workdir=/shared/runs/x
+#
+# Submit it in the checkout, which all nodes must see, like --workdir. A run that stops
+# with 75 (time is up, preempted, a worker was lost) is queued again and continues; with
+# any other code the job ends.
+
+# Change these to what the cluster has; add --partition and --account.
+#SBATCH --job-name=video-swin
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=1
+#SBATCH --gpus-per-node=8
+#SBATCH --cpus-per-task=64
+#SBATCH --mem=0
+#SBATCH --exclusive
+#SBATCH --time=24:00:00
+
+# Ten minutes before the time is up every task gets SIGUSR1: the run saves and leaves.
+# Without "B:", which would send it to this script alone.
+#SBATCH --signal=USR1@600
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output=slurm-%j.out
+set -uo pipefail
+
+if (($# < 1)); then
+    echo "usage: sbatch launch/slurm.sh train.py --config=… --workdir=…" >&2
+    exit 2
+fi
+max_restarts="${MAX_RESTARTS:-100}" # a run that gets nowhere must end some time
+python="${PYTHON:-.venv/bin/python}"
+
+# Slurm runs a copy of this script in a folder of its own.
+cd "$SLURM_SUBMIT_DIR" || exit 2
+
+# A proxy that the site has set (http_proxy) is not for workers, which would hang in it.
+no_grpc_proxy="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | paste -sd ,)"
+export no_grpc_proxy
+
+# --kill-on-bad-exit=0 --wait: once a worker has left, the others get ten minutes.
+#   Killing them at once would cut short the checkpoint that the chief is writing.
+# --cpus-per-task: srun no longer takes it from sbatch, and one core decodes too little.
+srun --kill-on-bad-exit=0 --wait=600 --label \
+    ${SLURM_CPUS_PER_TASK:+--cpus-per-task="$SLURM_CPUS_PER_TASK"} \
+    "$python" launch/workers.py task -- "$@"
+code=$?
+
+# srun returns the largest code of its tasks; launch/workers.py sees to it that it is the
+# one that matters: 40 + n for a death by signal n, 75, and 100 more for a fault. What
+# srun or Slurm itself returns stays as it is: 1, 137 (killed), 253 (out of memory).
+if ((code > 100 && code < 110 || code == 230)); then
+    code=$((code - 100))
+elif ((code > 40 && code < 72)); then
+    code=$((code + 88))
+fi
+
+if ((code == 75)); then
+    if ((${SLURM_RESTART_COUNT:-0} >= max_restarts)); then
+        echo "Not queued again: it has been, ${SLURM_RESTART_COUNT} times." >&2
+    else
+        scontrol requeue "$SLURM_JOB_ID" || echo "scontrol could not requeue it." >&2
+    fi
+fi
+exit "$code"
