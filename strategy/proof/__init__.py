@@ -1,0 +1,1 @@
+"""A machine, or a cluster, proves that it computes what it must."""

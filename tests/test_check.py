@@ -1,0 +1,185 @@
+"""A machine that is right passes; each fault is reported and gives exit code 8."""
+
+import dataclasses
+import itertools
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import check
+from configs import demo
+from configs.command.errors import MachineError
+from configs.command.findings import note, ok, wrong
+from configs.schema import Model, Runtime
+from data.clips import Clips
+from strategy import create_strategy, report_findings
+from strategy.proof import reduction
+from strategy.proof.small_run import SmallRun
+from tests.docs.pages import blocks
+from tests.strategy.proof.faults import broken_strategy, halved, not_a_number
+
+STEPS = 6
+SHORTENED = ("--steps=6", "--model.depths=1,1", "--data.size=16", "--data.frames=4")
+LINE = re.compile(r"(ok   |WRONG|note ) \S.*")
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Reductions that take no time."""
+    monkeypatch.setattr(reduction, "VALUES_BYTES", 2**12)
+    monkeypatch.setattr(reduction, "TIMED_BYTES", 2**12)
+
+
+def experiment(**options):
+    """The demo with a model of one block."""
+    tiny = Model(
+        embed_dim=8,
+        depths=(1,),
+        num_heads=(1,),
+        window_size=(2, 4, 4),
+        patch_size=(2, 4, 4),
+        dropout=0.5,
+    )
+    small = dataclasses.replace(demo.config().data, frames=4, size=16, **options)
+    return dataclasses.replace(demo.config(), data=small, model=tiny, runtime=Runtime())
+
+
+def checks(strategy, root="", **options):
+    replicas = strategy.num_replicas_in_sync
+    config = check.comparable(experiment(root=root, **options), replicas)
+    return check.Check(config, strategy, STEPS)
+
+
+def reported(strategy, findings, capsys):
+    """The exit code and the lines of a report."""
+    try:
+        report_findings(strategy, findings)
+        code = 0
+    except MachineError as error:
+        code = error.exit_code
+    return code, capsys.readouterr().out.splitlines()
+
+
+def test_a_machine_that_is_right_passes_and_prints_what_the_page_shows(repository):
+    """The same command, with fewer steps of a smaller model."""
+    page = repository / "docs" / "check.md"
+    command, shown = next(
+        (before.commands[-1], block.text.splitlines())
+        for before, block in itertools.pairwise(blocks(page))
+        if block.follows
+    )
+    done = subprocess.run(
+        [sys.executable, *shlex.split(command)[1:], *SHORTENED],
+        cwd=repository,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    *lines, last = done.stdout.splitlines()
+    assert all(LINE.fullmatch(line) for line in lines)
+    assert last.startswith("Nothing is wrong: ")
+    assert list(map(shape_of, shown)) == list(map(shape_of, [*lines, last]))
+
+
+def shape_of(line):
+    """A line of output without its numbers, which differ from run to run."""
+    return re.sub(r"\d[\d.e-]*\b", "#", line)
+
+
+def test_nan_on_several_replicas_is_told_from_a_good_one(capsys):
+    """As reported of several GPUs: one alone computes what it should."""
+    strategy = broken_strategy(not_a_number)
+    code, lines = reported(strategy, checks(strategy).float32(), capsys)
+    assert code == 8
+    verdicts = [line[:5].strip() for line in lines]
+    assert verdicts == ["WRONG", "ok", "WRONG", "ok"]
+    assert "float32 on 2 replicas: the loss or the gradient norm is not" in lines[0]
+
+
+def test_a_broken_reduction_is_wrong(capsys):
+    strategy = broken_strategy(halved)
+    found = checks(strategy).reduction(tf.float32)
+    code, lines = reported(strategy, found, capsys)
+    assert code == 8 and lines[0].startswith("WRONG all-reduce, float32: ")
+
+
+def test_a_slow_input_is_wrong_for_a_planned_run_only(tiny_root, monkeypatch):
+    read = Clips._read_train
+
+    def slow(*arguments):
+        time.sleep(0.05)
+        return read(*arguments)
+
+    monkeypatch.setattr(Clips, "_read_train", slow)
+    checked = checks(create_strategy(Runtime(replicas=2)), root=str(tiny_root))
+    fast = np.array([2.0, 1.0])
+    checked.runs["float32"] = SmallRun("2 replicas", fast, fast, 1e-6)
+    (found,) = checked.input()
+    assert found.verdict == "note" and str(tiny_root) in found.text
+    checked.is_planned = True
+    (found,) = checked.input()
+    assert found.is_wrong and "devices would wait" in found.text
+
+
+def test_a_full_disk_is_wrong(tmp_path, monkeypatch, capsys):
+    """Only the disk is looked at here."""
+    checked = checks(create_strategy(Runtime(replicas=1)))
+    monkeypatch.setattr(checked, "tried", lambda *_: [])
+    monkeypatch.setattr(checked, "parameters", 10**15)
+    code, lines = reported(checked.strategy, checked.findings(tmp_path), capsys)
+    assert code == 8
+    assert any(x.startswith(f"WRONG disk of {tmp_path}: ") for x in lines)
+
+
+def test_data_that_cannot_be_read_is_wrong_and_other_checks_follow(tmp_path, capsys):
+    checked = checks(create_strategy(Runtime(replicas=1)), root=str(tmp_path / "no"))
+    checked.runs["float32"] = SmallRun("1 replica", np.ones(2), np.ones(2), 1.0)
+    code, lines = reported(
+        checked.strategy, checked.tried("input", checked.input), capsys
+    )
+    assert code == 8 and "WRONG input: DataError: " in lines[0]
+
+
+def test_one_replica_says_what_it_cannot_compare(monkeypatch):
+    checked = checks(create_strategy(Runtime(replicas=1)))
+    run = SmallRun("1 replica", np.array([2.0, 2.0, 1.0, 1.0]), np.ones(4), 1.0)
+    model = types.SimpleNamespace(count_params=lambda: 1)
+    monkeypatch.setattr(checked, "trained", lambda *_, **options: (run, model))
+    monkeypatch.setattr(check, "check_compiled", lambda *_: ok("XLA"))
+    found = list(checked.float32())
+    assert [finding.verdict for finding in found] == ["ok", "note", "ok"]
+    assert "--runtime.replicas=2" in found[1].text
+
+
+def test_notes_do_not_count_and_one_wrong_line_does(capsys):
+    strategy = create_strategy(Runtime(replicas=2))
+    assert reported(strategy, [ok("a"), note("b")], capsys)[0] == 0
+    assert reported(strategy, [ok("a"), wrong("b:", "do c.")], capsys) == (
+        8,
+        ["ok    a", "WRONG b: do c."],
+    )
+
+
+def test_workers_that_are_not_the_chief_print_only_what_is_wrong(capsys, monkeypatch):
+    strategy = create_strategy(Runtime(replicas=2))
+    extended = type(strategy.extended)
+    monkeypatch.setattr(extended, "should_checkpoint", property(lambda self: False))
+    code, lines = reported(strategy, [ok("a"), wrong("b", "c")], capsys)
+    assert code == 8 and len(lines) == 1 and lines[0].startswith("WRONG b c (on ")
+
+
+@pytest.mark.parametrize("replicas", [1, 3, 8])
+def test_any_number_of_replicas_shares_the_batch_and_draws_no_mask(replicas):
+    config = check.comparable(experiment(), replicas)
+    config.check_replicas(replicas)
+    assert config.data.batch_size >= experiment().data.batch_size
+    assert (config.model.dropout, config.model.drop_path_rate) == (0, 0)
