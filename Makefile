@@ -37,7 +37,7 @@ SOAK ?= 10
 soak: setup
 	yes >/dev/null & first=$$!; yes >/dev/null & trap "kill $$first $$!" EXIT; \
 	for seed in $$(seq $(SOAK)); do \
-	    $(RUN) -m pytest --numprocesses=4 --dist=worksteal --random-order \
+	    $(RUN) -m pytest --numprocesses=4 --dist=loadfile --random-order \
 	        --random-order-seed=$$seed --ignore=tests/chaos tests || exit; \
 	done
 

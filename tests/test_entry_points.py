@@ -102,6 +102,7 @@ def test_help_lists_every_field(command, entry_point):
         ("evaluate.py", 1),
         ("predict.py", 1),
         ("export.py", 1),
+        ("check.py", 1),
         ("-m data.show", 1),
         ("-m data.scan", 0),
         ("-m data.synthetic", 0),

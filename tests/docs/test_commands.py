@@ -23,14 +23,28 @@ from data.synthetic import MOTIONS
 from tests.docs.pages import PAGES, REPOSITORY, blocks, commands, each_page, spans
 
 PROGRAMS = {"python", "make", "pip", "source", "tfds", "tensorboard", "pytest"}
+PROGRAMS |= {
+    "launch/local.sh",
+    "launch/ssh.sh",
+    "sbatch",
+    "scancel",
+    "kubectl",
+    "docker",
+}
+LAUNCHED = {
+    r"^(sbatch|scancel|kubectl|docker) ": "needs a cluster",
+    r"^launch/": "starts a cluster: tests/launch",
+}
 # What a command that cannot run here looks like, and why it cannot.
 EXCUSES = {
     r"^make (setup|test|chaos|lint)\b": "installs packages, or runs all the tests",
     r"^(pip install|source) ": "changes the environment",
     r"^tfds ": "downloads UCF101",
+    **LAUNCHED,
     r"=UCF101\b|=videos\b": "needs a data set that is not here",
     r"\.pth\b": "needs a checkpoint that has to be downloaded",
     r"\b(VIDEO|CHECKPOINT|DIR)\b": "needs a file of the reader's",
+    r"^python check\.py": "is run, and its output compared, by tests/test_check.py",
     r"=runs/swin_tiny\b": "needs a run of many GPU hours",
 }
 # A whole training in ten steps of a smaller model.
@@ -121,6 +135,8 @@ def check_command(command):
         for word in arguments:
             if word.startswith("--"):
                 check_flag(word, flags_of(path))
+    elif excuse(command) in LAUNCHED:
+        check_launch(name, words)
     elif name == "make":
         assert words and all(map(recipe_of, words)), command
     elif name == "pytest":
@@ -130,6 +146,19 @@ def check_command(command):
         project = (REPOSITORY / "pyproject.toml").read_text()
         assert all(f"\n{extra} = [" in project for extra in extras), command
         assert (REPOSITORY / words[words.index("-c") + 1]).is_file()
+
+
+def check_launch(name, words):
+    """A command that starts something elsewhere names files of launch/ that exist.
+
+    The program that it starts, if any, is checked like a command.
+    """
+    starts = [i for i, word in enumerate(words) if word.endswith(".py")]
+    if starts:
+        check_command(shlex.join(["python", *words[starts[0] :]]))
+    files = [word for word in (name, *words) if word.startswith("launch/")]
+    assert files or name == "scancel"
+    assert all((REPOSITORY / file).is_file() for file in files)
 
 
 def recipe_of(target):
@@ -157,7 +186,12 @@ def test_commands_and_flags_exist(page):
     for command in commands(page):
         check_command(command)
     programs = list(REPOSITORY.glob("*.py"))
-    for module in ("data/scan/__main__", "data/synthetic", "model/convert"):
+    for module in (
+        "benchmarks/scaling/__main__",
+        "data/scan/__main__",
+        "data/synthetic",
+        "model/convert",
+    ):
         programs.append(REPOSITORY / f"{module}.py")
     every_flag = set().union(*map(flags_of, programs))
     for span in spans(page):

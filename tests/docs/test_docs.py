@@ -98,6 +98,7 @@ def words_of_the_code():
     paths = [REPOSITORY / name for name in ENTRY_POINTS]
     for package in (*PACKAGES, "benchmarks"):
         paths += (REPOSITORY / package).rglob("*.py")
+    paths += [path for path in (REPOSITORY / "launch").iterdir() if path.is_file()]
     return set(re.findall(r"\w+", " ".join(path.read_text() for path in paths)))
 
 
