@@ -164,16 +164,19 @@ def evaluate(
     writer = contextlib.nullcontext() if run_folder else RunFolder(output).locked()
     with writer:
         workers.share("permission")
-        result = write_report(
-            output,
-            measure(trained, clips),
-            clips,
-            config,
-            trained.step,
-            facts=facts_of(trained, clips, seen),
-            suffix=suffix,
+        probabilities = measure(trained, clips)
+        return workers.from_chief(
+            "result",
+            lambda: write_report(
+                output,
+                probabilities,
+                clips,
+                config,
+                trained.step,
+                facts=facts_of(trained, clips, seen),
+                suffix=suffix,
+            ),
         )
-        return workers.share("result", result)
 
 
 def open_same_clips(config, workers):

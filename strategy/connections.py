@@ -78,16 +78,17 @@ class Connections:
             WorkerError: one of them has ended, and said why.
             RetryError: one of them has ended without a word, or says nothing any more.
         """
-        values, heard = {}, time.monotonic()
+        values, heard = {}, dict.fromkeys(self.peers, time.monotonic())
         while len(values) < len(self.peers):
             meanwhile()
             awaited = {c: i for i, c in self.peers.items() if i not in values}
             ready = wait(awaited, TICK)
-            if ready:
-                heard = time.monotonic()
-            elif time.monotonic() - heard > self.silence:
+            now = time.monotonic()
+            heard |= {awaited[connection]: now for connection in ready}
+            silent = [i for i in awaited.values() if now - heard[i] > self.silence]
+            if silent:
                 raise RetryError(
-                    f"No sign of life from {self.names(awaited.values())} for "
+                    f"No sign of life from {self.names(silent)} for "
                     f"{self.silence / 60:g} minutes (runtime.join_minutes)."
                 )
             for connection in ready:

@@ -10,10 +10,11 @@ from absl import logging
 
 from configs.command.errors import RetryError
 
-GRACE = 30.0  # Seconds in which the main thread should have noticed by itself.
+# Seconds in which the main thread should have noticed by itself; it may be saving.
+GRACE = 300.0
 
 
-def leave_when_one_is_gone(connections, over):
+def leave_when_one_is_gone(connections, over, is_alone):
     """Ends this process some time after a peer has closed its connection.
 
     The collectives of TensorFlow notice it as well, and usually at once. But a main
@@ -23,6 +24,8 @@ def leave_when_one_is_gone(connections, over):
     Args:
         connections: the `Connections` of this worker.
         over: a `threading.Event`, set when the others may go.
+        is_alone: says whether this worker does something that needs no other, and that
+            it should bring to its end, a function.
     """
     poll = select.poll()
     for connection in connections.peers.values():
@@ -36,6 +39,8 @@ def leave_when_one_is_gone(connections, over):
                 continue
             if over.wait(GRACE):
                 return
+            if is_alone():
+                continue
             indices = [i for i, c in connections.peers.items() if c.fileno() in gone]
             say_stacks(f"{connections.names(indices)} has ended, and this one hangs")
             os._exit(RetryError.exit_code)

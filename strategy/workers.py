@@ -44,6 +44,7 @@ class Workers:
         is_chief: whether this is the first, the only one that writes.
         meanwhile: called every second while this worker waits for the others, and
             whenever it shows that it is at work: feeds a watchdog.
+        is_alone: whether it is doing what the others wait for.
     """
 
     def __init__(self, cluster=None, connections=None):
@@ -58,6 +59,7 @@ class Workers:
         self.count = len(cluster.addresses) if cluster else 1
         self.is_chief = self.index == 0
         self.meanwhile = lambda: None
+        self.is_alone = False
         self._connections = connections
 
     def __str__(self):
@@ -122,12 +124,12 @@ class Workers:
 
     def from_chief(self, name, function):
         """What a function, called on the chief only, returns there; see `gather`."""
-        return self.share(name, function() if self.is_chief else None)
+        return self.share(name, self._alone(function) if self.is_chief else None)
 
     def chief_first(self, name, function):
         """Calls a function on the chief, and on the others once it is done there."""
         if self.is_chief:
-            result = function()
+            result = self._alone(function)
             self.share(name)
             return result
         self.share(name)
@@ -168,6 +170,13 @@ class Workers:
             f"on. {reason}"
         )
 
+    def _alone(self, function):
+        self.is_alone = True
+        try:
+            return function()
+        finally:
+            self.is_alone = False
+
     def _own_address(self):
         return self.cluster.addresses[self.index]
 
@@ -206,7 +215,7 @@ def join_workers(runtime, environ=os.environ):
         logging.info("This is %s.", workers)
         if not workers.is_chief:
             logging.set_verbosity(logging.WARNING)
-        leave_when_one_is_gone(connections, over)
+        leave_when_one_is_gone(connections, over, lambda: workers.is_alone)
         yield workers
         workers.gather("parting", None)
     except LOST as error:

@@ -159,6 +159,30 @@ def test_a_worker_that_hangs_leaves_when_another_has_gone(ports, monkeypatch, ca
     assert "Current thread" in capfd.readouterr().err
 
 
+def test_a_chief_that_does_its_own_work_brings_it_to_an_end(ports, monkeypatch):
+    monkeypatch.setattr(departures, "GRACE", 0.01)
+    codes, gone = [], threading.Event()
+    monkeypatch.setattr(departures.os, "_exit", codes.append)
+
+    def report():
+        assert gone.wait(120)
+        time.sleep(0.5)  # Many times the grace.
+        assert not codes
+        return "written"
+
+    def work(workers):
+        if workers.index == 1:
+            workers._connections.close()
+            workers._connections.peers = {}
+            gone.set()
+            raise RetryError("It is gone.")
+        written.append(workers._alone(report))
+
+    written = []
+    everyone(ports(2), work)
+    assert written == ["written"]
+
+
 def test_what_tensorflow_says_of_a_lost_worker_is_explained(ports, capfd):
     def compute(workers):
         if workers.index == 1:
