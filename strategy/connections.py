@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import select
+import socket
 import time
 from multiprocessing.connection import wait
 
@@ -13,6 +15,7 @@ LONGEST = 2**24  # bytes of a message
 TICK = 1.0  # seconds between two looks at something else than the connections
 ALIVE = {"alive": True}
 ALIVE_EVERY = 5.0  # seconds
+LINGER = 2.0  # seconds
 
 
 class Connections:
@@ -45,8 +48,24 @@ class Connections:
                 connection.send_bytes(data)
 
     def close(self):
-        """Closes all of them."""
-        for connection in (*self.peers.values(), *self.others):
+        """Closes all of them, once the peers have had time to read what was said last.
+
+        A connection that is closed while something is on the way to it is reset, and
+        what the peer has not read yet is lost.
+        """
+        everyone = left = [*self.peers.values(), *self.others]
+        for connection in everyone:
+            with contextlib.suppress(OSError):
+                with socket.socket(fileno=os.dup(connection.fileno())) as link:
+                    link.shutdown(socket.SHUT_WR)
+        deadline = time.monotonic() + LINGER
+        while left and (seconds := deadline - time.monotonic()) > 0:
+            for connection in wait(left, seconds):
+                try:
+                    connection.recv_bytes(LONGEST)
+                except (OSError, EOFError):
+                    left = [other for other in left if other is not connection]
+        for connection in everyone:
             connection.close()
 
     def say_alive(self):

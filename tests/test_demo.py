@@ -11,6 +11,7 @@ from configs import demo
 from data.synthetic import write_dataset
 from model import open_trained
 from storage.run_folder import RunFolder
+from strategy.workers import Workers
 
 
 @pytest.mark.usefixtures("keep_signals")
@@ -21,8 +22,8 @@ def test_the_demo_learns_motion_and_nothing_else(tmp_path):
         config, data=dataclasses.replace(config.data, root=str(tmp_path / "videos"))
     )
     with RunFolder(tmp_path / "run").locked() as folder:
-        config = train.resolve(config, folder)
-        ordered = train.train(config, folder, Preemption())
+        config = train.resolve(config, folder, Workers())
+        ordered = train.train(config, folder, Preemption(), Workers())
     assert len(ordered["class_accuracies"]) >= 6
     assert ordered["top1"] >= 0.9
 

@@ -21,6 +21,7 @@ from export import export
 from model import finished_result
 from storage.run_folder import RunFolder
 from storage.trained_videos import read_trained_videos
+from strategy.workers import Workers
 from tests.whole_runs import (
     KillAfter,
     Killed,
@@ -187,7 +188,7 @@ def test_a_run_that_has_begun_needs_its_handle_no_more(tiny, converted, tmp_path
     )
     for name in ("whole", "parts"):
         folder = RunFolder(tmp_path / name)
-        config = train.resolve(given, folder)
+        config = train.resolve(given, folder, Workers())
         assert config.model.embed_dim == 8
         if name == "whole":
             run(config, folder.path)
@@ -195,8 +196,8 @@ def test_a_run_that_has_begun_needs_its_handle_no_more(tiny, converted, tmp_path
         run(config, folder.path, KillAfter(3))
     shutil.rmtree(handle)
     with pytest.raises(ConfigError, match="model.handle must be a"):
-        train.resolve(given, RunFolder(tmp_path / "another"))
-    run(train.resolve(given, folder), folder.path)
+        train.resolve(given, RunFolder(tmp_path / "another"), Workers())
+    run(train.resolve(given, folder, Workers()), folder.path)
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
 
 
@@ -242,7 +243,7 @@ def test_a_run_that_lost_its_config_says_so(tiny, tmp_path, content):
         (tmp_path / "config.json").write_bytes(content)
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(ConfigError, match="config.json must be as the run wrote it"):
-        train.resolve(tiny, RunFolder(tmp_path))
+        train.resolve(tiny, RunFolder(tmp_path), Workers())
 
 
 def test_replicas_that_cannot_share_a_batch_end_before_anything_is_written(
@@ -253,7 +254,7 @@ def test_replicas_that_cannot_share_a_batch_end_before_anything_is_written(
         ["CPU:0", "CPU:1", "CPU:2"],
         cross_device_ops=tf.distribute.ReductionToOneDevice(),
     )
-    monkeypatch.setattr(train, "create_strategy", lambda _: strategy)
+    monkeypatch.setattr(train, "create_strategy", lambda *_: strategy)
     with pytest.raises(ConfigError, match="3 x 1.*replica counts.*1, 2, 4"):
         run(tiny, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
@@ -329,7 +330,7 @@ def test_what_the_first_weights_were_trained_on_counts_too(
         model=Model(handle=str(tmp_path / "exported")),
         views=Views(clips=1),
     )
-    config = train.resolve(given, RunFolder(tmp_path / "run"))
+    config = train.resolve(given, RunFolder(tmp_path / "run"), Workers())
     result = run(config, tmp_path / "run")
     assert result["trained_videos"] == {"content": 13}
     assert "data.frame_interval is 2; the model was trained with 1." in caplog.text

@@ -296,5 +296,7 @@ def test_output_is_shown_as_it_is_printed(outputs):
     shown = [pair for page in PAGES for pair in shown_output(page)]
     assert len(shown) > 10
     for line, before in shown:
+        if all(map(excuse, before)):  # Nothing here has run one of them.
+            continue
         output = "\n".join(outputs.get(command, "") for command in before)
         assert shape_of(line) in map(shape_of, output.splitlines()), line
