@@ -1,4 +1,4 @@
-"""The base of what a run calls after each step and after each epoch."""
+"""The bases of what a run calls after each step, and of what keeps its record."""
 
 import tf_keras as keras
 
@@ -38,3 +38,26 @@ class RunCallback(keras.callbacks.Callback):
         Args:
             row: of history.jsonl, which holds it already.
         """
+
+
+class Recorder:
+    """What a run asks of its record, on the worker that writes it and on the others.
+
+    Subclasses have `step` and `saved` (updates done, and those that are in the newest
+    checkpoint), `watchdog`, `preemption` and `save()`.
+    """
+
+    @property
+    def unsaved(self):
+        """Whether updates have been done that are in no checkpoint."""
+        return self.step > self.saved
+
+    def alive(self):
+        """Tells the watchdog that the run moves, and ends it if a signal has come."""
+        self.watchdog.beat()
+        self.preemption.poll()
+
+    def end(self):
+        """Saves the last step; here a full disk ends the run."""
+        self.save()
+        self.alive()

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from callbacks.base import Recorder
 from callbacks.journal import Journal, Step
 from callbacks.lost_videos import LostVideos
 from callbacks.nonfinite_guard import NonFiniteGuard
@@ -41,7 +42,7 @@ class Epoch(Row):
             raise ValueError(f"validation={self.validation} must come with a top1")
 
 
-class Record:
+class Record(Recorder):
     """The rows, event files and checkpoints of a run, which always tell the same story.
 
     Creating it resumes at the newest step for which the checkpoint and all log rows
@@ -149,11 +150,6 @@ class Record:
         """The step of the newest checkpoint."""
         return self.saver.saved
 
-    @property
-    def unsaved(self):
-        """Whether updates have been done that are in no checkpoint."""
-        return self.step > self.saved
-
     def save(self):
         """Saves the last step, as it must before the run may end.
 
@@ -162,11 +158,6 @@ class Record:
         """
         self.saver.save(self.step, required=True)
         self.share(SAVED, self.step)
-
-    def alive(self):
-        """Tells the watchdog that the run moves, and ends it if a signal has come."""
-        self.watchdog.beat()
-        self.preemption.poll()
 
     def end_epoch(self, epoch, validate):
         """Saves, and writes the epoch's row unless an earlier start has written it.
@@ -185,11 +176,6 @@ class Record:
         self.history.append(row)
         for callback in self.callbacks:
             callback.after_epoch(row)
-
-    def end(self):
-        """Saves the last step; here a full disk ends the run."""
-        self.save()
-        self.alive()
 
     def _means(self, epoch):
         """The row of an epoch before its validation: means over the epoch's steps."""
