@@ -51,7 +51,6 @@ from strategy import (
     check_versions,
     compare_runs,
     create_strategy,
-    environment,
     join_workers,
     known_clips,
     one_replica,
@@ -59,6 +58,7 @@ from strategy import (
     set_precision,
     small_run,
     tolerance,
+    versions,
     without_bfloat16,
 )
 
@@ -86,7 +86,7 @@ def main(_):
             is_planned=bool(FLAGS.config),
             beat=watchdog.beat,
         )
-        report_findings(strategy, check.findings(FLAGS.workdir))
+        report_findings(workers, check.findings(FLAGS.workdir))
 
 
 def planned():
@@ -154,7 +154,7 @@ class Check:
             workdir: a run's folder, whose disk is checked; may be None.
         """
         yield from check_devices(self.strategy)
-        yield check_versions(environment(self.strategy, self.config.runtime.precision))
+        yield check_versions(versions())
         for dtype in (tf.float32, tf.bfloat16):
             yield from self.tried("all-reduce", self.reduction, dtype)
         yield from self.tried("training", self.float32)

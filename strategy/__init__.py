@@ -2,7 +2,7 @@
 
 from strategy.agreement import check_same, open_folder
 from strategy.devices import create_strategy
-from strategy.environment import environment
+from strategy.environment import environment, versions
 from strategy.precision import set_precision
 from strategy.proof.compiled import check_compiled
 from strategy.proof.devices import check_devices, check_versions, without_bfloat16
@@ -33,5 +33,6 @@ __all__ = [
     "set_precision",
     "small_run",
     "tolerance",
+    "versions",
     "without_bfloat16",
 ]

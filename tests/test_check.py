@@ -20,7 +20,7 @@ from configs.command.errors import MachineError
 from configs.command.findings import note, ok, wrong
 from configs.schema import Model, Runtime
 from data.clips import Clips
-from strategy import create_strategy, report_findings
+from strategy import Workers, create_strategy, report_findings
 from strategy.proof import reduction
 from strategy.proof.small_run import SmallRun
 from tests.docs.pages import blocks
@@ -58,10 +58,10 @@ def checks(strategy, root="", **options):
     return check.Check(config, strategy, STEPS)
 
 
-def reported(strategy, findings, capsys):
+def reported(findings, capsys, workers=None):
     """The exit code and the lines of a report."""
     try:
-        report_findings(strategy, findings)
+        report_findings(workers or Workers(), findings)
         code = 0
     except MachineError as error:
         code = error.exit_code
@@ -98,7 +98,7 @@ def shape_of(line):
 def test_nan_on_several_replicas_is_told_from_a_good_one(capsys):
     """As reported of several GPUs: one alone computes what it should."""
     strategy = broken_strategy(not_a_number)
-    code, lines = reported(strategy, checks(strategy).float32(), capsys)
+    code, lines = reported(checks(strategy).float32(), capsys)
     assert code == 8
     verdicts = [line[:5].strip() for line in lines]
     assert verdicts == ["WRONG", "ok", "WRONG", "ok"]
@@ -108,7 +108,7 @@ def test_nan_on_several_replicas_is_told_from_a_good_one(capsys):
 def test_a_broken_reduction_is_wrong(capsys):
     strategy = broken_strategy(halved)
     found = checks(strategy).reduction(tf.float32)
-    code, lines = reported(strategy, found, capsys)
+    code, lines = reported(found, capsys)
     assert code == 8 and lines[0].startswith("WRONG all-reduce, float32: ")
 
 
@@ -135,7 +135,7 @@ def test_a_full_disk_is_wrong(tmp_path, monkeypatch, capsys):
     checked = checks(create_strategy(Runtime(replicas=1)))
     monkeypatch.setattr(checked, "tried", lambda *_: [])
     monkeypatch.setattr(checked, "parameters", 10**15)
-    code, lines = reported(checked.strategy, checked.findings(tmp_path), capsys)
+    code, lines = reported(checked.findings(tmp_path), capsys)
     assert code == 8
     assert any(x.startswith(f"WRONG disk of {tmp_path}: ") for x in lines)
 
@@ -143,9 +143,7 @@ def test_a_full_disk_is_wrong(tmp_path, monkeypatch, capsys):
 def test_data_that_cannot_be_read_is_wrong_and_other_checks_follow(tmp_path, capsys):
     checked = checks(create_strategy(Runtime(replicas=1)), root=str(tmp_path / "no"))
     checked.runs["float32"] = SmallRun("1 replica", np.ones(2), np.ones(2), 1.0)
-    code, lines = reported(
-        checked.strategy, checked.tried("input", checked.input), capsys
-    )
+    code, lines = reported(checked.tried("input", checked.input), capsys)
     assert code == 8 and "WRONG input: DataError: " in lines[0]
 
 
@@ -161,20 +159,24 @@ def test_one_replica_says_what_it_cannot_compare(monkeypatch):
 
 
 def test_notes_do_not_count_and_one_wrong_line_does(capsys):
-    strategy = create_strategy(Runtime(replicas=2))
-    assert reported(strategy, [ok("a"), note("b")], capsys)[0] == 0
-    assert reported(strategy, [ok("a"), wrong("b:", "do c.")], capsys) == (
+    assert reported([ok("a"), note("b")], capsys)[0] == 0
+    assert reported([ok("a"), wrong("b:", "do c.")], capsys) == (
         8,
         ["ok    a", "WRONG b: do c."],
     )
 
 
-def test_workers_that_are_not_the_chief_print_only_what_is_wrong(capsys, monkeypatch):
-    strategy = create_strategy(Runtime(replicas=2))
-    extended = type(strategy.extended)
-    monkeypatch.setattr(extended, "should_checkpoint", property(lambda self: False))
-    code, lines = reported(strategy, [ok("a"), wrong("b", "c")], capsys)
+def test_workers_that_are_not_the_chief_print_only_what_is_wrong(capsys):
+    workers = Workers()
+    workers.is_chief = False
+    code, lines = reported([ok("a"), wrong("b", "c")], capsys, workers)
     assert code == 8 and len(lines) == 1 and lines[0].startswith("WRONG b c (on ")
+
+
+def test_what_is_wrong_on_another_worker_counts(capsys, monkeypatch):
+    workers = Workers()
+    monkeypatch.setattr(workers, "gather", lambda name, value: [value, 2])
+    assert reported([ok("a")], capsys, workers) == (8, ["ok    a"])
 
 
 @pytest.mark.parametrize("replicas", [1, 3, 8])

@@ -69,7 +69,7 @@ def check_versions(facts):
     """Finds whether the installed libraries are those that the project asks for.
 
     Args:
-        facts: what `strategy.environment` returns.
+        facts: what `strategy.versions` returns.
     """
     versions = facts["versions"]
     shown = ", ".join(f"{name} {versions[name]}" for name in SHOWN)

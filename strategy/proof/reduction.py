@@ -64,23 +64,6 @@ def contribution(index, replica, replicas):
     return first + second
 
 
-def total(strategy, value):
-    """The sum of a number over all replicas of all workers, on every worker.
-
-    Args:
-        strategy: a `tf.distribute.Strategy`; every worker must call this.
-        value: number that each replica of this worker contributes.
-    """
-
-    def one(_):
-        return tf.constant(value, tf.float32)
-
-    sums = _reduced(
-        strategy, strategy.experimental_distribute_values_from_function(one)
-    )
-    return float(strategy.experimental_local_results(sums)[0])
-
-
 def _mistakes(strategy, dtype, count):
     """How many sums are not the right ones on some replica of this worker."""
     replicas = strategy.num_replicas_in_sync

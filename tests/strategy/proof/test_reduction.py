@@ -9,7 +9,6 @@ import tensorflow as tf
 from configs.schema import Runtime
 from strategy import check_reduction, create_strategy
 from strategy.proof import reduction
-from strategy.proof.reduction import total
 from tests.strategy.proof.faults import (
     broken_strategy,
     halved,
@@ -73,8 +72,3 @@ def test_every_replica_matters():
         others = [part for r, part in enumerate(parts) if r != left_out]
         assert np.count_nonzero(sum(parts) != sum(others)) > 1000
     assert len({part.tobytes() for part in parts}) == replicas
-
-
-@pytest.mark.parametrize("replicas", [1, 4])
-def test_a_total_is_over_every_replica(replicas):
-    assert total(create_strategy(Runtime(replicas=replicas)), 3) == 3 * replicas
