@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from benchmarks.scaling.task import Timing
 from configs.command.errors import RunError
 from configs.command.text import first_line
+from launch.workers import free_ports, tf_config
 from storage.records import decode
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -44,26 +44,13 @@ def measure(task, count):
         return decode(processes[0].stdout.read(), Timing)
 
 
-def free_ports(count):
-    """Ports of the loopback interface that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
 def start(argument, addresses, index, log):
     """Starts one worker, on CPU."""
-    cluster = {
-        "cluster": {"worker": addresses},
-        "task": {"type": "worker", "index": index},
-    }
     quiet = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
     return subprocess.Popen(
         [sys.executable, "-m", "benchmarks.scaling.worker", argument],
         cwd=REPOSITORY,
-        env={**os.environ, **quiet, "TF_CONFIG": json.dumps(cluster)},
+        env={**os.environ, **quiet, "TF_CONFIG": tf_config(addresses, index)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=log,

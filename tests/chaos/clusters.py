@@ -1,8 +1,9 @@
 """Runs of several workers on this machine."""
 
 import contextlib
-import json
 import socket
+
+from launch.workers import tf_config
 
 # Three steps an epoch, one replica a worker.
 EPOCHS = "--epochs=4"
@@ -42,14 +43,12 @@ class Cluster:
         addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
         self.workers = []
         for index in range(count):
-            task = {"type": "worker", "index": index}
-            config = {"cluster": {"worker": addresses}, "task": task}
             options = dict((own or {}).get(index, {}))
             self.workers.append(
                 start(
                     options.pop("workdir", workdir),
                     flags=[*FLAGS, *flags, *options.pop("flags", ())],
-                    environ={"TF_CONFIG": json.dumps(config)},
+                    environ={"TF_CONFIG": tf_config(addresses, index)},
                     **options,
                 )
             )
