@@ -17,6 +17,7 @@ import functools
 
 from absl import flags, logging
 
+from configs.command.errors import RetryError, RunError
 from configs.command.flags import define, load
 from configs.command.launch import parse, run
 from configs.command.text import say
@@ -108,7 +109,8 @@ def train(config, folder, preemption, workers):
         What evaluation.json holds.
     """
     stall = 60 * config.checkpoints.stall_minutes
-    with Watchdog(stall, exit_code=1 if workers.count == 1 else 75) as watchdog:
+    exit_code = RetryError.exit_code if workers.count > 1 else RunError.exit_code
+    with Watchdog(stall, exit_code=exit_code) as watchdog:
         workers.meanwhile = watchdog.beat
         strategy = create_strategy(config.runtime, workers)
         config.check_replicas(strategy.num_replicas_in_sync)

@@ -37,7 +37,6 @@ def create_multi_worker_strategy(workers, names):
         tf.train.ClusterSpec({"worker": list(workers.cluster.addresses)}),
         task_type="worker",
         task_id=workers.index,
-        num_accelerators={"GPU": len(names) if kind == "GPU" else 0},
         rpc_layer="grpc",
     )
     _pass_by_proxies(workers.cluster.addresses)

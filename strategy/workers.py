@@ -17,6 +17,7 @@ import tensorflow as tf
 from absl import logging
 
 from configs.command.errors import ConfigError, RetryError, RunError
+from configs.command.text import first_line
 from strategy.cluster import find_cluster
 from strategy.connections import Connections
 from strategy.departures import leave_when_one_is_gone, say_stacks
@@ -66,7 +67,8 @@ class Workers:
         """This worker as the log names it."""
         if self.count == 1:
             return "the only worker"
-        return f"worker {self.index} of {self.count} ({self._own_address()})"
+        address = self.cluster.addresses[self.index]
+        return f"worker {self.index} of {self.count} ({address})"
 
     def gather(self, name, value):
         """Collects a value from every worker; each must ask for the same, in turn.
@@ -143,8 +145,6 @@ class Workers:
 
     def fail(self, error):
         """Tells the others why this worker ends."""
-        if self.count == 1:
-            return
         text = f"{type(error).__name__}: {error}"
         known = isinstance(error, RunError)
         self._connections.send(
@@ -164,10 +164,9 @@ class Workers:
             The reason of the other worker's end where it gave one, else `RetryError`.
         """
         say_stacks("A worker seems to be lost")
-        reason = str(error).partition("\n")[0]
         return self._connections.last_words(FAREWELL) or RetryError(
             "A worker is lost, or the way to it; the same command on all of them goes "
-            f"on. {reason}"
+            f"on. {first_line(error)}"
         )
 
     def _alone(self, function):
@@ -176,9 +175,6 @@ class Workers:
             return function()
         finally:
             self.is_alone = False
-
-    def _own_address(self):
-        return self.cluster.addresses[self.index]
 
 
 @contextlib.contextmanager
