@@ -30,6 +30,17 @@ tf.config.set_logical_device_configuration(
 )
 
 
+# What starts the tests may ignore these, as nohup and a shell's & do, and processes that
+# tests start would inherit that.
+for _signal, _usual in (
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+):
+    if signal.getsignal(_signal) == signal.SIG_IGN:
+        signal.signal(_signal, _usual)
+
+
 @pytest.fixture(autouse=True)
 def usual_state():
     """Every test begins as in a new process, whatever another one has left behind.
