@@ -3,9 +3,15 @@
 #
 #     sbatch --nodes=2 launch/slurm.sh train.py --config=… --workdir=/shared/runs/x
 #
-# Submit it in the checkout, which all nodes must see, like --workdir. A run that stops
-# with 75 (time is up, preempted, a worker was lost) is queued again and continues; with
-# any other code the job ends.
+# Submit it in the checkout, which all nodes must see, like --workdir. A run that exits
+# with 75 (time is up, preempted, a worker was lost) or dies by a signal is queued again
+# and continues, until three restarts in a row have saved no checkpoint. With any other
+# code the job ends. These may be set in the environment:
+#
+#     MAX_RESTARTS=100          of the job, whatever it has saved
+#     WAIT_SECONDS=1800         what the other workers get once one has ended; more than
+#                               60 times runtime.join_minutes, so that they can say why
+#     PYTHON=.venv/bin/python   what runs it
 
 # Change these to what the cluster has; add --partition and --account.
 #SBATCH --job-name=video-swin
@@ -17,7 +23,7 @@
 #SBATCH --exclusive
 #SBATCH --time=24:00:00
 
-# Ten minutes before the time is up every task gets SIGUSR1: the run saves and leaves.
+# Ten minutes before the time is up every task gets SIGUSR1: the run saves and exits.
 # Without "B:", which would send it to this script alone.
 #SBATCH --signal=USR1@600
 #SBATCH --requeue
@@ -29,20 +35,26 @@ if (($# < 1)); then
     echo "usage: sbatch launch/slurm.sh train.py --config=… --workdir=…" >&2
     exit 2
 fi
-max_restarts="${MAX_RESTARTS:-100}" # a run that gets nowhere must end some time
+max_restarts="${MAX_RESTARTS:-100}"
+wait_seconds="${WAIT_SECONDS:-1800}"
 python="${PYTHON:-.venv/bin/python}"
+
+workdir="" previous=""
+for word in "$@"; do
+    [[ $previous == --workdir ]] && workdir="$word"
+    [[ $word == --workdir=* ]] && workdir="${word#*=}"
+    previous="$word"
+done
+workdir="${workdir/#\~\//${HOME-}/}" # as train.py reads it
 
 # Slurm runs a copy of this script in a folder of its own.
 cd "$SLURM_SUBMIT_DIR" || exit 2
 
-# A proxy that the site has set (http_proxy) is not for workers, which would hang in it.
-no_grpc_proxy="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | paste -sd ,)"
-export no_grpc_proxy
-
-# --kill-on-bad-exit=0 --wait: once a worker has left, the others get ten minutes.
+# --kill-on-bad-exit=0 --wait: once a worker has ended, the others get WAIT_SECONDS.
 #   Killing them at once would cut short the checkpoint that the chief is writing.
+# --mpi=none: workers are no MPI processes, whatever the site's default is.
 # --cpus-per-task: srun no longer takes it from sbatch, and one core decodes too little.
-srun --kill-on-bad-exit=0 --wait=600 --label \
+srun --kill-on-bad-exit=0 --wait="$wait_seconds" --mpi=none --label \
     ${SLURM_CPUS_PER_TASK:+--cpus-per-task="$SLURM_CPUS_PER_TASK"} \
     "$python" launch/workers.py task -- "$@"
 code=$?
@@ -56,9 +68,20 @@ elif ((code > 40 && code < 72)); then
     code=$((code + 88))
 fi
 
-if ((code == 75)); then
+# Notes the checkpoint that is the newest when this start ends, and prints how many
+# starts of this job have ended at it.
+starts_that_ended_here() {
+    local newest notes="slurm-$SLURM_JOB_ID.checkpoints"
+    newest="$(find "$workdir/checkpoints" -name 'step-????????' | sort | tail -n 1)"
+    echo "$newest" >>"$notes"
+    grep -cxFe "$newest" "$notes"
+}
+
+if ((code == 75 || code > 130 && code < 160)); then # or all died by a signal
     if ((${SLURM_RESTART_COUNT:-0} >= max_restarts)); then
         echo "Not queued again: it has been, ${SLURM_RESTART_COUNT} times." >&2
+    elif [[ -n $workdir ]] && (($(starts_that_ended_here) > 3)); then
+        echo "Not queued again: three restarts have saved no checkpoint." >&2
     else
         scontrol requeue "$SLURM_JOB_ID" || echo "scontrol could not requeue it." >&2
     fi

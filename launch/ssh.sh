@@ -9,7 +9,8 @@
 # others are stopped, and its exit code is this script's. Signals and Ctrl-C reach every
 # worker; if this script or its connections are killed, the workers get SIGTERM.
 #
-# NCCL_*, TF_* and XLA_* variables that are set here are set on the hosts, too.
+# CUDA_VISIBLE_DEVICES and NCCL_*, TF_* and XLA_* variables that are set here are set on
+# the hosts, too.
 set -euo pipefail
 
 # Change these, or set them in the environment.

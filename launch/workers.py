@@ -11,6 +11,7 @@ terminal, and no program is left behind where whoever started it is gone.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import queue
@@ -26,7 +27,11 @@ import threading
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1]
 RETRY, INTERRUPTED = 75, 130
 # Settings of TensorFlow and NCCL that reach the other hosts.
-CARRIED = ("NCCL_", "TF_", "XLA_", "CUDA_VISIBLE_DEVICES", "no_grpc_proxy")
+CARRIED = ("NCCL_", "TF_", "XLA_", "CUDA_VISIBLE_DEVICES")
+# Below those that the system gives out by itself; each process begins elsewhere.
+PORTS = range(20_000, 30_000)
+BEGIN = 101 * os.getpid() % len(PORTS)
+CANDIDATES = itertools.cycle([*PORTS[BEGIN:], *PORTS[:BEGIN]])
 
 
 class UsageError(Exception):
@@ -209,49 +214,57 @@ def tf_config(addresses, index):
 
 
 def free_ports(count):
-    """Ports of the loopback interface on which nobody listens at the moment."""
-    with contextlib.ExitStack() as stack:
-        servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-        return [stack.enter_context(each).getsockname()[1] for each in servers]
+    """Ports on which nobody listens, others at each call.
+
+    Nothing holds them until they are used; another process could still take one.
+    """
+    ports = []
+    while len(ports) < count:
+        port = next(CANDIDATES)
+        with contextlib.suppress(OSError), socket.create_server(("", port)):
+            ports.append(port)
+    return ports
 
 
-def stop_seconds():
-    """What the other workers get to stop in after one has failed."""
-    text = os.environ.get("STOP_SECONDS", "600")
-    if not text.isdecimal() or not int(text):
-        raise UsageError(f"STOP_SECONDS must be whole seconds, 1 or more, not {text!r}")
+def whole_number(text, name, at_least):
+    """Reads what a setting says.
+
+    Raises:
+        UsageError: it is no whole number, or too small a one.
+    """
+    if not text.isdecimal() or int(text) < at_least:
+        raise UsageError(
+            f"{name} must be a whole number from {at_least} on, not {text!r}"
+        )
     return int(text)
 
 
-def start_local(arguments, program):
+def start_local(arguments, program, environ):
     """Starts COUNT workers on this machine.
 
     GPUS_PER_WORKER=k gives worker i the GPUs i * k to i * k + k - 1; without it they
     see none, since each would take the memory of all of them.
     """
-    if len(arguments) != 1 or not arguments[0].isdecimal() or not int(arguments[0]):
-        raise UsageError("local needs the number of workers, 1 or more, before --")
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(int(arguments[0]))]
-    gpus = os.environ.get("GPUS_PER_WORKER", "0")
-    if not gpus.isdecimal():
-        raise UsageError(f"GPUS_PER_WORKER must be a whole number, not {gpus!r}")
-    if gpus == "0" and os.path.exists("/dev/nvidia0"):
+    if len(arguments) != 1:
+        raise UsageError("local needs the number of workers before --")
+    count = whole_number(arguments[0], "the number of workers", 1)
+    gpus = whole_number(environ.get("GPUS_PER_WORKER", "0"), "GPUS_PER_WORKER", 0)
+    if not gpus and os.path.exists("/dev/nvidia0"):
         say("the workers get no GPU; GPUS_PER_WORKER=1 gives each of them one")
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
     workers = []
-    for index in range(len(addresses)):
-        mine = range(index * int(gpus), (index + 1) * int(gpus))
-        environ = {
-            **os.environ,
+    for index in range(count):
+        mine = range(index * gpus, (index + 1) * gpus)
+        own = {
             "CUDA_VISIBLE_DEVICES": ",".join(map(str, mine)) or "-1",
             "TF_CONFIG": tf_config(addresses, index),
-            "no_grpc_proxy": "127.0.0.1",
         }
         command = [sys.executable, __file__, "one", "--", *program]
-        workers.append(Worker(str(index), command, environ))
+        workers.append(Worker(str(index), command, {**environ, **own}))
     return workers
 
 
-def start_ssh(arguments, program):
+def start_ssh(arguments, program, environ):
     """Starts a worker on each HOST or USER@HOST; the first is the chief.
 
     PORT, DIRECTORY, PYTHON and SSH_OPTIONS stand in launch/ssh.sh.
@@ -259,25 +272,28 @@ def start_ssh(arguments, program):
     hosts = [argument.rpartition("@")[2] for argument in arguments]
     if not hosts or len(set(hosts)) < len(hosts):
         raise UsageError("ssh needs hosts before --, each of them once")
-    addresses = [f"{host}:{os.environ['PORT']}" for host in hosts]
-    carried = {k: v for k, v in os.environ.items() if k.startswith(CARRIED)}
-    carried.setdefault("no_grpc_proxy", ",".join(hosts))
-    directory, python = os.environ["DIRECTORY"], os.environ["PYTHON"]
-    ssh = ["ssh", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15"]
-    ssh += shlex.split(os.environ["SSH_OPTIONS"])
+    addresses = [f"{host}:{environ['PORT']}" for host in hosts]
+    carried = {k: v for k, v in environ.items() if k.startswith(CARRIED)}
+    directory = shlex.quote(environ["DIRECTORY"])
+    ssh = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=30"]
+    ssh += ["-o", "ServerAliveInterval=15", *shlex.split(environ["SSH_OPTIONS"])]
+    one = [environ["PYTHON"], "launch/workers.py", "one", "--", *program]
     workers = []
     for index, target in enumerate(arguments):
-        environ = carried | {"TF_CONFIG": tf_config(addresses, index)}
-        settings = [f"{name}={value}" for name, value in environ.items()]
-        one = [python, "launch/workers.py", "one", "--", *program]
-        there = shlex.join(["env", *settings, *one])
-        command = f"cd {shlex.quote(directory)} && exec {there}"
+        own = carried | {"TF_CONFIG": tf_config(addresses, index)}
+        settings = [f"{name}={value}" for name, value in own.items()]
+        command = f"cd {directory} && exec {shlex.join(['env', *settings, *one])}"
         workers.append(Worker(hosts[index], [*ssh, "--", target, command]))
     return workers
 
 
-def main(arguments):
-    """Does what the module's docstring says; returns the exit code."""
+def main(arguments, environ):
+    """Does what the module's docstring says; returns the exit code.
+
+    Args:
+        arguments: of the command line.
+        environ: the environment variables, a dict.
+    """
     how, *rest = arguments or [""]
     before = rest[: rest.index("--")] if "--" in rest else rest
     program = rest[len(before) + 1 :]
@@ -289,11 +305,13 @@ def main(arguments):
             return shell_code(run_one([sys.executable, *program], sys.stdin))
         if how == "task":
             return task_code(run_one([sys.executable, *program]))
-        return Crew(stop_seconds()).run(lambda: starts[how](before, program))
+        patience = whole_number(environ.get("STOP_SECONDS", "600"), "STOP_SECONDS", 1)
+        return Crew(patience).run(lambda: starts[how](before, program, environ))
     except (UsageError, OSError) as error:
         say(str(error))
         return 2
 
 
 if __name__ == "__main__":
-    os._exit(main(sys.argv[1:]))  # A thread may wait for input that never comes.
+    # A thread may wait for input that never comes.
+    os._exit(main(sys.argv[1:], dict(os.environ)))

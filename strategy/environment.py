@@ -48,7 +48,8 @@ def versions():
     Returns:
         dict of `versions` (of libraries, of CUDA and cuDNN as TensorFlow was built for
         them, and of this project), `commit` and `modified` (whether tracked files
-        differ from it; both None without git or a checkout).
+        differ from it). Without git or a checkout `commit` is VIDEO_SWIN_COMMIT, or
+        None, and `modified` is None.
     """
     return {"versions": _versions(), **_commit(REPOSITORY)}
 
@@ -82,8 +83,9 @@ def _devices(strategy):
 
 
 def _commit(repository):
-    """The commit of a checkout; None of all where there is no git, or no checkout."""
-    unknown = {"commit": None, "modified": None}
+    """The commit of a checkout, and whether it was modified; see `versions`."""
+    # An image, which holds no checkout, is built with the variable.
+    unknown = {"commit": os.environ.get("VIDEO_SWIN_COMMIT") or None, "modified": None}
     if not (repository / ".git").exists():  # It may lie in a checkout of others.
         return unknown
     try:

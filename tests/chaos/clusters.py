@@ -1,30 +1,10 @@
 """Runs of several workers on this machine."""
 
-import contextlib
-import socket
-
-from launch.workers import tf_config
+from launch.workers import free_ports, tf_config
 
 # Three steps an epoch, one replica a worker.
 EPOCHS = "--epochs=4"
 FLAGS = (EPOCHS, "--runtime.replicas=1", "--runtime.join_minutes=2")
-
-
-def free_ports(count):
-    """Ports that nothing listens on, and that the system gives out by itself no more.
-
-    From below the range of those; another process could still take one.
-    """
-    ports, candidate = [], free_ports.next
-    while len(ports) < count:
-        candidate = 20_000 + (candidate + 1 - 20_000) % 10_000
-        with contextlib.suppress(OSError), socket.create_server(("", candidate)):
-            ports.append(candidate)
-    free_ports.next = candidate
-    return ports
-
-
-free_ports.next = 20_000
 
 
 class Cluster:

@@ -139,7 +139,13 @@ def test_evaluate_and_the_local_launcher(cluster, repository, tmp_path):
         ["bash", "launch/local.sh", "2", "--", "evaluate.py"]
         + [f"--workdir={tmp_path / 'run'}", "--runtime.replicas=1"],
         cwd=repository,
-        env={**os.environ, "PYTHON": sys.executable},
+        # A proxy, where there is none, that must be passed by.
+        env={
+            **os.environ,
+            "PYTHON": sys.executable,
+            "http_proxy": "http://127.0.0.1:9",
+            "no_proxy": "",
+        },
         capture_output=True,
         text=True,
     )

@@ -33,7 +33,7 @@ PROGRAMS |= {
 }
 LAUNCHED = {
     r"^(sbatch|scancel|kubectl|docker) ": "needs a cluster",
-    r"^launch/": "starts a cluster: tests/launch",
+    r"^launch/ssh\.sh ": "needs other hosts: tests/launch",
 }
 # What a command that cannot run here looks like, and why it cannot.
 EXCUSES = {
@@ -135,7 +135,7 @@ def check_command(command):
         for word in arguments:
             if word.startswith("--"):
                 check_flag(word, flags_of(path))
-    elif excuse(command) in LAUNCHED:
+    elif name == "launch/local.sh" or excuse(command) in LAUNCHED:
         check_launch(name, words)
     elif name == "make":
         assert words and all(map(recipe_of, words)), command
@@ -157,7 +157,7 @@ def check_launch(name, words):
     if starts:
         check_command(shlex.join(["python", *words[starts[0] :]]))
     files = [word for word in (name, *words) if word.startswith("launch/")]
-    assert files or name == "scancel"
+    assert files or name != "sbatch"
     assert all((REPOSITORY / file).is_file() for file in files)
 
 
@@ -219,7 +219,7 @@ def checkout(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def launch(checkout):
-    """Runs `python …` in a process of its own; returns its exit code and output."""
+    """Runs a command in a process of its own; returns its exit code and output."""
     process = subprocess.Popen(
         [sys.executable, "-c", LAUNCHER],
         cwd=checkout,
@@ -232,10 +232,12 @@ def launch(checkout):
     log = checkout / "log"
 
     def launch(command):
-        python, *arguments = shlex.split(command)
-        assert python == "python", f"neither run nor excused: {command}"
-        if arguments[0] == "train.py":
+        name, *arguments = shlex.split(command)
+        if "train.py" in arguments:
             arguments += SHORTENED
+        if name == "launch/local.sh":
+            return launch_local(checkout, arguments)
+        assert name == "python", f"neither run nor excused: {command}"
         log.unlink(missing_ok=True)
         process.stdin.write(json.dumps([arguments, str(log)]) + "\n")
         process.stdin.flush()
@@ -244,6 +246,20 @@ def launch(checkout):
     yield launch
     process.stdin.close()
     process.wait(30)
+
+
+def launch_local(checkout, arguments):
+    """Runs launch/local.sh; returns its exit code and output."""
+    ended = subprocess.run(
+        ["bash", "launch/local.sh", *arguments],
+        cwd=checkout,
+        env={**os.environ, "PYTHON": sys.executable},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return ended.returncode, ended.stdout
 
 
 @pytest.fixture(scope="module")
@@ -266,6 +282,8 @@ def test_commands_run(outputs, checkout):
     ran = " ".join(outputs)
     for program in ("make demo", "train.py", "evaluate.py", "predict.py", "export.py"):
         assert program in ran
+    assert "launch/local.sh 2" in ran
+    assert (checkout / "runs/two_workers/finished.json").is_file()
     for module in ("data.synthetic", "data.scan", "data.show", "model.convert"):
         assert f"-m {module}" in ran
     assert (checkout / "runs/demo/sheets/train.png").is_file()

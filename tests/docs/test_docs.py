@@ -53,6 +53,13 @@ def test_pictures_are_shown_with_words_and_small():
     assert not any("![](" in sentences(page) for page in PAGES)
 
 
+@each_page
+def test_rows_stand_in_tables(page):
+    """A row after a paragraph is shown as text."""
+    for rows in re.findall(r"(?:^\|.*\n)+", sentences(page), re.MULTILINE):
+        assert re.search(r"^.*\n\|[-:|]+\|\n", rows), rows
+
+
 def test_readme_is_short():
     assert README.read_text().count("\n") < 150
 

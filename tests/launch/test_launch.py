@@ -1,16 +1,21 @@
 """The scripts of launch/, with programs that stand for train.py, ssh and Slurm."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 
 import pytest
 
 from configs.command.errors import RunError
+from configs.schema import Runtime
+from launch.workers import PORTS, free_ports
+from strategy import departures
 from tests.launch.scripts import LAUNCH, Launched, given, install, until
 
 SCRIPTS = sorted(path.name for path in LAUNCH.glob("*.sh"))
@@ -56,6 +61,22 @@ def test_local_workers_are_one_cluster_and_show_who_writes(start):
     }
     assert tasks == {str(i): {"type": "worker", "index": i} for i in range(3)}
     assert sorted(err.splitlines()) == [f"[{i}] a warning" for i in range(3)]
+
+
+def test_ports_are_free_and_others_at_each_call():
+    first, second = free_ports(2), free_ports(2)
+    assert len({*first, *second}) == 4
+    following = PORTS[(second[-1] + 1 - PORTS.start) % len(PORTS)]
+    with contextlib.suppress(OSError), socket.create_server(("", following)):
+        assert following not in free_ports(1)
+
+
+def test_local_workers_run_in_the_environment_of_the_checkout(start, tmp_path):
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
+    arguments = ("local.sh", "1", "--", "train.py", "0")
+    for python, expected in ((".venv/bin/python", 0), ("", 0), ("missing", 127)):
+        assert start(*arguments, environ={"PYTHON": python}).end()[0] == expected
 
 
 def test_local_workers_get_gpus_of_their_own_or_none(start):
@@ -141,6 +162,7 @@ def test_a_worker_that_does_not_stop_is_killed(start):
         (["local.sh", "2", "train.py", "0"], {}),
         (["local.sh", "two", "--", "train.py"], {}),
         (["local.sh", "0", "--", "train.py"], {}),
+        (["local.sh", "1", "2", "--", "train.py"], {}),
         (["local.sh", "1", "--", "train.py", "0"], {"STOP_SECONDS": "soon"}),
         (["local.sh", "1", "--", "train.py", "0"], {"GPUS_PER_WORKER": "all"}),
         (["ssh.sh", "node1", "node2"], {}),
@@ -174,11 +196,11 @@ def test_ssh_starts_the_same_command_on_every_host(start, tmp_path):
             "task": {"type": "worker", "index": index},
         }
         assert got["NCCL_DEBUG"] == "INFO"
-        assert got["no_grpc_proxy"] == "node1,node2"
         assert got["cwd"] == str(tmp_path)
         assert got["arguments"] == ["0", "0", argument]
     options = (tmp_path / "ssh.me@node2").read_text()
-    assert "BatchMode=yes" in options and "-i my key --" in options
+    assert "BatchMode=yes" in options and "ConnectTimeout=30" in options
+    assert "-i my key --" in options
 
 
 def test_ssh_stops_the_others_and_returns_the_code(start):
@@ -239,16 +261,20 @@ SLURM = {
 
 
 def submit(start, folder, *tasks, **environ):
-    """Runs launch/slurm.sh as sbatch does: a copy of it, in a folder of its own."""
-    (folder / "spool").mkdir()
+    """Runs launch/slurm.sh as sbatch does: a copy of it, in a folder of its own.
+
+    Returns:
+        Its exit code, and what it asked scontrol for, or None.
+    """
+    order = folder / "scontrol"
+    order.unlink(missing_ok=True)
+    (folder / "spool").mkdir(exist_ok=True)
     shutil.copy(LAUNCH / "slurm.sh", folder / "spool" / "slurm_script")
     environ = {**SLURM, "SLURM_SUBMIT_DIR": str(folder), **environ}
     code, out, _ = start(
         "spool/slurm_script", "train.py", *tasks, environ=environ
     ).end()
-    proxies = [json.loads(line)["no_grpc_proxy"] for line in out.splitlines()]
-    assert proxies == ["node1,node2"] * 2 or "SRUN_FAILS" in environ
-    order = folder / "scontrol"
+    assert len(out.splitlines()) == 2 or "SRUN_FAILS" in environ
     return code, order.read_text() if order.exists() else None
 
 
@@ -258,26 +284,29 @@ def submit(start, folder, *tasks, **environ):
         (("0", "0"), 0),
         (("75", "75"), 75),
         (("kill", "75"), 75),  # A lost worker, and one that lost it.
-        (("kill", "kill"), 137),
+        (("kill", "kill"), 137),  # Of all, as by an upgrade of the nodes.
         (("130", "130"), 130),
         (("1", "75"), 1),
         *((("75", str(fault)), fault) for fault in sorted(FAULTS)),
     ],
 )
-def test_slurm_queues_a_run_again_after_75_only(start, tmp_path, tasks, code):
-    order = "requeue 17" if code == 75 else None
+def test_slurm_queues_a_run_again_after_75_or_a_death(start, tmp_path, tasks, code):
+    order = "requeue 17" if code in (75, 137) else None
     assert submit(start, tmp_path, *tasks) == (code, order)
 
 
 @pytest.mark.parametrize("code", [1, 127, 137, 253])
 def test_what_slurm_itself_returns_stays_as_it_is(start, tmp_path, code):
-    assert submit(start, tmp_path, SRUN_FAILS=str(code)) == (code, None)
+    order = "requeue 17" if code == 137 else None  # It killed one that hung.
+    assert submit(start, tmp_path, SRUN_FAILS=str(code)) == (code, order)
 
 
 def test_slurm_starts_one_task_a_node_and_lets_the_others_finish(start, tmp_path):
     submit(start, tmp_path, "0", "0")
     arguments = json.loads((tmp_path / "srun.json").read_text())
-    assert {"--kill-on-bad-exit=0", "--wait=600", "--cpus-per-task=9"} <= set(arguments)
+    assert {"--kill-on-bad-exit=0", "--mpi=none", "--cpus-per-task=9"} <= set(arguments)
+    (wait,) = (each[7:] for each in arguments if each.startswith("--wait="))
+    assert int(wait) > max(60 * Runtime().join_minutes, departures.GRACE)
     assert arguments[-4:] == ["--", "train.py", "0", "0"]
     options = re.findall(r"^#SBATCH (\S+)$", (LAUNCH / "slurm.sh").read_text(), re.M)
     assert {"--ntasks-per-node=1", "--requeue", "--signal=USR1@600"} <= set(options)
@@ -285,6 +314,26 @@ def test_slurm_starts_one_task_a_node_and_lets_the_others_finish(start, tmp_path
 
 def test_slurm_gives_up_a_run_that_was_queued_too_often(start, tmp_path):
     assert submit(start, tmp_path, "75", "75", MAX_RESTARTS="2") == (75, None)
+
+
+@pytest.mark.parametrize("flag", [["--workdir=a run"], ["--workdir", "a run"]])
+def test_slurm_gives_up_a_run_that_saves_nothing_any_more(start, tmp_path, flag):
+    """Three restarts without a checkpoint are too many, whenever they come."""
+    again, enough = (75, "requeue 17"), (75, None)
+    ends = [submit(start, tmp_path, "75", "75", *flag) for _ in range(3)]
+    for step in (8, 10):
+        (tmp_path / f"a run/checkpoints/step-{step:08}").mkdir(parents=True)
+        ends += [submit(start, tmp_path, "75", "75", *flag) for _ in range(3)]
+    ends.append(submit(start, tmp_path, "75", "75", *flag))
+    assert ends == [again] * 9 + [enough]
+
+
+def test_slurm_finds_a_run_below_the_home_folder(start, tmp_path):
+    (tmp_path / "run/checkpoints/step-00000008").mkdir(parents=True)
+    arguments = ("75", "75", "--workdir=~/run")
+    assert submit(start, tmp_path, *arguments, HOME=str(tmp_path)) == (75, "requeue 17")
+    notes = (tmp_path / "slurm-17.checkpoints").read_text()
+    assert notes == f"{tmp_path}/run/checkpoints/step-00000008\n"
 
 
 def test_a_signal_to_the_task_alone_reaches_the_program(start, tmp_path):

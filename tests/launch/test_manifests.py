@@ -14,6 +14,8 @@ import yaml
 from packaging.requirements import Requirement
 
 from configs.command.errors import RunError, WorkerError
+from data.scan.cache import candidate_paths
+from strategy.environment import _commit
 from tests.docs.test_commands import check_command
 from tests.launch.scripts import LAUNCH
 from tests.test_architecture import ENTRY_POINTS, PACKAGES
@@ -87,6 +89,7 @@ JOBSET = record(
     metadata=record("name", name=TEXT),
     spec=record(
         "failurePolicy replicatedJobs",
+        ttlSecondsAfterFinished=COUNT,
         network=record("", enableDNSHostnames=FLAG, publishNotReadyAddresses=FLAG),
         failurePolicy=record("rules", maxRestarts=COUNT, rules=list_of(RULE)),
         replicatedJobs=list_of(
@@ -130,7 +133,7 @@ def test_jobset_has_known_fields_only(manifest):
         jsonschema.validate(misspelt, JOBSET)
 
 
-@pytest.mark.parametrize("version", ["1.31", "1.36"])
+@pytest.mark.parametrize("version", ["1.29", "1.31", "1.36"])
 def test_job_and_policy_are_what_kubernetes_takes(manifest, job, version):
     validator = pytest.importorskip(
         "kubernetes_validate", reason="pip install kubernetes-validate (108 MB)"
@@ -167,9 +170,11 @@ def test_the_number_of_workers_is_said_thrice_and_alike(job, container):
     assert job["parallelism"] == job["completions"] == int(environ["WORKERS"])
 
 
-def test_pods_become_one_cluster_and_python_is_their_process(container, tmp_path):
+def test_pods_become_one_cluster_and_python_gets_their_signals(
+    job, container, tmp_path
+):
     python = tmp_path / "python"
-    shows = 'echo "$$"; echo "$no_grpc_proxy"; echo $TF_CONFIG; printf "%s\\n" "$@"'
+    shows = 'echo "$$"; echo $TF_CONFIG; printf "%s\\n" "$@"'
     python.write_text(f"#!/bin/sh\n{shows}\n")
     python.chmod(0o755)
     process = subprocess.Popen(
@@ -185,16 +190,17 @@ def test_pods_become_one_cluster_and_python_is_their_process(container, tmp_path
         text=True,
     )
     out, _ = process.communicate()
-    number, no_proxy, config, *arguments = out.splitlines()
+    number, config, *arguments = out.splitlines()
     hosts = [f"swin-worker-0-{i}.swin" for i in range(3)]
     assert process.returncode == 0
     assert int(number) == process.pid, "a shell would keep SIGTERM to itself"
-    assert no_proxy == ",".join(hosts)
     assert json.loads(config) == {
         "cluster": {"worker": [f"{host}:29500" for host in hosts]},
         "task": {"type": "worker", "index": 1},
     }
     assert arguments == ["train.py", "--config=demo", "--workdir=a folder"]
+    shared = job["template"]["spec"]["shareProcessNamespace"]
+    assert shared is True, "the kernel drops signals to process 1"
 
 
 def test_the_arguments_are_flags_of_train(container):
@@ -204,6 +210,26 @@ def test_the_arguments_are_flags_of_train(container):
         path = argument.partition("=")[2]
         assert not path.startswith("/") or path.startswith(tuple(mounts))
     assert "/dev/shm" in mounts
+
+
+def test_what_a_scan_finds_is_kept_where_all_pods_can_write(container, monkeypatch):
+    environ = {each["name"]: each.get("value") for each in container["env"]}
+    monkeypatch.setenv("XDG_CACHE_HOME", environ["XDG_CACHE_HOME"])
+    (*_, cached) = candidate_paths("/data/UCF101", "video_scan.json")
+    (mount,) = (
+        each
+        for each in container["volumeMounts"]
+        if cached.is_relative_to(each["mountPath"])
+    )
+    assert not mount.get("readOnly")
+
+
+def test_pods_are_taken_by_a_restricted_namespace(job, container):
+    """Its rules: kubernetes.io/docs/concepts/security/pod-security-standards."""
+    pod, own = job["template"]["spec"]["securityContext"], container["securityContext"]
+    assert pod["runAsNonRoot"] is True
+    assert pod["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert own == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 def test_only_the_pods_of_the_run_reach_each_other(manifest):
@@ -230,6 +256,18 @@ def test_the_image_holds_the_programs_and_runs_them_as_a_user():
     requires = (REPOSITORY / "pyproject.toml").read_text()
     assert python in ("3.10", "3.11", "3.12", "3.13") and ">=3.10,<3.14" in requires
     assert re.findall(r"^USER (.*)$", text, re.M) == ["1000:1000"]
+    ignored = (LAUNCH / "Dockerfile.dockerignore").read_text().splitlines()[1:]
+    assert {".git", ".venv", "runs", "**/__pycache__"} == set(ignored)
+    assert not set(ignored) & set(copied)
+
+
+def test_the_image_knows_its_commit(monkeypatch, tmp_path):
+    text = (LAUNCH / "Dockerfile").read_text()
+    name = re.search(r"^ENV (\w+)=\$COMMIT$", text, re.M)[1]
+    assert '--build-arg COMMIT="$(git rev-parse HEAD)"' in text
+    for said, commit in (("12ab", "12ab"), ("", None)):
+        monkeypatch.setenv(name, said)
+        assert _commit(tmp_path) == {"commit": commit, "modified": None}
 
 
 def test_the_libraries_of_the_gpu_are_pinned():
