@@ -21,9 +21,33 @@ from absl import flags, logging
 
 from configs.command.errors import ConfigError
 from configs.command.flags import define, define_path, override
-from configs.command.launch import parse, run
+from configs.command.launch import run, start
 from configs.command.text import say
 from configs.schema import Runtime
+from data import check_root
+from model import check_wanted, require_folder
+
+FLAGS = flags.FLAGS
+
+
+def plan(_):
+    """Refuses what can be seen to fail at once, and says what is evaluated."""
+    handle = FLAGS["model.handle"].value
+    if not (FLAGS.workdir or handle and FLAGS.output):
+        raise ConfigError(
+            "--workdir must name a run, or --model.handle a converted checkpoint and "
+            f"--output a folder; received --workdir={FLAGS.workdir!r}, --model.handle="
+            f"{handle!r}, --output={FLAGS.output!r}."
+        )
+    config, what = check_wanted(
+        FLAGS.workdir, handle, step=FLAGS.step, override=override
+    )
+    if config:
+        check_root(config.data)
+    if FLAGS.output:
+        require_folder(Path(FLAGS.output))
+    logging.info("Evaluating %s.", what)
+
 
 if __name__ == "__main__":
     define(config=False)  # It is that of the run, or of the model.
@@ -35,8 +59,7 @@ if __name__ == "__main__":
         "Measure although the model was trained on some of the test videos; the result "
         "says on how many.",
     )
-    # Here: --help and mistakes need not wait for TensorFlow's import.
-    parse(positional=False)
+    start(plan, positional=False)  # What follows imports TensorFlow.
 
 from data import open_clips
 from model import (
@@ -47,7 +70,6 @@ from model import (
     facts_before,
     open_trained,
     own_suffix,
-    require_folder,
     summary,
     write_report,
 )
@@ -60,18 +82,11 @@ from strategy import (
     set_precision,
 )
 
-FLAGS = flags.FLAGS
 CLUSTER = ("cluster", "join_minutes")
 
 
 def main(_):
     """Evaluates the run in --workdir, or the classifier in --model.handle."""
-    if not (FLAGS.workdir or FLAGS["model.handle"].value and FLAGS.output):
-        raise ConfigError(
-            "--workdir must name a run, or --model.handle a converted checkpoint and "
-            f"--output a folder; received --workdir={FLAGS.workdir!r}, --model.handle="
-            f"{FLAGS['model.handle'].value!r}, --output={FLAGS.output!r}."
-        )
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(join_workers(cluster_options()))
         output = folder = None

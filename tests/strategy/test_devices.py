@@ -46,7 +46,7 @@ def test_a_process_alone_does_not_read_tf_config(monkeypatch):
 class Gpus:
     """Stands for tf.config on a machine with GPUs, which these tests do not have."""
 
-    def __init__(self, monkeypatch, count):
+    def __init__(self, monkeypatch, count, capability=(8, 0)):
         self.growing = []
         gpus = [f"gpu{index}" for index in range(count)]
         monkeypatch.setattr(
@@ -58,6 +58,11 @@ class Gpus:
             tf.config.experimental,
             "set_memory_growth",
             lambda gpu, grow: self.growing.append(gpu),
+        )
+        monkeypatch.setattr(
+            tf.config.experimental,
+            "get_device_details",
+            lambda gpu: {"compute_capability": capability},
         )
         monkeypatch.setattr(
             tf.distribute, "MirroredStrategy", lambda names, cross_device_ops: names
