@@ -24,6 +24,7 @@ from configs.command.launch import run, start
 from configs.command.text import first_line
 from configs.schema import Runtime
 from data import check_root
+from strategy import count_workers
 
 FLAGS = flags.FLAGS
 BATCH_SIZE, STALL_MINUTES = 8, 5.0  # of the small model
@@ -32,7 +33,7 @@ BATCH_SIZE, STALL_MINUTES = 8, 5.0  # of the small model
 def plan(_):
     """The `Experiment` that is checked; says which."""
     config = planned()
-    if config.data.root:
+    if config.data.root and count_workers(config.runtime.cluster) == 1:
         check_root(config.data)
     logging.info("Checking this machine with %s.", FLAGS.config or "a small model")
     return config
@@ -46,11 +47,8 @@ def planned():
     checkpoints = dataclasses.replace(config.checkpoints, stall_minutes=STALL_MINUTES)
     batch = multiple(BATCH_SIZE, FLAGS["runtime.replicas"].value or 1)
     data = dataclasses.replace(config.data, root="", batch_size=batch)
-    return override(
-        dataclasses.replace(
-            config, data=data, runtime=Runtime(), checkpoints=checkpoints
-        )
-    )
+    config = dataclasses.replace(config, data=data, checkpoints=checkpoints)
+    return override(dataclasses.replace(config, runtime=Runtime()))
 
 
 def multiple(number, of):

@@ -26,8 +26,10 @@ from configs.command.text import say
 from configs.schema import Runtime
 from data import check_root
 from model import check_wanted, require_folder
+from strategy import count_workers
 
 FLAGS = flags.FLAGS
+CLUSTER = ("cluster", "join_minutes")
 
 
 def plan(_):
@@ -39,14 +41,29 @@ def plan(_):
             f"--output a folder; received --workdir={FLAGS.workdir!r}, --model.handle="
             f"{handle!r}, --output={FLAGS.output!r}."
         )
-    config, what = check_wanted(
-        FLAGS.workdir, handle, step=FLAGS.step, override=override
-    )
-    if config:
+    if count_workers(cluster_options().cluster) == 1:
+        find_output()
+        config = check_wanted(FLAGS.workdir, handle, step=FLAGS.step, override=override)
         check_root(config.data)
+    logging.info("Evaluating %s.", FLAGS.workdir or handle)
+
+
+def cluster_options():
+    """What the flags say of other workers, who meet before the run's config is read."""
+    values = {name: FLAGS[f"runtime.{name}"].value for name in CLUSTER}
+    return Runtime(**{name: v for name, v in values.items() if v is not None})
+
+
+def find_output():
+    """The folder for the results, and whether it is that of the run."""
+    output = Path(FLAGS.output or FLAGS.workdir)
     if FLAGS.output:
-        require_folder(Path(FLAGS.output))
-    logging.info("Evaluating %s.", what)
+        require_folder(output)
+    if FLAGS.workdir and output.resolve() == Path(FLAGS.workdir).resolve():
+        return output, True
+    if (output / "run.json").exists():
+        raise ConfigError(f"--output must not be another run; received {output}.")
+    return output, False
 
 
 if __name__ == "__main__":
@@ -82,8 +99,6 @@ from strategy import (
     set_precision,
 )
 
-CLUSTER = ("cluster", "join_minutes")
-
 
 def main(_):
     """Evaluates the run in --workdir, or the classifier in --model.handle."""
@@ -113,28 +128,14 @@ def main(_):
         say(f"{FLAGS.output or FLAGS.workdir}: {summary(result)}")
 
 
-def cluster_options():
-    """What the flags say of other workers, who meet before the run's config is read."""
-    values = {name: FLAGS[f"runtime.{name}"].value for name in CLUSTER}
-    return Runtime(**{name: v for name, v in values.items() if v is not None})
-
-
 def open_output(stack):
     """The folder for the results, and the `RunFolder` that it is, or None.
 
     Args:
         stack: an ExitStack, on which the run's folder is locked.
     """
-    output = Path(FLAGS.output or FLAGS.workdir)
-    if FLAGS.output:
-        require_folder(output)
-    if FLAGS.workdir and output.resolve() == Path(FLAGS.workdir).resolve():
-        folder = RunFolder(FLAGS.workdir)
-        folder.saved_config()  # Refuses a folder without a run before it is made.
-        return output, stack.enter_context(folder.locked())
-    if (output / "run.json").exists():
-        raise ConfigError(f"--output must not be another run; received {output}.")
-    return output, None
+    output, is_run = find_output()
+    return output, stack.enter_context(RunFolder(output).locked()) if is_run else None
 
 
 def prepare(config, workers=None):

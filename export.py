@@ -28,8 +28,8 @@ def plan(arguments):
         raise ConfigError(f"export.py takes OUTPUT; received {list(arguments)}.")
     check_utf8(arguments[0], "OUTPUT")
     require_new_output(arguments[0])
-    _, what = check_wanted(FLAGS.workdir, "", step=FLAGS.step)
-    logging.info("Exporting %s.", what)
+    check_wanted(FLAGS.workdir, "", step=FLAGS.step)
+    logging.info("Exporting the run in %s.", FLAGS.workdir)
 
 
 if __name__ == "__main__":

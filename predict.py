@@ -26,13 +26,12 @@ def plan(videos):
     """Refuses what can be seen to fail at once, and says what is done."""
     if not videos:
         raise ConfigError("predict.py needs at least one video file; received none.")
-    _, what = check_wanted(
-        FLAGS.workdir, FLAGS["model.handle"].value, step=FLAGS.step, override=override
-    )
+    handle = FLAGS["model.handle"].value
+    check_wanted(FLAGS.workdir, handle, step=FLAGS.step, override=override)
     for video in videos:
         if not os.path.exists(video):
             raise DataError(f"{video} cannot be read: there is no such file.")
-    logging.info("Predicting by %s; videos: %d.", what, len(videos))
+    logging.info("Predicting by %s.", FLAGS.workdir or handle)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from configs.command.text import say
 from data import check_root
 from model import check_handle
 from storage.plans import plan_run
-from strategy import check_cluster
+from strategy import count_workers
 
 FLAGS = flags.FLAGS
 
@@ -32,13 +32,16 @@ FLAGS = flags.FLAGS
 def plan(_):
     """The `Experiment` of the flags, unless it must fail; says what is started."""
     config = load(FLAGS.config)
-    check_cluster(config)
-    folder, what = plan_run(config, FLAGS.workdir)
-    if not folder.finished:
-        check_root(config.data)
-    if config.model.handle and not folder.has_checkpoint:
-        check_handle(config.model.handle)
-    logging.info("Training %s in %s: %s.", FLAGS.config, folder.path, what)
+    workers = count_workers(config.runtime.cluster)
+    config.check_replicas(workers * (config.runtime.replicas or 1))
+    what = f"one of {workers} workers"
+    if workers == 1:  # Several tell one another what one of them does not find.
+        folder, what = plan_run(config, FLAGS.workdir)
+        if not folder.finished:
+            check_root(config.data)
+        if config.model.handle and not folder.has_checkpoint:
+            check_handle(config.model.handle)
+    logging.info("Training %s in %s: %s.", FLAGS.config, FLAGS.workdir, what)
     return config
 
 
@@ -159,18 +162,13 @@ def train(config, folder, preemption, workers):
 
 def keep_record(config, folder, model, clips, calendar, watchdog, preemption, workers):
     """Continues the run where its record ends, on all workers at the same step."""
-    common = {"watchdog": watchdog, "preemption": preemption, "share": workers.share}
+    both = {"watchdog": watchdog, "preemption": preemption, "share": workers.share}
     if workers.is_chief:
         record = Record(
-            config.checkpoints,
-            folder,
-            model,
-            calendar,
-            check=clips.check_lost,
-            **common,
+            config.checkpoints, folder, model, calendar, check=clips.check_lost, **both
         )
     else:
-        record = Follower(config.checkpoints, folder, model, **common)
+        record = Follower(config.checkpoints, folder, model, **both)
     if workers.count > 1:
         weights = {"step": record.step, "sha256": record.store.values_sha256()}
         workers.compare("weights", weights)

@@ -20,8 +20,10 @@ import math
 import statistics
 import time
 
+from configs.command.errors import DataError
 from configs.command.tensorflow_import import import_tensorflow
 from configs.schema import Data, Views
+from data import check_root
 
 
 def command_line():
@@ -30,7 +32,12 @@ def command_line():
     parser.add_argument("--root", required=True, help="a UCF101-shaped directory")
     parser.add_argument("--clips", type=int, default=96, help="clips of each turn")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contender")
-    return parser.parse_args()
+    options = parser.parse_args()
+    try:
+        check_root(Data(root=options.root))
+    except DataError as error:
+        parser.error(str(error))
+    return options
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Which trained model is wanted, and whether it is there; needs no TensorFlow."""
 
 from configs.command.errors import ConfigError
+from configs.schema import Experiment, Model
 from configs.schema.serialization import from_json
 from model.hub.handles import check_handle
 from storage.plans import chosen_step
@@ -14,11 +15,11 @@ def check_wanted(workdir, handle, *, step=None, override=lambda config: config):
         workdir: the run's folder; empty means the handle.
         handle: a SavedModel: a path or an address.
         step: the checkpoint's step; None takes the newest.
-        override: replaces options of a run's config, a function.
+        override: replaces options of the configuration, a function.
 
     Returns:
-        (the `Experiment` of the run with these options, None for a SavedModel; which
-        model it is, in words).
+        The `Experiment` with these options; for a SavedModel without what it says
+        itself.
 
     Raises:
         ConfigError: neither names a model, what is named is not there, or the options
@@ -29,7 +30,7 @@ def check_wanted(workdir, handle, *, step=None, override=lambda config: config):
         folder = RunFolder(workdir)
         config = override(from_json(folder.saved_config()))
         chosen_step(folder / "checkpoints", step)
-        return config, f"the run in {workdir}"
+        return config
     if handle and step is not None:
         raise ConfigError(
             "--step chooses a checkpoint of a run; a SavedModel has none. "
@@ -41,4 +42,4 @@ def check_wanted(workdir, handle, *, step=None, override=lambda config: config):
             "received neither."
         )
     check_handle(handle)
-    return None, str(handle)
+    return override(Experiment(model=Model(handle=str(handle))))

@@ -11,7 +11,7 @@ __getattr__ = names_from(
     {
         "check_same": "strategy.agreement",
         "open_folder": "strategy.agreement",
-        "check_cluster": "strategy.cluster",
+        "count_workers": "strategy.cluster",
         "create_strategy": "strategy.devices",
         "warn_of_devices": "strategy.devices",
         "computing_environment": "strategy.environment",
@@ -39,7 +39,6 @@ __getattr__ = names_from(
 __all__ = [
     "CLASSES",
     "Workers",
-    "check_cluster",
     "check_compiled",
     "check_devices",
     "check_input",
@@ -49,6 +48,7 @@ __all__ = [
     "check_versions",
     "compare_runs",
     "computing_environment",
+    "count_workers",
     "create_strategy",
     "join_workers",
     "known_clips",

@@ -96,20 +96,10 @@ def find_cluster(choice, environ):
     return cluster if cluster and len(cluster.addresses) > 1 else None
 
 
-def check_cluster(config, environ=os.environ):
-    """Refuses what cannot be shared by the workers that the environment describes.
-
-    Args:
-        config: an `Experiment`.
-        environ: the environment variables.
-
-    Raises:
-        ConfigError: the description is wrong, or the replicas of all workers cannot
-            share each batch evenly.
-    """
-    cluster = find_cluster(config.runtime.cluster, environ)
-    workers = len(cluster.addresses) if cluster else 1
-    config.check_replicas(workers * (config.runtime.replicas or 1))
+def count_workers(choice, environ=os.environ):
+    """How many workers the environment describes; see `find_cluster`."""
+    cluster = find_cluster(choice, environ)
+    return len(cluster.addresses) if cluster else 1
 
 
 def _from_tf_config(text):

@@ -90,3 +90,14 @@ def test_serialises():
     config = keras.optimizers.schedules.serialize(schedule(final_fraction=0.5))
     again = keras.optimizers.schedules.deserialize(config)
     assert again.get_config() == schedule(final_fraction=0.5).get_config()
+
+
+@pytest.mark.parametrize(("batch_size", "factor"), [(64, 1.0), (8, 0.125)])
+def test_the_whole_schedule_scales_with_the_batch_size(batch_size, factor):
+    config = Optimizer(learning_rate=2.0, reference_batch_size=64, final_fraction=0.01)
+    steps = {"steps": 100, "warmup_steps": 10}
+    scaled = warmup_cosine(config, batch_size=batch_size, **steps)
+    usual = schedule(final_fraction=0.01)
+    for step in (0, 5, 10, 55, 100):
+        expected = float(usual(step)) * factor
+        assert float(scaled(step)) == pytest.approx(expected, rel=1e-6)
