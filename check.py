@@ -20,9 +20,41 @@ from configs import demo
 from configs.command.errors import RunError
 from configs.command.findings import note, wrong
 from configs.command.flags import define, load, override
-from configs.command.launch import parse, run
+from configs.command.launch import run, start
 from configs.command.text import first_line
 from configs.schema import Runtime
+from data import check_root
+from strategy import count_workers
+
+FLAGS = flags.FLAGS
+BATCH_SIZE, STALL_MINUTES = 8, 5.0  # of the small model
+
+
+def plan(_):
+    """The `Experiment` that is checked; says which."""
+    config = planned()
+    if config.data.root and count_workers(config.runtime.cluster) == 1:
+        check_root(config.data)
+    logging.info("Checking this machine with %s.", FLAGS.config or "a small model")
+    return config
+
+
+def planned():
+    """The experiment of the flags; a small model where they name none."""
+    if FLAGS.config:
+        return load(FLAGS.config)
+    config = demo.config()
+    checkpoints = dataclasses.replace(config.checkpoints, stall_minutes=STALL_MINUTES)
+    batch = multiple(BATCH_SIZE, FLAGS["runtime.replicas"].value or 1)
+    data = dataclasses.replace(config.data, root="", batch_size=batch)
+    config = dataclasses.replace(config, data=data, checkpoints=checkpoints)
+    return override(dataclasses.replace(config, runtime=Runtime()))
+
+
+def multiple(number, of):
+    """The smallest multiple that is not below a number."""
+    return -(-number // of) * of
+
 
 if __name__ == "__main__":
     define()
@@ -32,8 +64,7 @@ if __name__ == "__main__":
         "Steps of each small run; faults have been seen to come after some tens.",
         lower_bound=4,
     )
-    # Here: --help and mistakes need not wait for TensorFlow's import.
-    parse(positional=False)
+    PLAN = start(plan, positional=False)  # What follows imports TensorFlow.
 
 import tensorflow as tf
 
@@ -62,15 +93,12 @@ from strategy import (
     without_bfloat16,
 )
 
-FLAGS = flags.FLAGS
 MIXED = ("mixed_bfloat16", "mixed_float16")
-BATCH_SIZE, STALL_MINUTES = 8, 5.0  # of the small model
 STATE = 3 * 4  # bytes in a checkpoint of a parameter: itself and two moments
 
 
-def main(_):
-    """Checks what the flags describe."""
-    config = planned()
+def main(config):
+    """Checks this machine, or cluster, with an `Experiment`."""
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(join_workers(config.runtime))
         # A link or a driver at fault shows as a collective operation that never ends.
@@ -89,21 +117,6 @@ def main(_):
         report_findings(workers, check.findings(FLAGS.workdir))
 
 
-def planned():
-    """The experiment of the flags; a small model where they name none."""
-    if FLAGS.config:
-        return load(FLAGS.config)
-    config = demo.config()
-    checkpoints = dataclasses.replace(config.checkpoints, stall_minutes=STALL_MINUTES)
-    batch = multiple(BATCH_SIZE, FLAGS["runtime.replicas"].value or 1)
-    data = dataclasses.replace(config.data, root="", batch_size=batch)
-    return override(
-        dataclasses.replace(
-            config, data=data, runtime=Runtime(), checkpoints=checkpoints
-        )
-    )
-
-
 def comparable(config, replicas):
     """An experiment that any number of replicas computes alike, without random masks.
 
@@ -118,11 +131,6 @@ def comparable(config, replicas):
     model = dataclasses.replace(model, dropout=0.0, drop_path_rate=0.0)
     runtime = dataclasses.replace(config.runtime, replicas=replicas)
     return dataclasses.replace(config, data=data, model=model, runtime=runtime)
-
-
-def multiple(number, of):
-    """The smallest multiple that is not below a number."""
-    return -(-number // of) * of
 
 
 class Check:
@@ -242,7 +250,11 @@ class Check:
             with strategy.scope():
                 model = create_model(config, num_classes=CLASSES, seed=self.config.seed)
                 optimizer = create_optimizer(
-                    optimizer, model, steps=self.steps, warmup_steps=self.steps // 10
+                    optimizer,
+                    model,
+                    batch_size=self.config.data.batch_size,
+                    steps=self.steps,
+                    warmup_steps=self.steps // 10,
                 )
                 model.compile(optimizer, accumulation_steps=parts)
             run = small_run(
@@ -283,4 +295,4 @@ class Check:
 
 
 if __name__ == "__main__":
-    run(main, positional=False)
+    run(lambda _: main(PLAN), positional=False)

@@ -21,9 +21,50 @@ from absl import flags, logging
 
 from configs.command.errors import ConfigError
 from configs.command.flags import define, define_path, override
-from configs.command.launch import parse, run
+from configs.command.launch import run, start
 from configs.command.text import say
 from configs.schema import Runtime
+from data import check_root
+from model import check_wanted, require_folder
+from strategy import count_workers
+
+FLAGS = flags.FLAGS
+CLUSTER = ("cluster", "join_minutes")
+
+
+def plan(_):
+    """Refuses what can be seen to fail at once, and says what is evaluated."""
+    handle = FLAGS["model.handle"].value
+    if not (FLAGS.workdir or handle and FLAGS.output):
+        raise ConfigError(
+            "--workdir must name a run, or --model.handle a converted checkpoint and "
+            f"--output a folder; received --workdir={FLAGS.workdir!r}, --model.handle="
+            f"{handle!r}, --output={FLAGS.output!r}."
+        )
+    if count_workers(cluster_options().cluster) == 1:
+        find_output()
+        config = check_wanted(FLAGS.workdir, handle, step=FLAGS.step, override=override)
+        check_root(config.data)
+    logging.info("Evaluating %s.", FLAGS.workdir or handle)
+
+
+def cluster_options():
+    """What the flags say of other workers, who meet before the run's config is read."""
+    values = {name: FLAGS[f"runtime.{name}"].value for name in CLUSTER}
+    return Runtime(**{name: v for name, v in values.items() if v is not None})
+
+
+def find_output():
+    """The folder for the results, and whether it is that of the run."""
+    output = Path(FLAGS.output or FLAGS.workdir)
+    if FLAGS.output:
+        require_folder(output)
+    if FLAGS.workdir and output.resolve() == Path(FLAGS.workdir).resolve():
+        return output, True
+    if (output / "run.json").exists():
+        raise ConfigError(f"--output must not be another run; received {output}.")
+    return output, False
+
 
 if __name__ == "__main__":
     define(config=False)  # It is that of the run, or of the model.
@@ -35,8 +76,7 @@ if __name__ == "__main__":
         "Measure although the model was trained on some of the test videos; the result "
         "says on how many.",
     )
-    # Here: --help and mistakes need not wait for TensorFlow's import.
-    parse(positional=False)
+    start(plan, positional=False)  # What follows imports TensorFlow.
 
 from data import open_clips
 from model import (
@@ -47,7 +87,6 @@ from model import (
     facts_before,
     open_trained,
     own_suffix,
-    require_folder,
     summary,
     write_report,
 )
@@ -60,18 +99,9 @@ from strategy import (
     set_precision,
 )
 
-FLAGS = flags.FLAGS
-CLUSTER = ("cluster", "join_minutes")
-
 
 def main(_):
     """Evaluates the run in --workdir, or the classifier in --model.handle."""
-    if not (FLAGS.workdir or FLAGS["model.handle"].value and FLAGS.output):
-        raise ConfigError(
-            "--workdir must name a run, or --model.handle a converted checkpoint and "
-            f"--output a folder; received --workdir={FLAGS.workdir!r}, --model.handle="
-            f"{FLAGS['model.handle'].value!r}, --output={FLAGS.output!r}."
-        )
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(join_workers(cluster_options()))
         output = folder = None
@@ -98,28 +128,14 @@ def main(_):
         say(f"{FLAGS.output or FLAGS.workdir}: {summary(result)}")
 
 
-def cluster_options():
-    """What the flags say of other workers, who meet before the run's config is read."""
-    values = {name: FLAGS[f"runtime.{name}"].value for name in CLUSTER}
-    return Runtime(**{name: v for name, v in values.items() if v is not None})
-
-
 def open_output(stack):
     """The folder for the results, and the `RunFolder` that it is, or None.
 
     Args:
         stack: an ExitStack, on which the run's folder is locked.
     """
-    output = Path(FLAGS.output or FLAGS.workdir)
-    if FLAGS.output:
-        require_folder(output)
-    if FLAGS.workdir and output.resolve() == Path(FLAGS.workdir).resolve():
-        folder = RunFolder(FLAGS.workdir)
-        folder.saved_config()  # Refuses a folder without a run before it is made.
-        return output, stack.enter_context(folder.locked())
-    if (output / "run.json").exists():
-        raise ConfigError(f"--output must not be another run; received {output}.")
-    return output, None
+    output, is_run = find_output()
+    return output, stack.enter_context(RunFolder(output).locked()) if is_run else None
 
 
 def prepare(config, workers=None):

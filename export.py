@@ -15,8 +15,22 @@ from absl import flags, logging
 
 from configs.command.errors import ConfigError
 from configs.command.flags import define_path
-from configs.command.launch import parse, run
+from configs.command.launch import run, start
 from configs.schema.paths import check_utf8
+from model import STATE_DICTS, check_wanted, require_new_output
+
+FLAGS = flags.FLAGS
+
+
+def plan(arguments):
+    """Refuses what can be seen to fail at once, and says what is exported."""
+    if len(arguments) != 1:
+        raise ConfigError(f"export.py takes OUTPUT; received {list(arguments)}.")
+    check_utf8(arguments[0], "OUTPUT")
+    require_new_output(arguments[0])
+    check_wanted(FLAGS.workdir, "", step=FLAGS.step)
+    logging.info("Exporting the run in %s.", FLAGS.workdir)
+
 
 if __name__ == "__main__":
     define_path("workdir", "Folder of the run.", required=True)
@@ -24,25 +38,13 @@ if __name__ == "__main__":
     flags.DEFINE_bool(
         "model.trust_graph", False, "As train.py takes it, for a run that needed it."
     )
-    parse()  # Here: --help and mistakes need not wait for TensorFlow's import.
+    start(plan)  # What follows imports TensorFlow.
 
-from model import (
-    STATE_DICTS,
-    open_trained,
-    require_new_output,
-    state_dict,
-    write_saved_model,
-    write_state_dict,
-)
-
-FLAGS = flags.FLAGS
+from model import open_trained, state_dict, write_saved_model, write_state_dict
 
 
 def main(arguments):
     """Exports the run in --workdir to OUTPUT."""
-    if len(arguments) != 1:
-        raise ConfigError(f"export.py takes OUTPUT; received {list(arguments)}.")
-    check_utf8(arguments[0], "OUTPUT")
     trust = FLAGS["model.trust_graph"].value
     export(Path(FLAGS.workdir), Path(arguments[0]), FLAGS.step, trust_graph=trust)
 

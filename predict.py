@@ -9,13 +9,30 @@ reader of a pipe has left, it ends with 0.
 """
 
 import contextlib
+import os
 
-from absl import flags
+from absl import flags, logging
 
 from configs.command.errors import ConfigError, DataError, NumericsError
 from configs.command.flags import define, override
-from configs.command.launch import parse, run
+from configs.command.launch import run, start
 from configs.command.streams import produce
+from model import check_wanted
+
+FLAGS = flags.FLAGS
+
+
+def plan(videos):
+    """Refuses what can be seen to fail at once, and says what is done."""
+    if not videos:
+        raise ConfigError("predict.py needs at least one video file; received none.")
+    handle = FLAGS["model.handle"].value
+    check_wanted(FLAGS.workdir, handle, step=FLAGS.step, override=override)
+    for video in videos:
+        if not os.path.exists(video):
+            raise DataError(f"{video} cannot be read: there is no such file.")
+    logging.info("Predicting by %s.", FLAGS.workdir or handle)
+
 
 if __name__ == "__main__":
     define(config=False)  # It is that of the run, or of the model.
@@ -23,22 +40,18 @@ if __name__ == "__main__":
     flags.DEFINE_integer(
         "top", 5, "How many classes are printed for each video.", lower_bound=1
     )
-    parse()  # Here: --help and mistakes need not wait for TensorFlow's import.
+    start(plan)  # What follows imports TensorFlow.
 
 import numpy as np
 import tensorflow as tf
 
 from data import DecodeError, video_views
 from model import open_trained
-from strategy import set_precision
-
-FLAGS = flags.FLAGS
+from strategy import set_precision, warn_of_devices
 
 
 def main(videos):
     """Prints the most likely classes of each video."""
-    if not videos:
-        raise ConfigError("predict.py needs at least one video file; received none.")
     trained = open_trained(
         FLAGS.workdir,
         FLAGS["model.handle"].value,
@@ -65,6 +78,7 @@ def main(videos):
 
 def prepare(config):
     """Chooses the precision; the model takes TensorFlow's default device."""
+    warn_of_devices(tf.config.list_physical_devices("GPU"))
     set_precision(config.runtime.precision)
     return contextlib.nullcontext()
 

@@ -19,14 +19,36 @@ from absl import flags, logging
 
 from configs.command.errors import RetryError, RunError
 from configs.command.flags import define, load
-from configs.command.launch import parse, run
+from configs.command.launch import run, start
 from configs.command.text import say
+from data import check_root
+from model import check_handle
+from storage.plans import plan_run
+from strategy import count_workers
+
+FLAGS = flags.FLAGS
+
+
+def plan(_):
+    """The `Experiment` of the flags, unless it must fail; says what is started."""
+    config = load(FLAGS.config)
+    workers = count_workers(config.runtime.cluster)
+    config.check_replicas(workers * (config.runtime.replicas or 1))
+    what = f"one of {workers} workers"
+    if workers == 1:  # Several tell one another what one of them does not find.
+        folder, what = plan_run(config, FLAGS.workdir)
+        if not folder.finished:
+            check_root(config.data)
+        if config.model.handle and not folder.has_checkpoint:
+            check_handle(config.model.handle)
+    logging.info("Training %s in %s: %s.", FLAGS.config, FLAGS.workdir, what)
+    return config
+
 
 if __name__ == "__main__":
     define()
     flags.mark_flags_as_required(["config", "workdir"])
-    # Here: --help and mistakes need not wait for TensorFlow's import.
-    parse(positional=False)
+    PLAN = start(plan, positional=False)  # What follows imports TensorFlow.
 
 from callbacks import LOST, STOP, Follower, Preemption, Record, Watchdog
 from configs.schema import Calendar
@@ -40,9 +62,9 @@ from model import (
     finished_result,
     graph_fingerprint,
     resolve_model,
-    scores,
     summary,
     trained_videos_before,
+    validation_row,
     write_report,
 )
 from storage.files import write_atomically
@@ -50,19 +72,16 @@ from storage.starts import note_start
 from storage.trained_videos import TRAINED_VIDEOS, read_trained_videos
 from strategy import (
     check_same,
+    computing_environment,
     create_strategy,
-    environment,
     join_workers,
     open_folder,
     set_precision,
 )
 
-FLAGS = flags.FLAGS
 
-
-def main(_):
-    """Trains or continues the experiment that the flags describe, and reports."""
-    config = load(FLAGS.config)
+def main(config):
+    """Trains or continues an `Experiment` in --workdir, and reports."""
     preemption = Preemption()
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(join_workers(config.runtime))
@@ -120,11 +139,11 @@ def train(config, folder, preemption, workers):
         record = keep_record(
             config, folder, model, clips, calendar, watchdog, preemption, workers
         )
-        facts = environment(strategy, config.runtime.precision, workers)
+        facts = computing_environment(strategy, config.runtime.precision, workers)
         if workers.is_chief:
             note_start(folder / "starts.jsonl", {"step": record.step, **facts})
         evaluator = Evaluator(model, strategy, after_batch=record.alive)
-        validate = functools.partial(validation, config, clips, evaluator)
+        validate = functools.partial(validation_row, config.data, clips, evaluator)
         fit(model, clips, calendar, record, validate)
         probabilities = evaluator(
             clips.views(strategy), videos=clips.test_size, views=config.views.count
@@ -143,18 +162,13 @@ def train(config, folder, preemption, workers):
 
 def keep_record(config, folder, model, clips, calendar, watchdog, preemption, workers):
     """Continues the run where its record ends, on all workers at the same step."""
-    common = {"watchdog": watchdog, "preemption": preemption, "share": workers.share}
+    both = {"watchdog": watchdog, "preemption": preemption, "share": workers.share}
     if workers.is_chief:
         record = Record(
-            config.checkpoints,
-            folder,
-            model,
-            calendar,
-            check=clips.check_lost,
-            **common,
+            config.checkpoints, folder, model, calendar, check=clips.check_lost, **both
         )
     else:
-        record = Follower(config.checkpoints, folder, model, **common)
+        record = Follower(config.checkpoints, folder, model, **both)
     if workers.count > 1:
         weights = {"step": record.step, "sha256": record.store.values_sha256()}
         workers.compare("weights", weights)
@@ -265,6 +279,7 @@ def build(config, folder, clips, calendar, strategy, workers):
         optimizer = create_optimizer(
             config.optimizer,
             model,
+            batch_size=calendar.batch_size,
             steps=calendar.steps,
             warmup_steps=calendar.steps_of(config.optimizer.warmup_epochs),
         )
@@ -278,22 +293,5 @@ def build(config, folder, clips, calendar, strategy, workers):
     return model
 
 
-def validation(config, clips, evaluator):
-    """Entries of an epoch's row: which validation it was, its loss and accuracies.
-
-    There is no loss where it is not finite, and no top-5 where classes are fewer.
-    """
-    row = {"validation": config.data.validation}
-    if config.data.validation == "none":
-        return row
-    probabilities = evaluator(
-        clips.validation(evaluator.strategy), videos=clips.validation_size
-    )
-    result = scores(probabilities.mean, probabilities.readable, clips.validation_labels)
-    if result["loss"] is not None:
-        row["validation_loss"] = result["loss"]
-    return row | {name: result[name] for name in ("top1", "top5") if name in result}
-
-
 if __name__ == "__main__":
-    run(main, positional=False)
+    run(lambda _: main(PLAN), positional=False)

@@ -20,11 +20,34 @@ import math
 import statistics
 import time
 
+from configs.command.errors import DataError
+from configs.command.tensorflow_import import import_tensorflow
+from configs.schema import Data, Views
+from data import check_root
+
+
+def command_line():
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.input")
+    parser.add_argument("--root", required=True, help="a UCF101-shaped directory")
+    parser.add_argument("--clips", type=int, default=96, help="clips of each turn")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each contender")
+    options = parser.parse_args()
+    try:
+        check_root(Data(root=options.root))
+    except DataError as error:
+        parser.error(str(error))
+    return options
+
+
+if __name__ == "__main__":
+    OPTIONS = command_line()
+    import_tensorflow()
+
 import cv2
 import numpy as np
 import tensorflow as tf
 
-from configs.schema import Data, Views
 from data import open_clips
 from data.sampling.plan import train_plan
 
@@ -230,13 +253,8 @@ def report(per_core, parallel):
     yield json.dumps(summary)
 
 
-def main():
+def main(options):
     """Prints the table and the JSON line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.input")
-    parser.add_argument("--root", required=True, help="a UCF101-shaped directory")
-    parser.add_argument("--clips", type=int, default=96, help="clips of each turn")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each contender")
-    options = parser.parse_args()
     number = math.ceil(options.clips / BATCH_SIZE) * BATCH_SIZE
 
     found = contenders(options.root, number)
@@ -248,4 +266,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

@@ -17,9 +17,20 @@ import tempfile
 import time
 from pathlib import Path
 
+from absl import flags
+
+from configs.command.launch import run, start
+
+FLAGS = flags.FLAGS
+
+if __name__ == "__main__":
+    flags.DEFINE_integer("steps", 5, "Counted steps, after one that traces.")
+    flags.DEFINE_integer("size", 224, "Height and width of the clip.")
+    flags.DEFINE_integer("frames", 32, "Frames of the clip.")
+    start(lambda _: None, positional=False)  # What follows imports TensorFlow.
+
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
 
 from configs.schema import Calendar, Checkpoints, Optimizer
 from configs.ucf101_swin_tiny import config as swin_tiny
@@ -27,11 +38,6 @@ from model import create_model, create_optimizer
 from storage.checkpoints import CheckpointStore
 
 TRAINING_VIDEOS = 9537  # of UCF101's first split
-
-FLAGS = flags.FLAGS
-flags.DEFINE_integer("steps", 5, "Counted steps, after one that traces.")
-flags.DEFINE_integer("size", 224, "Height and width of the clip.")
-flags.DEFINE_integer("frames", 32, "Frames of the clip.")
 
 
 def main(_):
@@ -56,7 +62,10 @@ def create(recompute):
     """A compiled Swin-T with 101 classes."""
     model_config = dataclasses.replace(swin_tiny().model, recompute=recompute)
     model = create_model(model_config, num_classes=101)
-    model.compile(create_optimizer(Optimizer(), model, steps=1000, warmup_steps=10))
+    optimizer = create_optimizer(
+        Optimizer(), model, batch_size=1, steps=1000, warmup_steps=10
+    )
+    model.compile(optimizer)
     return model
 
 
@@ -89,4 +98,4 @@ def timed(action):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    run(main, positional=False)

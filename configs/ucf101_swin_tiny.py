@@ -7,7 +7,8 @@ The values are those of the official
 swin_tiny_patch244_window877_kinetics400_1k config, but for the precision
 (`--runtime.precision`). What all sizes have in common are the schema's defaults: 30
 epochs, an effective batch of 64, clips of 32 frames at interval 2 and 224 pixels,
-flipping (no UCF101 class depends on left and right) and 4 x 3 views.
+flipping (no UCF101 class depends on left and right) and 4 x 3 views. The learning rate
+is for that batch: with another, --optimizer.reference_batch_size=64 scales it.
 
     python train.py --config=ucf101_swin_tiny --data.root=UCF101 \\
         --workdir=runs/swin_tiny \\

@@ -6,21 +6,25 @@ The public names are imported when they are first used, and TensorFlow with them
 commands of this package (`python -m data.scan`, …) must not wait for it.
 """
 
-import importlib
+from configs.command.lazy import names_from
 
-_MODULES = {
-    "Clips": "data.clips",
-    "DecodeError": "data.decoding.errors",
-    "decoding_rate": "data.rate",
-    "open_clips": "data.clips",
-    "video_views": "data.one_video",
-}
+__getattr__ = names_from(
+    __name__,
+    {
+        "Clips": "data.clips",
+        "check_root": "data.sources",
+        "DecodeError": "data.decoding.errors",
+        "decoding_rate": "data.rate",
+        "open_clips": "data.clips",
+        "video_views": "data.one_video",
+    },
+)
 
-__all__ = ["Clips", "DecodeError", "decoding_rate", "open_clips", "video_views"]
-
-
-def __getattr__(name):
-    """Imports a public name."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_MODULES[name]), name)
+__all__ = [
+    "Clips",
+    "DecodeError",
+    "check_root",
+    "decoding_rate",
+    "open_clips",
+    "video_views",
+]

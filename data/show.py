@@ -11,13 +11,24 @@ from pathlib import Path
 from absl import flags, logging
 
 from configs.command.flags import define, load
-from configs.command.launch import parse, run
+from configs.command.launch import run, start
+from data import check_root
+
+FLAGS = flags.FLAGS
+
+
+def plan(_):
+    """The `Experiment` whose clips are shown, if its data set is there; says which."""
+    config = load(FLAGS.config)
+    check_root(config.data)
+    logging.info("Showing clips of %s.", config.data.root)
+    return config
+
 
 if __name__ == "__main__":
     define()
     flags.mark_flags_as_required(["config", "workdir"])
-    # Here: --help and mistakes need not wait for TensorFlow's import.
-    parse(positional=False)
+    PLAN = start(plan, positional=False)  # What follows imports TensorFlow.
 
 import numpy as np
 import tensorflow as tf
@@ -27,7 +38,6 @@ from data import open_clips
 from storage.files import write_atomically
 from storage.pictures import drawn_as_they_are, label, png
 
-FLAGS = flags.FLAGS
 COLUMNS = 8  # frames shown of each clip, evenly spaced
 TRAIN_CLIPS, TEST_VIDEOS = 12, 3
 INCHES = 1.4  # side of a frame
@@ -111,13 +121,12 @@ def _title(class_name, video):
     return f"{label(class_name)}: {label(Path(video).stem)}"
 
 
-def main(_):
-    """Reads the flags and writes the sheets."""
-    config = load(FLAGS.config)
+def main(config):
+    """Writes the sheets of an `Experiment` into --workdir."""
     clips = open_clips(config.data, config.views, seed=config.seed)
     for path in write_sheets(clips, Path(FLAGS.workdir) / "sheets"):
         logging.info("%s", path)
 
 
 if __name__ == "__main__":
-    run(main, positional=False)
+    run(lambda _: main(PLAN), positional=False)

@@ -1,33 +1,51 @@
-"""The model: backbones and head, optimizer, evaluation, and weights in and out."""
+"""The model: backbones and head, optimizer, evaluation, and weights in and out.
 
-from model.create import create_model, graph_fingerprint, resolve_model
-from model.evaluation.evaluator import Evaluator
-from model.evaluation.metrics import scores
-from model.evaluation.report import summary, write_report
-from model.evaluation.rules import (
-    check_classes,
-    check_output,
-    check_seen,
-    facts_before,
-    finished_result,
-    own_suffix,
-    require_folder,
+The public names are imported when they are first used, and TensorFlow with them: what
+is checked before a program starts must not wait for it.
+"""
+
+from configs.command.lazy import names_from
+
+__getattr__ = names_from(
+    __name__,
+    {
+        "check_handle": "model.hub.handles",
+        "check_wanted": "model.wanted",
+        "create_model": "model.create",
+        "graph_fingerprint": "model.create",
+        "resolve_model": "model.create",
+        "Evaluator": "model.evaluation.evaluator",
+        "validation_row": "model.evaluation.evaluator",
+        "scores": "model.evaluation.metrics",
+        "summary": "model.evaluation.report",
+        "write_report": "model.evaluation.report",
+        "check_classes": "model.evaluation.rules",
+        "check_output": "model.evaluation.rules",
+        "check_seen": "model.evaluation.rules",
+        "facts_before": "model.evaluation.rules",
+        "finished_result": "model.evaluation.rules",
+        "own_suffix": "model.evaluation.rules",
+        "require_folder": "model.evaluation.rules",
+        "create_optimizer": "model.optimizer",
+        "describe_groups": "model.optimizer",
+        "open_trained": "model.trained",
+        "state_dict": "model.trained",
+        "trained_videos_before": "model.trained",
+        "write_saved_model": "model.trained",
+        "STATE_DICTS": "model.weights.outputs",
+        "require_new_output": "model.weights.outputs",
+        "write_state_dict": "model.weights.formats",
+    },
 )
-from model.optimizer import create_optimizer, describe_groups
-from model.trained import (
-    open_trained,
-    state_dict,
-    trained_videos_before,
-    write_saved_model,
-)
-from model.weights.formats import STATE_DICTS, require_new_output, write_state_dict
 
 __all__ = [
     "STATE_DICTS",
     "Evaluator",
     "check_classes",
+    "check_handle",
     "check_output",
     "check_seen",
+    "check_wanted",
     "create_model",
     "create_optimizer",
     "describe_groups",
@@ -43,6 +61,7 @@ __all__ = [
     "state_dict",
     "summary",
     "trained_videos_before",
+    "validation_row",
     "write_report",
     "write_saved_model",
     "write_state_dict",

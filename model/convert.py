@@ -16,31 +16,13 @@ from absl import flags, logging
 
 from configs.command.errors import ConfigError
 from configs.command.flags import define_path
-from configs.command.launch import run
+from configs.command.launch import run, start
 from configs.schema import Model, Protocol
 from configs.schema.paths import check_utf8
-from model.create import create_backbone, create_model
-from model.weights.architecture import (
-    infer_architecture,
-    require_sane_window,
-    to_native,
-    to_state_dict,
-    window_text,
-)
 from model.weights.class_names import checked_class_names, read_class_names
-from model.weights.formats import (
-    STATE_DICTS,
-    read_weights,
-    require_new_output,
-    write_state_dict,
-)
-from model.weights.inflation import inflate, inflated_window, is_2d
-from model.weights.names import HEAD_NAMES
-from model.weights.released import LICENCE, ORIGIN, RELEASED, check_variant
-from model.weights.saved_model import in_order, write_backbone, write_classifier
+from model.weights.outputs import STATE_DICTS, require_checkpoint, require_new_output
 
 FLAGS = flags.FLAGS
-DROP_PATH_RATE = 0.1  # of the official T and S; what an unnamed model trains with
 
 
 def define():
@@ -70,22 +52,64 @@ def define():
     )
 
 
-def main(arguments):
-    """Converts CHECKPOINT into OUTPUT."""
+def plan(arguments):
+    """Refuses what can be seen to fail at once, and says what is converted.
+
+    Returns:
+        What `convert` takes, as a dict.
+    """
     if len(arguments) != 2:
         raise ConfigError(
             "python -m model.convert takes CHECKPOINT and OUTPUT; "
             f"received {list(arguments)}."
         )
-    check_utf8(arguments[1], "OUTPUT")
-    convert(
-        *arguments,
-        clip=FLAGS.clip and sizes(FLAGS.clip, "--clip"),
-        variant=FLAGS.variant,
-        head=FLAGS.head,
-        class_names=FLAGS.class_names and read_class_names(FLAGS.class_names),
-        window_size=FLAGS.window_size and sizes(FLAGS.window_size, "--window_size"),
-    )
+    checkpoint, output = arguments
+    check_utf8(output, "OUTPUT")
+    require_checkpoint(checkpoint)
+    require_new_output(output)
+    options = {
+        "checkpoint": checkpoint,
+        "output": output,
+        "clip": FLAGS.clip and sizes(FLAGS.clip, "--clip"),
+        "variant": FLAGS.variant,
+        "head": FLAGS.head,
+        "class_names": FLAGS.class_names and read_class_names(FLAGS.class_names),
+        "window_size": FLAGS.window_size and sizes(FLAGS.window_size, "--window_size"),
+    }
+    logging.info("Converting %s.", checkpoint)
+    return options
+
+
+def sizes(text, flag):
+    """Three positive sizes from text like 32x224x224."""
+    parts = text.split("x")
+    if len(parts) != 3 or not all(part.isdecimal() and int(part) for part in parts):
+        raise ConfigError(
+            f"{flag} must be frames x height x width, like 32x224x224; "
+            f"received {text!r}."
+        )
+    return tuple(map(int, parts))
+
+
+if __name__ == "__main__":
+    define()
+    PLAN = start(plan)  # What follows imports TensorFlow.
+
+from model.create import create_backbone, create_model
+from model.weights.architecture import (
+    infer_architecture,
+    require_sane_window,
+    to_native,
+    to_state_dict,
+    window_text,
+)
+from model.weights.formats import read_weights, write_state_dict
+from model.weights.inflation import inflate, inflated_window, is_2d
+from model.weights.names import HEAD_NAMES
+from model.weights.released import LICENCE, ORIGIN, RELEASED, check_variant
+from model.weights.saved_model import in_order, write_backbone, write_classifier
+
+DROP_PATH_RATE = 0.1  # of the official T and S; what an unnamed model trains with
 
 
 def convert(
@@ -269,17 +293,5 @@ def names_of_classes(source, num_classes, class_names, head):
     return class_names
 
 
-def sizes(text, flag):
-    """Three positive sizes from text like 32x224x224."""
-    parts = text.split("x")
-    if len(parts) != 3 or not all(part.isdecimal() and int(part) for part in parts):
-        raise ConfigError(
-            f"{flag} must be frames x height x width, like 32x224x224; "
-            f"received {text!r}."
-        )
-    return tuple(map(int, parts))
-
-
 if __name__ == "__main__":
-    define()
-    run(main)
+    run(lambda _: convert(**PLAN))

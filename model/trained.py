@@ -13,6 +13,7 @@ from configs.schema.serialization import from_json
 from model.backbones import kind_of
 from model.classifier import Classifier
 from model.create import create_model, graph_fingerprint
+from model.wanted import check_wanted
 from model.weights.saved_model import load_handle, write_classifier
 from storage.checkpoints import CheckpointStore
 from storage.files import sha256
@@ -92,19 +93,10 @@ def open_trained(
         ConfigError: neither names a trained model, or the SavedModel holds no head.
         CheckpointError: the run has no such checkpoint, or it is damaged.
     """
+    check_wanted(workdir, handle, step=step)
     if workdir:
         return _open_run(RunFolder(workdir), step, override, prepare)
-    if handle and step is not None:
-        raise ConfigError(
-            "--step chooses a checkpoint of a run; a SavedModel has none. "
-            f"Received --step={step} and {str(handle)!r}."
-        )
-    if handle:
-        return _open_saved_model(handle, override, prepare)
-    raise ConfigError(
-        "--workdir must name a run, or --model.handle a converted checkpoint; "
-        "received neither."
-    )
+    return _open_saved_model(handle, override, prepare)
 
 
 def _open_run(folder, step, override, prepare):

@@ -19,6 +19,7 @@ from absl import logging
 from configs.command.errors import CheckpointError, NumericsError, StorageError
 from storage.files import clear_asides, remove_atomically, written_aside
 from storage.manifests import difference, read_manifest, to_manifest
+from storage.plans import chosen_step
 from storage.records import Count, decode
 from storage.run_folder import CHECKPOINT, checkpoint_steps
 
@@ -162,18 +163,10 @@ class CheckpointStore:
         Raises:
             CheckpointError: there is no such checkpoint, or it cannot be used.
         """
-        steps = self.steps()
-        if not steps or step not in (None, *steps):
-            wanted = "checkpoint" if step is None else f"checkpoint of step {step}"
-            there = ", ".join(map(str, steps)) or "none"
-            raise CheckpointError(
-                f"There is no {wanted} in {self.path}; its checkpoints are of the "
-                f"steps: {there}."
-            )
-        step = steps[0] if step is None else step
+        step = chosen_step(self.path, step)
         reason = self._try(step)
         if reason is not None:
-            others = [other for other in steps if other != step]
+            others = [other for other in self.steps() if other != step]
             raise CheckpointError(
                 f"{self.folder(step)} cannot be used: {reason}. Put a good copy back"
                 + (f", or choose another --step of {others}." if others else ".")

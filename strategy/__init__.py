@@ -1,16 +1,40 @@
-"""Where, on how many devices and in which precision a run computes, and with whom."""
+"""Where, on how many devices and in which precision a run computes, and with whom.
 
-from strategy.agreement import check_same, open_folder
-from strategy.devices import create_strategy
-from strategy.environment import environment, versions
-from strategy.precision import set_precision
-from strategy.proof.compiled import check_compiled
-from strategy.proof.devices import check_devices, check_versions, without_bfloat16
-from strategy.proof.reduction import check_reduction
-from strategy.proof.report import report_findings
-from strategy.proof.runs import check_input, check_run, compare_runs, tolerance
-from strategy.proof.small_run import CLASSES, known_clips, one_replica, small_run
-from strategy.workers import Workers, join_workers
+The public names are imported when they are first used, and TensorFlow with them: what
+is checked before a program starts must not wait for it.
+"""
+
+from configs.command.lazy import names_from
+
+__getattr__ = names_from(
+    __name__,
+    {
+        "check_same": "strategy.agreement",
+        "open_folder": "strategy.agreement",
+        "count_workers": "strategy.cluster",
+        "create_strategy": "strategy.devices",
+        "warn_of_devices": "strategy.devices",
+        "computing_environment": "strategy.environment",
+        "versions": "strategy.environment",
+        "set_precision": "strategy.precision",
+        "check_compiled": "strategy.proof.compiled",
+        "check_devices": "strategy.proof.devices",
+        "check_versions": "strategy.proof.devices",
+        "without_bfloat16": "strategy.proof.devices",
+        "check_reduction": "strategy.proof.reduction",
+        "report_findings": "strategy.proof.report",
+        "check_input": "strategy.proof.runs",
+        "check_run": "strategy.proof.runs",
+        "compare_runs": "strategy.proof.runs",
+        "tolerance": "strategy.proof.runs",
+        "CLASSES": "strategy.proof.small_run",
+        "known_clips": "strategy.proof.small_run",
+        "one_replica": "strategy.proof.small_run",
+        "small_run": "strategy.proof.small_run",
+        "Workers": "strategy.workers",
+        "join_workers": "strategy.workers",
+    },
+)
 
 __all__ = [
     "CLASSES",
@@ -23,8 +47,9 @@ __all__ = [
     "check_same",
     "check_versions",
     "compare_runs",
+    "computing_environment",
+    "count_workers",
     "create_strategy",
-    "environment",
     "join_workers",
     "known_clips",
     "one_replica",
@@ -34,5 +59,6 @@ __all__ = [
     "small_run",
     "tolerance",
     "versions",
+    "warn_of_devices",
     "without_bfloat16",
 ]

@@ -1,6 +1,7 @@
 """Which workers a run has: from TF_CONFIG or from Slurm's environment."""
 
 import dataclasses
+import os
 
 from configs.command.errors import ConfigError
 from storage.records import Count, Text, decode
@@ -93,6 +94,12 @@ def find_cluster(choice, environ):
             + "; the environment has none."
         )
     return cluster if cluster and len(cluster.addresses) > 1 else None
+
+
+def count_workers(choice, environ=os.environ):
+    """How many workers the environment describes; see `find_cluster`."""
+    cluster = find_cluster(choice, environ)
+    return len(cluster.addresses) if cluster else 1
 
 
 def _from_tf_config(text):

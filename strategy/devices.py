@@ -4,6 +4,7 @@ import tensorflow as tf
 from absl import logging
 
 from configs.command.errors import ConfigError
+from strategy.driver import ADVICE, count_gpus
 from strategy.multi_worker import create_multi_worker_strategy
 
 
@@ -30,6 +31,7 @@ def create_strategy(runtime, workers=None):
         tf.config.experimental.enable_op_determinism()
     gpus = tf.config.list_physical_devices("GPU")
     names = _gpu_names(gpus, runtime.replicas) if gpus else _cpu_names(runtime.replicas)
+    warn_of_devices(gpus)
     several = workers is not None and workers.count > 1
     logging.info(
         "Strategy: %s on %s (%s)%s%s.",
@@ -45,6 +47,45 @@ def create_strategy(runtime, workers=None):
     # whole process: a second strategy of another size would hang.
     reduction = None if gpus else tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy(names, cross_device_ops=reduction)
+
+
+def warn_of_devices(gpus):
+    """Warns of what TensorFlow's own warnings, which are not shown, say of GPUs.
+
+    It sees none where there are some, or has to compile its kernels for them first.
+
+    Args:
+        gpus: those that TensorFlow sees.
+    """
+    missed = 0 if gpus else count_gpus()
+    if missed:
+        logging.warning(
+            "TensorFlow sees no GPU, but there are %d of NVIDIA here: it computes on "
+            "the CPU. %s",
+            missed,
+            ADVICE,
+        )
+    details = map(tf.config.experimental.get_device_details, gpus)
+    capabilities = {one.get("compute_capability") for one in details} - {None}
+    for major, minor in sorted(capabilities):
+        if not _has_kernels(major, minor):
+            logging.warning(
+                "This TensorFlow holds no machine code for GPUs of compute capability "
+                "%d.%d: the driver compiles each kernel at its first use, which may "
+                "take many minutes, and keeps it in ~/.nv for later runs.",
+                major,
+                minor,
+            )
+
+
+def _has_kernels(major, minor):
+    """Whether code for a compute capability was built in, as sm_80 or compute_80.
+
+    It runs on GPUs of the same major and no smaller minor number.
+    """
+    built = tf.sysconfig.get_build_info().get("cuda_compute_capabilities", ())
+    numbers = [int(name.rpartition("_")[2]) for name in built]
+    return any(n // 10 == major and n % 10 <= minor for n in numbers)
 
 
 def _gpu_names(gpus, replicas):

@@ -14,7 +14,7 @@ PROJECT = "video-swin-finetuning"
 LIBRARIES = ("tensorflow", "tf_keras", "numpy", "opencv-python-headless", "av")
 
 
-def environment(strategy, precision, workers=None):
+def computing_environment(strategy, precision, workers=None):
     """What numbers may depend on besides a run's options, as JSON values.
 
     Args:

@@ -35,13 +35,7 @@ def slurm_workers(environ):
     """
     values = {name: environ.get(f"SLURM_{name}") for name in NEEDED}
     if None in values.values():
-        tasks = environ.get("SLURM_NTASKS", "1")
-        if tasks != "1":
-            logging.warning(
-                "The Slurm job has %s tasks, but this process was not started by srun: "
-                "it runs alone.",
-                tasks,
-            )
+        _warn_of_other_tasks(environ.get("SLURM_NTASKS", "1"))
         return None
     hosts = expand_hosts(values["STEP_NODELIST"])
     try:
@@ -69,6 +63,17 @@ def slurm_workers(environ):
             f"--distribution=block); task {rank} is number {said[1]} of node {said[0]}."
         )
     return tuple(f"{hosts[node]}:{port + local}" for node, local in places), rank
+
+
+def _warn_of_other_tasks(tasks):
+    if tasks != "1":
+        logging.log_first_n(  # Before TensorFlow's import this is asked for, too.
+            logging.WARNING,
+            "The Slurm job has %s tasks, but this process was not started by srun: it "
+            "runs alone.",
+            1,
+            tasks,
+        )
 
 
 def expand_hosts(text):

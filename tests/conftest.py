@@ -46,11 +46,12 @@ def usual_state():
     """Every test begins as in a new process, whatever another one has left behind.
 
     In float32, with a level of absl's log that follows Python's (parsing flags fixes
-    it), and with nothing logged that is logged once a minute only.
+    it), and with nothing logged that is logged once, or once a minute, only.
     """
     keras.mixed_precision.set_global_policy("float32")
     logging.getLogger("absl").setLevel(logging.NOTSET)
     absl.logging._log_timer_per_token.clear()
+    absl.logging._log_counter_per_token.clear()
     yield
     keras.mixed_precision.set_global_policy("float32")
 

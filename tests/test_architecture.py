@@ -50,7 +50,8 @@ ROOMS = {
         "weights": {"video_swin", "hub", "classifier"},
         "backbones": {"video_swin", "hub", "weights"},
         "create": {"backbones", "classifier"},
-        "trained": {"backbones", "classifier", "create", "weights"},
+        "trained": {"backbones", "classifier", "create", "wanted", "weights"},
+        "wanted": {"hub"},
         "convert": {"create", "weights"},
     },
 }
@@ -62,7 +63,7 @@ CONFINED = {
     "cv2": "data/decoding/",
     "matplotlib": (
         "data/show.py",
-        "model/evaluation/report.py",
+        "model/evaluation/picture.py",
         "storage/pictures.py",
     ),
     "safetensors": "model/weights/formats.py",

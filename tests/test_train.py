@@ -19,6 +19,7 @@ from configs.schema import Model, Views
 from configs.schema.serialization import from_json, to_json
 from export import export
 from model import finished_result
+from model.optimizer.schedule import warmup_cosine
 from storage.run_folder import RunFolder
 from storage.trained_videos import read_trained_videos
 from strategy.workers import Workers
@@ -81,6 +82,28 @@ def test_the_learning_rate_of_each_update_is_the_schedules(tiny, finished):
         for step in range(steps)
     ]
     np.testing.assert_allclose(rates, expected, rtol=1e-5)
+
+
+def test_a_scaled_learning_rate_is_scaled_once_whatever_the_parts(
+    tiny, tmp_path, caplog
+):
+    """Batches of 4 for a rate of batches of 8, in two parts on each of two replicas."""
+    optimizer = dataclasses.replace(tiny.optimizer, reference_batch_size=8)
+    config = replace_runtime(tiny, accumulation_steps=2)
+    config = dataclasses.replace(config, epochs=2, optimizer=optimizer)
+    with caplog.at_level("INFO", "absl"):
+        with pytest.raises(Killed):
+            run(config, tmp_path, KillAfter(3))
+        run(config, tmp_path)  # From step 2 on.
+    steps = {"steps": 7, "warmup_steps": 5}
+    half = dataclasses.replace(tiny.optimizer, learning_rate=1.5e-3)
+    schedule = warmup_cosine(half, batch_size=4, **steps)
+    rates = [row["learning_rate"] for row in rows(tmp_path)]
+    assert rates == pytest.approx([float(schedule(step)) for step in range(7)])
+    line = "Peak learning rate: 0.003 for batches of 8, x0.5 for batches of 4: 0.0015."
+    assert caplog.text.count(line) == 2  # Each start says so once.
+    saved = from_json((tmp_path / "config.json").read_text()).optimizer
+    assert saved.learning_rate == 3e-3
 
 
 @pytest.mark.parametrize(

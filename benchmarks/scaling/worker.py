@@ -99,7 +99,13 @@ def create(strategy, task):
             config.model, num_classes=task.classes, seed=0, pretrained=False
         )
         model.compile(
-            create_optimizer(config.optimizer, model, steps=1000, warmup_steps=10),
+            create_optimizer(
+                config.optimizer,
+                model,
+                batch_size=data.batch_size,
+                steps=1000,
+                warmup_steps=10,
+            ),
             accumulation_steps=config.runtime.accumulation_steps,
         )
     shape = [task.clips, data.frames, 3, data.size, data.size]

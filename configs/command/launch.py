@@ -13,6 +13,7 @@ from absl import logging as absl_logging
 from configs.command.errors import ConfigError, Interrupted, RunError
 from configs.command.flagfiles import with_flagfiles
 from configs.command.streams import protect
+from configs.command.tensorflow_import import import_tensorflow
 from configs.command.text import printable, say
 from configs.schema.paths import expand_path
 
@@ -42,15 +43,38 @@ class Formatter(logging.Formatter):
 def parse(*, positional=True):
     """Parses the command line; answers --help and mistakes in flags at once.
 
-    An entry point calls this before it imports TensorFlow, which takes seconds. The
-    flags of TensorFlow Hub exist only after that: `run` parses them.
-
     Args:
         positional: whether the program takes arguments that are not flags.
+
+    Returns:
+        These arguments.
     """
     protect()
+    flags.FLAGS.set_default("verbosity", absl_logging.INFO)
     app.define_help_flags()
-    _parse_flags(sys.argv, positional, _without_hub_flags)
+    return _parse_flags(sys.argv, positional, _without_hub_flags)[1:]
+
+
+def start(plan, *, positional=True):
+    """Does what need not wait for TensorFlow, whose import takes seconds; imports it.
+
+    An entry point calls this before it imports what imports TensorFlow: --help, every
+    mistake that can be found without it, and the line that says what is started come
+    first. The flags of TensorFlow Hub exist only after that: `run` parses them.
+
+    Args:
+        plan: takes the arguments that are not flags; they are paths. It raises what
+            `main` of `run` may raise, and logs what is started.
+        positional: whether there may be any.
+
+    Returns:
+        What the plan returns.
+    """
+    arguments = parse(positional=positional)
+    _prepare_log()
+    planned = _guarded(plan, arguments)
+    _guarded(lambda _: import_tensorflow(), [])
+    return planned
 
 
 def run(main, *, positional=True):
@@ -66,14 +90,20 @@ def run(main, *, positional=True):
     """
     protect()
     flags.FLAGS.set_default("verbosity", absl_logging.INFO)
+    _prepare_log()
+    app.run(
+        lambda argv: _ended(main, argv[1:]),
+        flags_parser=lambda argv: _parse_flags(argv, positional),
+    )
+
+
+def _prepare_log():
+    """Makes the log's lines ours: one for each message, and none that nobody reads."""
+    absl_logging.use_absl_handler()
     handler = absl_logging.get_absl_handler()
     handler.setFormatter(Formatter())
     handler.addFilter(_is_worth_reading)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    app.run(
-        lambda argv: _guarded(main, argv[1:]),
-        flags_parser=lambda argv: _parse_flags(argv, positional),
-    )
 
 
 def _is_ours(record):
@@ -87,11 +117,16 @@ def _is_worth_reading(record):
     return record.levelno >= logging.WARNING or _is_ours(record)
 
 
-def _guarded(main, arguments):
+def _ended(main, arguments):
+    _guarded(main, arguments)
+    _end(0)
+
+
+def _guarded(function, arguments):
     # Each branch ends the process while it still has the error: freeing the error would
     # free its iterators, which waits for their decoders.
     try:
-        main([expand_path(argument, "A path") for argument in arguments])
+        return function([expand_path(argument, "A path") for argument in arguments])
     except RunError as error:
         absl_logging.error("%s: %s", type(error).__name__, error)
         _end(error.exit_code)
@@ -102,7 +137,6 @@ def _guarded(main, arguments):
     except Exception:
         sys.stderr.write(printable(traceback.format_exc(), keep="\n\t"))
         _end(1)
-    _end(0)
 
 
 def _end(code):

@@ -12,6 +12,14 @@ class Optimizer(Section):
     prefix = "optimizer."
 
     learning_rate: float = option(1e-3, "Peak learning rate of the head.", above=0)
+    reference_batch_size: int | None = option(
+        None,
+        "The data.batch_size that the learning rate is for; another one scales it "
+        "linearly: learning_rate x batch_size / reference_batch_size. Accumulation "
+        "and replicas change nothing, as the batch size is global. none: never.",
+        at_least=1,
+        was_default=True,
+    )
     backbone_lr_multiplier: float = option(
         0.1, "The backbone's learning rate as a multiple of the head's.", at_least=0
     )
@@ -47,3 +55,16 @@ class Optimizer(Section):
         "Global gradient norm above which gradients are scaled down; none: never.",
         above=0,
     )
+
+    def peak(self, batch_size):
+        """The peak learning rate of the head, for batches of a size.
+
+        The linear scaling rule (Goyal et al. 2017, section 2.1): k times as many clips
+        in each update, k times the learning rate.
+
+        Args:
+            batch_size: clips of one update, over all replicas and accumulated parts.
+        """
+        if self.reference_batch_size is None:
+            return self.learning_rate
+        return self.learning_rate * batch_size / self.reference_batch_size

@@ -49,7 +49,9 @@ class Bounds:
         )
 
 
-def option(default, text, *, may_change=False, is_path=False, **bounds):
+def option(
+    default, text, *, may_change=False, was_default=False, is_path=False, **bounds
+):
     """A dataclass field with everything that is to be known about it.
 
     Args:
@@ -59,12 +61,15 @@ def option(default, text, *, may_change=False, is_path=False, **bounds):
             Only options that leave the training stream and the updates as they are:
             where files lie, what is kept, the devices, when a run gives up, and the
             views of its evaluation.
+        was_default: whether versions that did not have it did what its default says, so
+            that a run of theirs goes on.
         is_path: whether it is a path, or an address: ~ is then the home folder.
         **bounds: the fields of `Bounds`.
     """
     metadata = {
         "help": text,
         "may_change": may_change,
+        "was_default": was_default,
         "is_path": is_path,
         "bounds": Bounds(**bounds),
     }

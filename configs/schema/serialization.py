@@ -20,9 +20,9 @@ def to_json(config):
 def from_json(text):
     """The `Experiment` that `to_json` wrote.
 
-    An option with which a run may be continued at another value may be missing: a
-    version that did not have it yet wrote the text. It takes its default, and the log
-    says so.
+    An option may be missing where a run may be continued at another value, or where
+    its default is what was done before there was the option: a version that did not
+    have it yet wrote the text. It takes its default, and the log says so.
 
     Raises:
         ConfigError: the text is damaged, or a field is unknown, missing or not valid.
@@ -55,7 +55,7 @@ def _from_dict(section, values, prefix):
     kinds = typing.get_type_hints(section)
     fields = {field.name: field for field in dataclasses.fields(section)}
     missing = fields.keys() - values if isinstance(values, dict) else set(fields)
-    newer = {n for n in missing if fields[n].metadata.get("may_change")}
+    newer = {n for n in missing if _may_be_missing(fields[n].metadata)}
     if not isinstance(values, dict) or missing - newer or values.keys() - fields:
         raise ConfigError(
             f"The section {prefix or 'at the top'} of the config must hold exactly "
@@ -75,6 +75,10 @@ def _from_dict(section, values, prefix):
             for name, value in values.items()
         }
     )
+
+
+def _may_be_missing(metadata):
+    return bool(metadata.get("may_change") or metadata.get("was_default"))
 
 
 @functools.cache  # Once, however often a config is read.

@@ -35,6 +35,21 @@ def _tfds():
 SOURCES = {"ucf101": _ucf101, "tfds": _tfds}
 
 
+def check_root(data):
+    """Refuses a data set that is not there, by a glance at its folders.
+
+    Args:
+        data: a `configs.schema.Data`.
+
+    Raises:
+        DataError: data.root is no folder, or the lists of the split are not in it.
+    """
+    if data.source == "ucf101":  # TFDS, which takes seconds to import, knows its own.
+        from data.sources.ucf101_layout import find_lists
+
+        find_lists(data.root, data.split)
+
+
 def open_source(name, root, split, *, threads=0, after_video=lambda: None):
     """Lists the videos of one split and finds out what each of them holds.
 

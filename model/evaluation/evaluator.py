@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from model.evaluation.metrics import scores
 from model.replicas import concatenate
 
 
@@ -83,3 +84,25 @@ class Evaluator:
         view = inputs.get("view", tf.zeros_like(video))
         logits = self.model(inputs["clip"], training=False)
         return video, view, weight, tf.nn.softmax(logits)
+
+
+def validation_row(data, clips, evaluator):
+    """Entries of an epoch's row: which validation it was, its loss and accuracies.
+
+    There is no loss where it is not finite, and no top-5 where classes are fewer.
+
+    Args:
+        data: the `configs.schema.Data` of the run.
+        clips: its `validation(strategy)`, `validation_size` and `validation_labels`.
+        evaluator: the `Evaluator`.
+    """
+    row = {"validation": data.validation}
+    if data.validation == "none":
+        return row
+    probabilities = evaluator(
+        clips.validation(evaluator.strategy), videos=clips.validation_size
+    )
+    result = scores(probabilities.mean, probabilities.readable, clips.validation_labels)
+    if result["loss"] is not None:
+        row["validation_loss"] = result["loss"]
+    return row | {name: result[name] for name in ("top1", "top5") if name in result}

@@ -11,7 +11,6 @@ import json
 
 import numpy as np
 from absl import logging
-from matplotlib.figure import Figure
 
 from configs.schema import Protocol
 from model.evaluation.metrics import (
@@ -23,13 +22,11 @@ from model.evaluation.metrics import (
     scores,
 )
 from storage.files import write_atomically, write_together
-from storage.pictures import drawn_as_they_are, label, png
 
 # What makes a spreadsheet take a cell for a formula when it is the first character
 # (OWASP, "CSV Injection"; the last four are the wide forms of East Asian keyboards).
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 MARK = "'"  # in front of such a cell, and of one that begins with it
-MOST_LABELS = 400  # names along a side of the picture, which then has 68 inches
 # What decodes and computes: another version may give another number.
 LIBRARIES = ("tensorflow", "opencv-python-headless", "av")
 # What names of files say of options that differ, where not option and value.
@@ -200,51 +197,14 @@ def _csv(rows):
 def _draw(path, matrix, class_names, result):
     """Writes the confusion matrix as a picture; a warning says where that fails."""
     try:
-        labels = [label(name) for name in class_names]
-        write_atomically(path, _matrix_png(matrix, labels, result))
+        # Only here: matplotlib takes longer to import than most programs to fail.
+        from model.evaluation.picture import matrix_png
+
+        write_atomically(path, matrix_png(matrix, class_names, result))
     except Exception as error:  # A picture is never worth a result.
         logging.warning(
             "%s cannot be drawn (%s: %s); confusion_matrix.csv has its numbers.",
             path,
             type(error).__name__,
             error,
-        )
-
-
-def _matrix_png(matrix, labels, result):
-    classes = len(labels)
-    fraction = matrix[:, :classes] / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    side = 3.5 + 0.16 * min(max(classes, 8), MOST_LABELS)
-    ticks = range(0, classes, -(-classes // MOST_LABELS))
-    with drawn_as_they_are(labels):
-        figure = Figure(figsize=(side, side), layout="constrained")
-        axes = figure.subplots()
-        # An image would be scaled to the picture's pixels first, at 32 bytes each.
-        edges = np.arange(classes + 1) - 0.5
-        cells = axes.pcolormesh(edges, edges, fraction, cmap="Blues", vmin=0, vmax=1)
-        axes.set_aspect("equal")
-        axes.invert_yaxis()
-        size = 9 if classes <= 30 else 5
-        shown = [labels[tick] for tick in ticks]
-        axes.set_xticks(ticks, shown, rotation=90, fontsize=size)
-        axes.set_yticks(ticks, shown, fontsize=size)
-        axes.set_xlabel("prediction")
-        axes.set_ylabel("label")
-        axes.set_title(
-            f"top-1 {result['top1']:.3f}, {result['videos']} videos", fontsize=10
-        )
-        if classes <= 30:
-            _write_counts(axes, matrix[:, :classes], fraction)
-        figure.colorbar(
-            cells, ax=axes, shrink=0.6, label="fraction of the label's videos"
-        )
-        return png(figure, dpi=120)
-
-
-def _write_counts(axes, counts, fraction):
-    """Writes the number of videos into each cell that has any."""
-    for row, column in zip(*np.nonzero(counts), strict=True):
-        shade = "white" if fraction[row, column] > 0.5 else "black"
-        axes.text(
-            column, row, counts[row, column], ha="center", va="center", color=shade
         )

@@ -9,6 +9,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from configs.command.errors import ConfigError
 from model.hub.cache import downloaded, unpacked
+from model.hub.handles import check_handle
 
 SIGNATURE = "serving_default"
 VARIABLES = Path("variables", "variables")
@@ -50,17 +51,13 @@ def local_directory(handle):
     Raises:
         ConfigError: there is no SavedModel behind the handle.
     """
+    check_handle(handle)
     if Path(handle).is_file():
         directory = unpacked(Path(handle))
     elif Path(handle).is_dir():
         directory = Path(handle)
-    elif "://" in str(handle):
-        directory = downloaded(str(handle))
     else:
-        raise ConfigError(
-            "model.handle must be a path or an address that can be fetched; "
-            f"received {handle!r}, which is not there."
-        )
+        directory = downloaded(str(handle))
     if not (directory / "saved_model.pb").is_file():
         raise ConfigError(
             "model.handle must be a SavedModel (a directory with saved_model.pb, or a "

@@ -1,21 +1,37 @@
 """AdamW with parameter groups, on a warm-up cosine schedule."""
 
+from absl import logging
+
 from model.optimizer.adamw import AdamW
 from model.optimizer.groups import parameter_groups
 from model.optimizer.schedule import warmup_cosine
 
 
-def create_optimizer(config, model, *, steps, warmup_steps):
+def create_optimizer(config, model, *, batch_size, steps, warmup_steps):
     """AdamW on a warm-up cosine schedule, for a model whose variables exist.
+
+    Logs whether, and how, the learning rate is scaled with the batch size.
 
     Args:
         config: `configs.schema.Optimizer`.
         model: a classifier with its `backbone`.
+        batch_size: clips of one update, over all replicas and accumulated parts.
         steps: updates of the whole run.
         warmup_steps: updates of the warm-up.
     """
+    if config.reference_batch_size is not None:
+        logging.info(
+            "Peak learning rate: %g for batches of %d, x%g for batches of %d: %g.",
+            config.learning_rate,
+            config.reference_batch_size,
+            batch_size / config.reference_batch_size,
+            batch_size,
+            config.peak(batch_size),
+        )
     return AdamW(
-        warmup_cosine(config, steps=steps, warmup_steps=warmup_steps),
+        warmup_cosine(
+            config, batch_size=batch_size, steps=steps, warmup_steps=warmup_steps
+        ),
         groups=parameter_groups(
             model,
             backbone_lr_multiplier=config.backbone_lr_multiplier,

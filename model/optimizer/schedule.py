@@ -3,20 +3,21 @@
 import tf_keras as keras
 
 
-def warmup_cosine(config, *, steps, warmup_steps):
+def warmup_cosine(config, *, batch_size, steps, warmup_steps):
     """Linear warm-up, then half a cosine (Loshchilov & Hutter 2017, equation 5).
 
-    The learning rate rises from `warmup_fraction * learning_rate` at step 0 to
-    `learning_rate` at step `warmup_steps`, falls to `final_fraction * learning_rate` at
-    step `steps` and stays there. The schedule keeps no state: a resumed run continues
-    on the same curve.
+    With p the peak for this batch size (`configs.schema.Optimizer.peak`), the learning
+    rate rises from `warmup_fraction * p` at step 0 to p at step `warmup_steps`, falls
+    to `final_fraction * p` at step `steps` and stays there. The schedule keeps no
+    state: a resumed run continues on the same curve.
 
     Args:
         config: `configs.schema.Optimizer`.
+        batch_size: clips of one update, over all replicas and accumulated parts.
         steps: updates of the whole run.
         warmup_steps: updates of the warm-up, in [0, steps].
     """
-    peak = config.learning_rate
+    peak = config.peak(batch_size)
     return keras.optimizers.schedules.CosineDecay(
         config.warmup_fraction * peak,
         # Where the warm-up is the whole run, the decay is never reached.

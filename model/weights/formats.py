@@ -8,7 +8,6 @@ All tensors go by their official names.
 
 import dataclasses
 import math
-import os
 import zipfile
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import numpy as np
 import safetensors
 import tensorflow as tf
 
-from configs.command.errors import ConfigError, StorageError
+from configs.command.errors import StorageError
 from configs.command.text import first_line
 from configs.schema import Protocol
 from model.hub.saved_model import local_directory
@@ -28,6 +27,7 @@ from model.weights.downloads import (
 )
 from model.weights.families import to_official_names
 from model.weights.names import HEAD_NAMES, official_names, to_official
+from model.weights.outputs import require_checkpoint
 from model.weights.predecessor import read_predecessor
 from model.weights.protocol import PROTOCOL
 from model.weights.pytorch import import_torch, read_torch, readable, unreadable
@@ -38,12 +38,8 @@ from storage.archives import is_tar, require_sane_size, require_sane_zip
 from storage.files import sha256, written_aside
 from storage.trained_videos import TrainedVideos
 
-# The forms that `write_state_dict` writes, by the end of a file's name.
-STATE_DICTS = (".pth", ".npz")
 # This file of a SavedModel holds a checksum of every tensor.
 VARIABLES_INDEX = Path("variables", "variables.index")
-# Endings of weights that it does not write: OUTPUT would become a folder of that name.
-NOT_WRITTEN = (".pt", ".bin", ".safetensors", ".ckpt", ".h5", ".keras", ".onnx", ".gz")
 SAFETENSORS_TYPES = {
     "F64": np.float64,
     "F32": np.float32,
@@ -88,11 +84,7 @@ def read_weights(path):
     Raises:
         ConfigError: there is nothing that can be read, or reading it would run code.
     """
-    if not Path(path).exists() and "://" not in str(path):
-        raise ConfigError(
-            "The checkpoint must be a file, a SavedModel or its address; there is no "
-            f"{str(path)!r}."
-        )
+    require_checkpoint(path)
     if Path(path).is_file():
         require_sane_size(path)
     if Path(path).is_file() and not is_tar(path):
@@ -204,36 +196,6 @@ def read_ours(handle):
     for name, value in (handle.head() or {}).items():
         weights[f"head/{name}"] = value
     return {names[path]: to_official(path, value) for path, value in weights.items()}
-
-
-def require_new_output(output):
-    """Raises ConfigError unless a model can be written to `output`, before any work.
-
-    Args:
-        output: the folder of a SavedModel, with a tar file beside it, or a file that
-            ends in one of STATE_DICTS.
-    """
-    output = Path(output)
-    if output.suffix not in STATE_DICTS and output.suffix.lower() in (
-        *STATE_DICTS,
-        *NOT_WRITTEN,
-    ):
-        raise ConfigError(
-            "OUTPUT must be a folder, or a file that ends in "
-            f"{' or '.join(STATE_DICTS)}; received {str(output)!r}."
-        )
-    outputs = [output]
-    if output.suffix not in STATE_DICTS:
-        outputs.append(Path(f"{output}.tar.gz"))
-    for path in outputs:
-        if os.path.lexists(path):
-            raise ConfigError(f"The output must not exist yet; received {str(path)!r}.")
-    folder = next(parent for parent in output.absolute().parents if parent.exists())
-    if not folder.is_dir():
-        raise ConfigError(
-            f"OUTPUT must lie in a folder; received {str(output)!r}, and "
-            f"{str(folder)!r} is a file."
-        )
 
 
 def write_state_dict(output, tensors, class_names, protocol=None):

@@ -2,13 +2,13 @@
 
 import importlib.metadata
 import os
-import subprocess
 from pathlib import Path
 
 import tensorflow as tf
 from packaging.requirements import Requirement
 
 from configs.command.findings import note, ok, wrong
+from strategy.driver import ADVICE, listed_gpus
 from strategy.environment import PROJECT
 
 GIB = 2**30
@@ -34,7 +34,7 @@ def check_devices(strategy):
     host = f"{cores} cores, {_memory() / GIB:.1f} GiB of memory"
     if replicas > len(local):
         yield note(f"replicas: {replicas}, of which this worker has {len(local)}.")
-    seen, listed = tf.config.list_physical_devices("GPU"), _listed_gpus()
+    seen, listed = tf.config.list_physical_devices("GPU"), listed_gpus()
     chosen = "CUDA_VISIBLE_DEVICES" in os.environ
     if not seen and (chosen or not listed):
         yield note(
@@ -46,8 +46,7 @@ def check_devices(strategy):
         yield wrong(
             f"devices: the driver lists {len(listed)} GPUs, TensorFlow sees "
             f"{len(seen)}.",
-            "Install tensorflow[and-cuda] (the extra `gpu`), and see what TensorFlow "
-            "logs when it is imported.",
+            ADVICE,
         )
     else:
         yield ok(f"devices: TensorFlow sees {len(seen)} GPUs; {host}.")
@@ -109,23 +108,6 @@ def _memory():
         return min(physical, int(CGROUP.read_text("ascii")))
     except (OSError, ValueError):  # No such limit.
         return physical
-
-
-def _listed_gpus():
-    """(index, name, MiB in all, MiB used, driver) of each GPU of the driver's list."""
-    fields = "index,name,memory.total,memory.used,driver_version"
-    try:
-        text = subprocess.run(
-            ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits"],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=30,
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return []
-    rows = ([cell.strip() for cell in line.split(",")] for line in text.splitlines())
-    return [row for row in rows if len(row) == 5]
 
 
 def _gpu_finding(gpu):

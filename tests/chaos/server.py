@@ -205,7 +205,7 @@ def child(request):
             name, _, argument = request["sabotage"].partition(": ")
             SABOTAGES[name](*[argument] if argument else [])
         sys.argv = ["train.py", *request["arguments"]]
-        run(train.main)
+        run(lambda _: train.main(train.plan(_)))
     except SystemExit as end:
         code = end.code or 0
     except BaseException:

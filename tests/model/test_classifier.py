@@ -34,7 +34,9 @@ def compiled(strategy=None, steps=10, **options):
     with (strategy or tf.distribute.get_strategy()).scope():
         model = create_model(MODEL, num_classes=3)
         config = Optimizer(learning_rate=0.01, warmup_epochs=0)
-        optimizer = create_optimizer(config, model, steps=steps, warmup_steps=2)
+        optimizer = create_optimizer(
+            config, model, batch_size=4, steps=steps, warmup_steps=2
+        )
         model.compile(optimizer, **options)
     return model
 

@@ -86,7 +86,7 @@ def first_gradients(replicas=1, accumulation_steps=1, recompute=False):
         model = create_model(config, num_classes=CLASSES)
         trained_like(model.trainable_variables)
         model.compile(
-            create_optimizer(optimizer, model, steps=2, warmup_steps=1),
+            create_optimizer(optimizer, model, batch_size=2, steps=2, warmup_steps=1),
             accumulation_steps=accumulation_steps,
         )
     inputs = {"clip": clips(), "seed": np.ones([CLIPS, 2], np.int32)}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from configs.command.errors import ConfigError
-from strategy.cluster import Cluster, find_cluster
+from strategy.cluster import Cluster, count_workers, find_cluster
 
 ADDRESSES = ("a:1", "b:2", "[::1]:3")
 
@@ -90,3 +90,9 @@ def test_a_wrong_description_is_refused_in_one_line(environ, message):
     with pytest.raises(ConfigError, match=message) as error:
         find_cluster("auto", environ)
     assert "\n" not in str(error.value)
+
+
+def test_workers_are_counted():
+    assert count_workers("auto", {}) == 1
+    assert count_workers("none", tf_config({"worker": ADDRESSES}, task(0))) == 1
+    assert count_workers("auto", tf_config({"worker": ADDRESSES}, task(0))) == 3

@@ -8,12 +8,14 @@ import numpy as np
 import tensorflow as tf
 
 from configs.schema import Runtime
-from strategy import create_strategy, environment
+from strategy import computing_environment, create_strategy
 from strategy.environment import _commit
 
 
 def test_versions_devices_and_precision_are_told():
-    facts = environment(create_strategy(Runtime(replicas=2)), "mixed_bfloat16")
+    facts = computing_environment(
+        create_strategy(Runtime(replicas=2)), "mixed_bfloat16"
+    )
     assert json.loads(json.dumps(facts)) == facts
     assert facts["versions"]["tensorflow"] == tf.__version__
     assert facts["versions"]["numpy"] == np.__version__

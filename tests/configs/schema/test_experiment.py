@@ -32,6 +32,8 @@ def test_sections_cannot_be_changed():
         ("Data", "split", 10**400, r"data.split must be in \[1, 3\]"),
         ("Optimizer", "weight_decay", -0.1, "weight_decay must be at least 0"),
         ("Optimizer", "clip_norm", 0.0, "optimizer.clip_norm must be above 0"),
+        ("Optimizer", "reference_batch_size", 0, "batch_size must be at least 1"),
+        ("Optimizer", "reference_batch_size", 64.0, "be an integer or none"),
         ("Views", "crops", 2, "views.crops must be one of 1, 3; received 2"),
     ],
 )
@@ -95,3 +97,19 @@ def test_a_video_swin_of_the_paper_takes_other_options():
     assert (model.embed_dim, model.num_heads) == (128, (4, 8, 16, 32))
     assert (model.window_size, model.patch_size) == ((16, 7, 7), (2, 4, 4))
     assert model.dropout == 0.1
+
+
+@pytest.mark.parametrize(
+    ("reference", "batch_size", "peak"),
+    [(None, 8, 1e-3), (64, 64, 1e-3), (64, 8, 1.25e-4), (64, 512, 8e-3)],
+)
+def test_the_learning_rate_scales_linearly_where_it_is_asked_for(
+    reference, batch_size, peak
+):
+    optimizer = schema.Optimizer(learning_rate=1e-3, reference_batch_size=reference)
+    assert optimizer.peak(batch_size) == pytest.approx(peak, rel=1e-15)
+    assert optimizer.learning_rate == 1e-3
+
+
+def test_a_run_does_not_go_on_with_another_reference_batch_size():
+    assert "optimizer.reference_batch_size" not in changeable_options()

@@ -52,6 +52,15 @@ def test_an_option_that_may_change_may_be_missing(load, caplog):
         from_json(json.dumps(values))
 
 
+def test_an_option_may_be_missing_whose_default_was_what_was_done(load, caplog):
+    values = json.loads(to_json(load("demo")))
+    assert values["optimizer"].pop("reference_batch_size") is None
+    serialization._note_default.cache_clear()
+    with caplog.at_level(logging.WARNING, "absl"):
+        assert from_json(json.dumps(values)) == load("demo")
+    assert "says nothing of optimizer.reference_batch_size: it is None" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -13,7 +13,7 @@ from matplotlib import image
 
 from configs.command.errors import StorageError
 from configs.demo import config
-from model.evaluation import report
+from model.evaluation import picture, report
 from model.evaluation.report import as_cell, suffix_of, summary, write_report
 
 NAMES = ("left", "right", "up")
@@ -228,7 +228,7 @@ def test_a_picture_that_cannot_be_drawn_costs_only_itself(
     def fail(*_, **__):
         raise ValueError("no\nroom")
 
-    monkeypatch.setattr(report, "png", fail)
+    monkeypatch.setattr(picture, "png", fail)
     result, _ = awkward_report(tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"predictions.csv", "confusion_matrix.csv", "evaluation.json"}
@@ -248,7 +248,7 @@ def test_the_numbers_are_there_before_the_picture_is_drawn(tmp_path, monkeypatch
     def end(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(report, "png", end)
+    monkeypatch.setattr(picture, "png", end)
     with pytest.raises(KeyboardInterrupt):
         awkward_report(tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
@@ -271,12 +271,12 @@ def test_a_picture_that_cannot_be_written_costs_only_itself(
 def test_a_picture_of_many_classes_takes_little_memory(repository):
     """As an image, scaled to its pixels, that of 150 classes took 350 MB."""
     code = (
-        "import resource, numpy as np; from model.evaluation.report import _matrix_png;"
+        "import resource, numpy as np; from model.evaluation.picture import matrix_png;"
         "m = np.ones([150, 151], int); names = [str(i) for i in range(150)];"
         "result = {'top1': 0.5, 'videos': 9};"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
-        "_matrix_png(m[:2, :3], names[:2], result); before = peak();"
-        "_matrix_png(m, names, result); print((peak() - before) // 1024)"
+        "matrix_png(m[:2, :3], names[:2], result); before = peak();"
+        "matrix_png(m, names, result); print((peak() - before) // 1024)"
     )
     output = subprocess.check_output([sys.executable, "-c", code], cwd=repository)
     assert int(output) < 150

@@ -186,7 +186,7 @@ def test_reproduces_the_official_trajectory(shared):
         backbone=backbone, trainable_variables=list(weights.values())
     )
     optimizer = create_optimizer(
-        Optimizer(weight_decay=0.05), model, steps=12, warmup_steps=4
+        Optimizer(weight_decay=0.05), model, batch_size=2, steps=12, warmup_steps=4
     )
     optimizer = AdamW(Rates(reference["learning_rates"]), groups=optimizer.groups)
     clips = tf.constant(reference["input"].transpose(0, 2, 1, 3, 4))

@@ -28,7 +28,7 @@ def toy(dim=8, num_classes=3):
 def test_groups_are_the_intention_of_the_official_configuration():
     model = toy()
     config = Optimizer(weight_decay=0.05, backbone_lr_multiplier=0.1)
-    optimizer = create_optimizer(config, model, steps=10, warmup_steps=2)
+    optimizer = create_optimizer(config, model, batch_size=4, steps=10, warmup_steps=2)
     rules = {
         variable.name.partition("/")[2]: (group.lr_multiplier, group.weight_decay)
         for group in optimizer.groups
@@ -67,5 +67,7 @@ def test_names_of_hub_models_decide_their_decay(name, decays):
         ),
         trainable_variables=[variable],
     )
-    optimizer = create_optimizer(Optimizer(), model, steps=1, warmup_steps=0)
+    optimizer = create_optimizer(
+        Optimizer(), model, batch_size=4, steps=1, warmup_steps=0
+    )
     assert (optimizer.groups[0].weight_decay > 0) == decays

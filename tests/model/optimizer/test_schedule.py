@@ -13,7 +13,7 @@ from model.optimizer.schedule import warmup_cosine
 
 def schedule(warmup_steps=10, **changes):
     config = Optimizer(learning_rate=2.0, **changes)
-    return warmup_cosine(config, steps=100, warmup_steps=warmup_steps)
+    return warmup_cosine(config, batch_size=4, steps=100, warmup_steps=warmup_steps)
 
 
 def formula(step, peak, steps, warmup_steps, warmup_fraction=0.1, final_fraction=0.0):
@@ -31,7 +31,9 @@ def formula(step, peak, steps, warmup_steps, warmup_fraction=0.1, final_fraction
 )
 def test_every_step_of_a_run_is_the_formulas(peak, steps, warmup_steps):
     config = Optimizer(learning_rate=peak, final_fraction=0.01)
-    schedule = warmup_cosine(config, steps=steps, warmup_steps=warmup_steps)
+    schedule = warmup_cosine(
+        config, batch_size=4, steps=steps, warmup_steps=warmup_steps
+    )
     rates = tf.vectorized_map(schedule, tf.range(steps + 3)).numpy()
     expected = [
         formula(step, peak, steps, warmup_steps, final_fraction=0.01)
@@ -88,3 +90,14 @@ def test_serialises():
     config = keras.optimizers.schedules.serialize(schedule(final_fraction=0.5))
     again = keras.optimizers.schedules.deserialize(config)
     assert again.get_config() == schedule(final_fraction=0.5).get_config()
+
+
+@pytest.mark.parametrize(("batch_size", "factor"), [(64, 1.0), (8, 0.125)])
+def test_the_whole_schedule_scales_with_the_batch_size(batch_size, factor):
+    config = Optimizer(learning_rate=2.0, reference_batch_size=64, final_fraction=0.01)
+    steps = {"steps": 100, "warmup_steps": 10}
+    scaled = warmup_cosine(config, batch_size=batch_size, **steps)
+    usual = schedule(final_fraction=0.01)
+    for step in (0, 5, 10, 55, 100):
+        expected = float(usual(step)) * factor
+        assert float(scaled(step)) == pytest.approx(expected, rel=1e-6)

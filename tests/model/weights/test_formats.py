@@ -11,13 +11,12 @@ from configs.command.errors import ConfigError
 from model.weights.description import read_head
 from model.weights.formats import (
     SAFETENSORS_TYPES,
-    STATE_DICTS,
     read_safetensors,
     read_weights,
-    require_new_output,
     write_state_dict,
 )
 from model.weights.names import HEAD_NAMES
+from model.weights.outputs import STATE_DICTS, require_new_output
 from storage.files import sha256
 
 

@@ -6,9 +6,14 @@ import subprocess
 import pytest
 import tensorflow as tf
 
+import strategy.driver as driver
 from configs.schema import Runtime
-from strategy import check_devices, check_versions, create_strategy, environment
-from strategy.proof import devices
+from strategy import (
+    check_devices,
+    check_versions,
+    computing_environment,
+    create_strategy,
+)
 
 A100 = "NVIDIA A100-SXM4-80GB, 81920"
 
@@ -29,7 +34,7 @@ def machine(monkeypatch):
             text = "".join(f"{line}\n" for line in lines)
             return subprocess.CompletedProcess(command, 0, text)
 
-        monkeypatch.setattr(devices.subprocess, "run", query)
+        monkeypatch.setattr(driver.subprocess, "run", query)
         monkeypatch.setattr(
             tf.config, "list_physical_devices", lambda kind: ["gpu"] * seen
         )
@@ -66,7 +71,7 @@ def test_memory_that_another_process_holds_is_noted(strategy, machine):
 
 
 def test_installed_versions_are_compared_with_those_asked_for(strategy, monkeypatch):
-    facts = environment(strategy, "float32")
+    facts = computing_environment(strategy, "float32")
     asked = ["numpy>=1", 'torch>=2; extra == "convert"']
     monkeypatch.setattr(importlib.metadata, "requires", lambda _: asked)
     assert check_versions(facts).verdict == "ok"
@@ -80,6 +85,6 @@ def test_a_project_that_is_not_installed_is_noted(strategy, monkeypatch):
     def absent(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
-    facts = environment(strategy, "float32")
+    facts = computing_environment(strategy, "float32")
     monkeypatch.setattr(importlib.metadata, "requires", absent)
     assert check_versions(facts).verdict == "note"

@@ -1,0 +1,58 @@
+"""What the folder of a run tells before anything heavy is imported."""
+
+import dataclasses
+
+from configs.command.errors import CheckpointError
+from configs.schema.serialization import from_json
+from storage.run_folder import RunFolder, checkpoint_steps
+
+
+def plan_run(config, workdir):
+    """Refuses a run that cannot begin, or cannot go on, by what its folder says.
+
+    Args:
+        config: the `Experiment` that is wanted, not resolved.
+        workdir: the run's folder, which need not be there.
+
+    Returns:
+        (`RunFolder`, what becomes of it in words that follow its path and a colon).
+
+    Raises:
+        ConfigError: the folder cannot be a run's, its files are damaged, or options
+            differ with which a run must go on as it began.
+    """
+    folder = RunFolder(workdir)
+    folder.check_files()
+    if (folder / "config.json").exists():
+        # The model is compared once it is resolved: its handle completes it.
+        model = from_json(folder.saved_config()).model
+        folder.check_config(
+            dataclasses.asdict(dataclasses.replace(config, model=model))
+        )
+    if folder.finished:
+        return folder, "a run that has finished"
+    steps = checkpoint_steps(folder / "checkpoints")
+    if steps:
+        return folder, f"the run goes on, its newest checkpoint is of step {steps[0]}"
+    return folder, "a new run"
+
+
+def chosen_step(checkpoints, step=None):
+    """The step of the checkpoint that is asked for.
+
+    Args:
+        checkpoints: the folder that holds a run's checkpoints.
+        step: the checkpoint's step; None takes the newest.
+
+    Raises:
+        CheckpointError: there is no such checkpoint.
+    """
+    steps = checkpoint_steps(checkpoints)
+    if not steps or step not in (None, *steps):
+        wanted = "checkpoint" if step is None else f"checkpoint of step {step}"
+        there = ", ".join(map(str, steps)) or "none"
+        raise CheckpointError(
+            f"There is no {wanted} in {checkpoints}; its checkpoints are of the "
+            f"steps: {there}."
+        )
+    return steps[0] if step is None else step
