@@ -30,8 +30,8 @@ tf.config.set_logical_device_configuration(
 )
 
 
-# What starts the tests may ignore these, as nohup and a shell's & do, and processes that
-# tests start would inherit that.
+# What starts the tests may ignore these, as nohup and a shell's & do, and what tests
+# start would inherit that.
 for _signal, _usual in (
     (signal.SIGHUP, signal.SIG_DFL),
     (signal.SIGINT, signal.default_int_handler),
