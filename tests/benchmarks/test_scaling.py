@@ -327,7 +327,7 @@ def test_the_page_shows_what_a_check_prints(repository):
         ("--step_seconds=1", "--link must be given"),
         ("--step_seconds=1 --link=10gb/s", "for bits or GB/s for bytes"),
         ("--link=10Gb/s --step_seconds=nan", "--step_seconds must be above 0"),
-        ("--link=10Gb/s --step_seconds=0.001", "must be more than the 0.00112 s"),
+        ("--link=10Gb/s --step_seconds=0.001", "must be more than the 0.00103 s"),
         (
             "--link=10Gb/s --step_seconds=1 --half_step_seconds=0.4",
             "must be at least half of --step_seconds",
