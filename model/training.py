@@ -202,11 +202,12 @@ class Trainable(keras.Model):
                 with self._explained():
                     values = update(data, news).numpy()
                 names = sorted((*RESULTS, *news))
-                return {
-                    **dict(zip(names, values[: len(names)].tolist(), strict=True)),
-                    "video": values[len(names) :].astype(np.int64),
-                    "data_wait": wait,
-                }
+                scalars = values[: len(names)].tolist()
+                # After an all-reduce that went wrong it is NaN, and so is the loss.
+                with np.errstate(invalid="ignore"):
+                    video = values[len(names) :].astype(np.int64)
+                scalars = dict(zip(names, scalars, strict=True))
+                return {**scalars, "video": video, "data_wait": wait}
 
             self.train_function = train_function
         return self.train_function
