@@ -24,6 +24,31 @@ def concatenate(strategy, value):
     return strategy.gather(value, axis=0)
 
 
+def sum_over_replicas(values):
+    """Adds up what all replicas have, for a replica to call.
+
+    TensorFlow packs what one call is given into one collective operation. Its own
+    `all_reduce` would also make the sum differentiable, for which it searches the
+    graphs of all replicas once for each of them.
+
+    Args:
+        values: a structure of tensors on the replica's device.
+
+    Returns:
+        The sums, in the same structure.
+    """
+    replica = tf.distribute.get_replica_context()
+    if tf.__internal__.distribute.strategy_supports_no_merge_call():
+        return replica.all_reduce("SUM", values)  # Each replica sees its graph only.
+    sums = replica.merge_call(
+        lambda strategy, *flat: strategy.extended.batch_reduce_to(
+            "SUM", [(value, value) for value in flat]
+        ),
+        args=tf.nest.flatten(values),
+    )
+    return tf.nest.pack_sequence_as(values, sums)
+
+
 def placed(numbers):
     """A replica's integers at their place among those of all replicas, 0 elsewhere.
 

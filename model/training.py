@@ -10,7 +10,7 @@ import tf_keras as keras
 from configs.command.errors import ConfigError
 from configs.command.text import first_line
 from model.accumulation import accumulate
-from model.replicas import from_places, placed
+from model.replicas import from_places, placed, sum_over_replicas
 
 # The scalars of an update, as `Classifier.train_step` returns them.
 RESULTS = (
@@ -163,9 +163,8 @@ class Trainable(keras.Model):
         sums = {**sums, "weight": tf.reduce_sum(weights)}
         for name, value in news.items():
             sums[name] = tf.identity(value)  # On the replica's device.
-        # TensorFlow packs what one call is given.
-        sums, gradients, video = replica.all_reduce(
-            "SUM", (sums, gradients, placed(inputs["video"]))
+        sums, gradients, video = sum_over_replicas(
+            (sums, gradients, placed(inputs["video"]))
         )
         return sums, gradients, from_places(video), sums["weight"] / size
 
