@@ -256,7 +256,11 @@ class Check:
                     steps=self.steps,
                     warmup_steps=self.steps // 10,
                 )
-                model.compile(optimizer, accumulation_steps=parts)
+                model.compile(
+                    optimizer,
+                    accumulation_steps=parts,
+                    jit_compile=self.config.runtime.jit_compile,
+                )
             run = small_run(
                 name,
                 strategy,

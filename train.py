@@ -287,6 +287,7 @@ def build(config, folder, clips, calendar, strategy, workers):
             optimizer,
             label_smoothing=config.optimizer.label_smoothing,
             accumulation_steps=config.runtime.accumulation_steps,
+            jit_compile=config.runtime.jit_compile,
         )
     for line in describe_groups(optimizer):
         logging.info("%s", line)

@@ -65,7 +65,8 @@ class Progress(RunCallback):
             self.recent.append((seconds, min(wait, seconds)))
             self.timing.append({"step": step, "seconds": seconds, "data_wait": wait})
         self.last = now
-        self.bar.set_description_str(self._line(step, logs), refresh=False)
+        line = self._line(step, logs)
+        self.bar.set_description_str(line, refresh=False)
         self.bar.update()
         if self.bar.disable:
             logging.log_every_n_seconds(
@@ -74,7 +75,7 @@ class Progress(RunCallback):
                 30,
                 step,
                 self.calendar.steps,
-                self._line(step, logs),
+                line,
             )
         self._advise()
         if step == self.calendar.steps:

@@ -34,14 +34,27 @@ class Backbone(typing.Protocol):
     num_features: int
     no_weight_decay: re.Pattern
 
-    def __call__(self, clip, training=False, seed=None):
+    def draw_masks(self, seed):
+        """Draws whatever is random about examples in training.
+
+        Apart from the call, which XLA may compile: there the same seeds would give
+        other numbers.
+
+        Args:
+            seed: int32 [B, 2], one for each example; the masks of an example must be a
+                pure function of its seed.
+
+        Returns:
+            A tensor [B, ...] or a structure of such; () where nothing is random.
+        """
+
+    def __call__(self, clip, training=False, masks=()):
         """Features of clips.
 
         Args:
             clip: float [B, frames, 3, height, width], normalised.
             training: whether random layers are active.
-            seed: int32 [B, 2], one for each example; whatever is random about an
-                example must be a pure function of its seed.
+            masks: what `draw_masks` has drawn for these clips, where training.
 
         Returns:
             float [B, T, H, W, C].

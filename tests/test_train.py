@@ -1,5 +1,6 @@
 """Whole runs: on 1, 2 and 4 replicas, interrupted and resumed."""
 
+import collections
 import dataclasses
 import json
 import os
@@ -18,7 +19,8 @@ from configs.command.errors import ConfigError, DataError, RetryError
 from configs.schema import Model, Views
 from configs.schema.serialization import from_json, to_json
 from export import export
-from model import finished_result
+from model import Evaluator, finished_result
+from model.classifier import Classifier
 from model.optimizer.schedule import warmup_cosine
 from storage.run_folder import RunFolder
 from storage.trained_videos import read_trained_videos
@@ -131,6 +133,34 @@ def test_interrupted_anywhere_it_ends_as_if_it_had_not_been(tiny, finished, tmp_
             run(tiny, tmp_path, KillAfter(step))
     run(tiny, tmp_path)
     assert_same_run(tmp_path, finished(tiny))
+
+
+def test_nothing_is_traced_again_for_epochs_and_validations(
+    tiny, tmp_path, monkeypatch
+):
+    """A resumed run has a model of its own, which is traced once."""
+    traced = collections.Counter()
+
+    def counted(usual):
+        def count(*arguments):
+            traced[usual.__name__] += 1
+            return usual(*arguments)
+
+        return count
+
+    for owner, name in ((Classifier, "train_step"), (Evaluator, "_probabilities")):
+        monkeypatch.setattr(owner, name, counted(getattr(owner, name)))
+    data = dataclasses.replace(tiny.data, validation="test")
+    config = dataclasses.replace(tiny, epochs=4, data=data)
+    with pytest.raises(Killed):
+        run(config, tmp_path, KillAfter(8))
+    assert len(rows(tmp_path, "history")) == 2
+    replicas = tiny.runtime.replicas
+    assert traced == {"train_step": replicas, "_probabilities": 1}
+    run(config, tmp_path)
+    assert len(rows(tmp_path, "history")) == 4
+    # The views come in batches of another size than the clips of a validation.
+    assert traced == {"train_step": 2 * replicas, "_probabilities": 1 + 2}
 
 
 def test_interrupted_with_loss_scaling_it_goes_on(tiny, tmp_path):

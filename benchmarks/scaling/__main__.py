@@ -19,9 +19,9 @@ from benchmarks.scaling.prediction import (
     Cluster,
     Link,
     Measured,
+    all_reduce,
     computing,
     fixed_part,
-    step_all_reduces,
 )
 from benchmarks.scaling.report import report
 from benchmarks.scaling.units import bandwidth, counts, duration
@@ -152,7 +152,7 @@ def measured_by_flags(config, cluster):
         gradients=BYTES * parameters_of(config.model),
         parts=parts,
     )
-    inside = step_all_reduces(measured.gradients, 1, cluster)
+    inside = all_reduce(measured.gradients, 1, cluster)
     if computing(measured, cluster) <= 0:
         raise ConfigError(
             f"--step_seconds must be more than the {inside:.3g} s that all-reduces "

@@ -9,8 +9,6 @@ two kinds, inside a node and between nodes (nccl, src/graph/tuning.cc), as is do
 import dataclasses
 import math
 
-SMALL = 2  # all-reduces of a step besides the gradients': weight; loss and accuracy
-SMALL_BYTES = 8
 WORTH = 0.9  # an efficiency from which on nothing is called a limit but the step
 
 
@@ -132,15 +130,9 @@ def all_reduce(size, nodes, cluster):
     )
 
 
-def step_all_reduces(size, nodes, cluster):
-    """Seconds of all all-reduces of one update: the gradients' and the small ones."""
-    small = SMALL * all_reduce(SMALL_BYTES, nodes, cluster)
-    return all_reduce(size, nodes, cluster) + small
-
-
 def computing(measured, cluster):
     """Seconds of the measured step that are neither all-reduce nor fixed."""
-    inside = step_all_reduces(measured.gradients, 1, cluster)
+    inside = all_reduce(measured.gradients, 1, cluster)
     return measured.seconds - inside - measured.fixed
 
 
@@ -178,13 +170,13 @@ def predict(measured, cluster, nodes, clips):
     over: computing and reducing take turns. Decoding works ahead at the same time.
     """
     share = clips / measured.clips
-    reducing = step_all_reduces(measured.gradients, nodes, cluster)
+    reducing = all_reduce(measured.gradients, nodes, cluster)
     busy = measured.fixed + computing(measured, cluster) * share + reducing
     per_node = clips * cluster.gpus
     rate = cluster.clips_per_second
     seconds = max(busy, per_node / rate) if rate else busy
     ideal = measured.seconds * share
-    before = step_all_reduces(measured.gradients, 1, cluster)
+    before = all_reduce(measured.gradients, 1, cluster)
     lost = {
         "link": reducing - before * share,
         "batch": measured.fixed * (1 - share),
@@ -209,7 +201,7 @@ def enough_clips(measured, cluster, nodes):
 
     A multiple of the parts; decoding is left aside.
     """
-    reducing = step_all_reduces(measured.gradients, nodes, cluster)
+    reducing = all_reduce(measured.gradients, nodes, cluster)
     clip = computing(measured, cluster) / measured.clips
     gained = measured.seconds / measured.clips - WORTH * clip
     fewest = WORTH * (measured.fixed + reducing) / gained

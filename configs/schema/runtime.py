@@ -43,6 +43,13 @@ class Runtime(Section):
         at_least=1,
         may_change=True,
     )
+    jit_compile: bool = option(
+        False,
+        "Have XLA compile the forward and backward pass of each replica: the same "
+        "masks, losses within rounding, a longer first step. Slower on CPUs (1.05 x); "
+        "off until it has been measured on a GPU.",
+        may_change=True,
+    )
     deterministic: bool = option(
         False,
         "Use only operations whose results repeat bit for bit (slower on GPU).",

@@ -18,7 +18,7 @@ class HubBackbone(keras.layers.Layer):
 
     Create it within the strategy's scope, so that its variables are mirrored. It keeps
     its own precision; under a mixed policy TensorFlow's automatic rewrite is asked for.
-    Its random layers, if it has any, follow `training` but not the seeds.
+    Its random layers, if it has any, follow `training` but draw for themselves.
 
     Attributes:
         no_weight_decay: a pattern that finds the names of variables that do not decay:
@@ -64,19 +64,24 @@ class HubBackbone(keras.layers.Layer):
             )
         return channels
 
-    def call(self, x, training=False, seed=None):
+    def draw_masks(self, seed):
+        """Nothing: a foreign graph takes no masks."""
+        del seed
+        return ()
+
+    def call(self, x, training=False, masks=()):
         """Features of clips.
 
         Args:
             x: float [B, frames, 3, height, width], RGB, normalised, of the size that
                 the model takes.
             training: whether its random layers are active.
-            seed: ignored; a foreign graph cannot take it.
+            masks: none; see `draw_masks`.
 
         Returns:
             float [B, T, H, W, C].
         """
-        del seed
+        del masks
         sizes = [x.shape[axis] for axis in (1, 3, 4)]
         if not self.interface.fits(sizes):
             raise ValueError(

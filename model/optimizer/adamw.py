@@ -1,5 +1,6 @@
 """AdamW as PyTorch computes it, with parameter groups."""
 
+import functools
 import types
 
 import tensorflow as tf
@@ -42,17 +43,18 @@ class AdamW(keras.optimizers.Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
-        group_of = {}
-        for group in self.groups:
+        place_of = {}
+        for place, group in enumerate(self.groups):
             for variable in group.variables:
-                other = group_of.setdefault(self._var_key(variable), group)
-                if other is not group:
+                other = place_of.setdefault(self._var_key(variable), place)
+                if other != place:
                     raise ValueError(
                         "Every variable must be in exactly one group; "
-                        f"{variable.name} is in {other.name} and {group.name}."
+                        f"{variable.name} is in {self.groups[other].name} and "
+                        f"{group.name}."
                     )
-        # Read-only, or checkpoints would try to store it.
-        self._group_of = types.MappingProxyType(group_of)
+        # Of a variable's group. Read-only, or checkpoints would try to store it.
+        self._place_of = types.MappingProxyType(place_of)
 
     def build(self, var_list):
         """Creates the moments of the variables.
@@ -63,7 +65,7 @@ class AdamW(keras.optimizers.Optimizer):
         super().build(var_list)
         if getattr(self, "_built", False):
             return
-        missing = [v.name for v in var_list if self._var_key(v) not in self._group_of]
+        missing = [v.name for v in var_list if self._var_key(v) not in self._place_of]
         if missing:
             raise ValueError(
                 f"Every variable must be in exactly one group; in none: {missing}."
@@ -79,28 +81,65 @@ class AdamW(keras.optimizers.Optimizer):
         """The learning rate as a function of the step."""
         return self._learning_rate
 
-    def update_step(self, gradient, variable):
-        """Applies one update to one variable; see the class for the formula."""
-        key = self._var_key(variable)
-        group = self._group_of[key]
-        first, second = self._moments[self._index_dict[key]]
-        rate = tf.cast(self.learning_rate, tf.float32) * group.lr_multiplier
-        correction_1 = self.correction(self.beta_1)
-        correction_2 = tf.sqrt(self.correction(self.beta_2))
-        if group.weight_decay:
-            variable.assign_sub(variable * (rate * group.weight_decay))
-        # One pass over memory. The kernel adds epsilon as Keras does and would correct
-        # in float32, so both corrections go into its rate and its epsilon.
+    def _internal_apply_gradients(self, grads_and_vars):
+        """Applies one update on this replica; Keras has set the learning rate.
+
+        What is the same for all variables is computed once, not for each of them as in
+        Keras's `update_step`: that would be most operations of a training step.
+        """
+        rate = tf.convert_to_tensor(self.learning_rate, tf.float32)
+        corrections = self.correction(self.beta_1), self.correction(self.beta_2)
+        factors = [self._factors(group, rate, *corrections) for group in self.groups]
+        return tf.__internal__.distribute.interim.maybe_merge_call(
+            self._update_everywhere,
+            tf.distribute.get_strategy(),
+            grads_and_vars,
+            factors,
+        )
+
+    def _factors(self, group, rate, correction_1, correction_2):
+        """What a group's decay, step and epsilon are multiplied by; see the class.
+
+        The kernel adds epsilon as Keras does and would correct in float32, so both
+        corrections go into its rate and its epsilon.
+        """
+        rate *= group.lr_multiplier
+        correction_2 = tf.sqrt(correction_2)
+        return {
+            "decay": rate * group.weight_decay,
+            "rate": rate * correction_2 / correction_1,
+            "epsilon": self.epsilon * correction_2,
+        }
+
+    def _update_everywhere(self, strategy, grads_and_vars, factors):
+        """Updates every variable on all replicas, and counts the update."""
+        for gradient, variable in grads_and_vars:
+            place = self._place_of[self._var_key(variable)]
+            decays = bool(self.groups[place].weight_decay)
+            strategy.extended.update(
+                variable,
+                functools.partial(self._update, decays=decays),
+                args=(gradient, factors[place]),
+                group=False,
+            )
+        return self.iterations.assign_add(1)
+
+    def _update(self, variable, gradient, factors, *, decays):
+        """Applies one update to one variable on one replica."""
+        first, second = self._moments[self._index_dict[self._var_key(variable)]]
+        if decays:
+            variable.assign_sub(variable * factors["decay"])
+        # One pass over memory.
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=first.handle,
             v=second.handle,
             beta1_power=0.0,
             beta2_power=0.0,
-            lr=rate * correction_2 / correction_1,
+            lr=factors["rate"],
             beta1=self.beta_1,
             beta2=self.beta_2,
-            epsilon=self.epsilon * correction_2,
+            epsilon=factors["epsilon"],
             grad=tf.convert_to_tensor(gradient),  # a gathered table's may be sparse
         )
 

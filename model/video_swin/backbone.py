@@ -140,20 +140,20 @@ class VideoSwin(keras.layers.Layer):
         for path, variable in self.named_weights().items():
             variable.assign(weights[path])
 
-    def call(self, x, training=False, seed=None):
+    def call(self, x, training=False, masks=()):
         """Features of clips.
 
         Args:
             x: float [B, frames, 3, height, width], RGB, normalised; of any batch size
                 and of a clip size known when tracing.
             training: whether branches are dropped.
-            seed: int [B, 2], one for each example; needed where branches are dropped.
+            masks: what `draw_masks` has drawn; needed where branches are dropped.
 
         Returns:
             [B, T, H, W, C], in float32 under any policy.
         """
         check_clip(x.shape)
-        scales = iter(self.branch_scales(seed) if training else [()] * len(self.blocks))
+        scales = iter(self.branch_scales(masks if training else None))
         recompute = training and self.recompute
         x = self.patch_embedding(x)
         for merging, stage in zip([None, *self.mergings], self.stages, strict=True):
@@ -164,27 +164,41 @@ class VideoSwin(keras.layers.Layer):
                 x = run(x, *next(scales))
         return self.norm(x)
 
-    def branch_scales(self, seed):
-        """For each block ([B, 2],): 1 / keep where a branch is kept, 0 where dropped.
+    def draw_masks(self, seed):
+        """Draws which branches are dropped, by the examples' seeds.
 
-        () for every block where nothing is ever dropped.
+        Args:
+            seed: int [B, 2], one for each example.
+
+        Returns:
+            float32 [B, blocks, 2]: 1 / keep where a branch is kept, 0 where dropped;
+            () where nothing is ever dropped.
         """
-        count = len(self.blocks)
         if not self.drop_path_rate:
-            return [()] * count
-        if seed is None:
-            raise ValueError(
-                "seed must be int [batch, 2] where drop_path_rate > 0 and "
-                "training=True; received None."
-            )
+            return ()
+        count = len(self.blocks)
         keep = 1 - np.linspace(0, self.drop_path_rate, count, dtype=np.float32)
         uniform = tf.map_fn(
             lambda example: tf.random.stateless_uniform([count, 2], example),
             seed,
             fn_output_signature=tf.float32,
         )
-        scales = tf.cast(uniform < keep[:, None], tf.float32) / keep[:, None]
-        return [(scale,) for scale in tf.unstack(scales, axis=1)]
+        return tf.cast(uniform < keep[:, None], tf.float32) / keep[:, None]
+
+    def branch_scales(self, masks):
+        """For each block ([B, 2],) of the masks; () where nothing is dropped.
+
+        Args:
+            masks: what `draw_masks` returns; None for a call that drops nothing.
+        """
+        if masks is None or not self.drop_path_rate:
+            return [()] * len(self.blocks)
+        if not tf.is_tensor(masks):
+            raise ValueError(
+                "masks must be what draw_masks returns where drop_path_rate > 0 and "
+                f"training=True; received {masks!r}."
+            )
+        return [(scale,) for scale in tf.unstack(masks, axis=1)]
 
     def get_config(self):
         """The arguments of `__init__`."""

@@ -241,9 +241,10 @@ def backbone_function(backbone, clip):
 
     @tf.function(autograph=False)
     def features(clip, training=False):
-        seed = fresh_seeds(clip) if training else None
+        masks = backbone.draw_masks(fresh_seeds(clip)) if training else ()
         x = tf.transpose(clip, [0, 2, 1, 3, 4])
-        return tf.transpose(backbone(x, training=training, seed=seed), [0, 4, 1, 2, 3])
+        x = backbone(x, training=training, masks=masks)
+        return tf.transpose(x, [0, 4, 1, 2, 3])
 
     @tf.function(input_signature=[spec], autograph=False)
     def signature(clip):
@@ -261,8 +262,8 @@ def classifier_function(model, clip, class_names):
 
     @tf.function(autograph=False)
     def probabilities(clip, training=False):
-        seed = fresh_seeds(clip) if training else None
-        return tf.nn.softmax(model({"clip": clip, "seed": seed}, training=training))
+        masks = model.draw_masks(fresh_seeds(clip)) if training else ()
+        return tf.nn.softmax(model({"clip": clip, "masks": masks}, training=training))
 
     @tf.function(input_signature=[spec], autograph=False)
     def signature(clip):

@@ -13,10 +13,9 @@ CALLS = 10
 
 
 def check_compiled(model, device, clips, limit):
-    """Finds whether loss and gradients agree, plain and compiled, and which is faster.
+    """Finds whether gradients agree, plain and compiled, and which is faster.
 
-    Forward and backward only, without random masks: those that are drawn inside a
-    compiled function are others.
+    Forward and backward pass, as a run with `runtime.jit_compile` has them compiled.
 
     Args:
         model: a compiled classifier in float32, created on the device.
@@ -27,19 +26,20 @@ def check_compiled(model, device, clips, limit):
     Returns:
         `Finding`.
     """
-    inputs, labels, _ = clips
     with tf.device(device):
-        batch = tf.constant(inputs["clip"]), tf.constant(labels)
-        step = _step(model)
+        inputs, labels, weights = tf.nest.map_structure(tf.constant, clips)
+        masks = model.draw_masks(inputs["seed"])
+        part = {"clip": inputs["clip"], "masks": masks}, labels, weights
+        step = model.sums_and_gradients
         plain = tf.function(step, autograph=False)
         compiled = tf.function(step, autograph=False, jit_compile=True)
-        results, seconds = _timed(plain, batch)
+        results, seconds = _timed(plain, part)
         try:
-            others, compiled_seconds = _timed(compiled, batch)
+            others, compiled_seconds = _timed(compiled, part)
         except (tf.errors.OpError, ValueError, NotImplementedError) as error:
             return note(
-                f"XLA: this model does not compile here: {first_line(error)}. Runs do "
-                "not need it."
+                f"XLA: this model does not compile here: {first_line(error)}. Keep "
+                "runtime.jit_compile=false."
             )
     distance = _distance(results, others)
     text = (
@@ -53,32 +53,15 @@ def check_compiled(model, device, clips, limit):
     return ok(text)
 
 
-def _step(model):
-    """Function of clips and labels that returns the loss and the gradients."""
-
-    def step(clip, labels):
-        with tf.GradientTape() as tape:
-            losses = model.losses_per_example(labels, model(clip, training=False))
-            loss = tf.reduce_mean(losses)
-        gradients = tape.gradient(
-            loss,
-            model.trainable_variables,
-            unconnected_gradients=tf.UnconnectedGradients.ZERO,
-        )
-        return [loss, *map(tf.convert_to_tensor, gradients)]
-
-    return step
-
-
-def _timed(function, batch):
-    """The results of a function, and the median seconds of a call."""
-    results = function(*batch)
+def _timed(function, part):
+    """The gradients that a function returns, and the median seconds of a call."""
+    _, gradients = function(*part)
     durations = []
     for _ in range(CALLS):
         begin = time.perf_counter()
-        float(function(*batch)[0])
+        float(function(*part)[0]["loss"])
         durations.append(time.perf_counter() - begin)
-    return results, statistics.median(durations)
+    return gradients, statistics.median(durations)
 
 
 def _distance(results, others):

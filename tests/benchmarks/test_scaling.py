@@ -12,7 +12,6 @@ import pytest
 from benchmarks.scaling import check, workers
 from benchmarks.scaling.parameters import count_parameters
 from benchmarks.scaling.prediction import (
-    SMALL,
     WORTH,
     Cluster,
     Link,
@@ -21,7 +20,6 @@ from benchmarks.scaling.prediction import (
     enough_clips,
     fixed_part,
     ring,
-    step_all_reduces,
     strong,
     weak,
 )
@@ -203,7 +201,7 @@ def test_without_losses_nodes_add_up():
 
 def test_the_step_and_its_all_reduces_take_turns():
     row = weak(MEASURED, CLUSTER, 2)
-    added = step_all_reduces(10**8, 2, CLUSTER) - step_all_reduces(10**8, 1, CLUSTER)
+    added = all_reduce(10**8, 2, CLUSTER) - all_reduce(10**8, 1, CLUSTER)
     assert row.seconds == pytest.approx(1 + added)
     assert (row.batch, row.replicas, row.clips) == (64, 8, 8)
 
@@ -257,8 +255,8 @@ def test_the_advised_batch_is_the_smallest_that_is_enough(parts, fixed):
 
     def efficiency(clips):
         larger = clips / measured.clips
-        cluster = step_all_reduces(measured.gradients, 8, CLUSTER)
-        inside = step_all_reduces(measured.gradients, 1, CLUSTER)
+        cluster = all_reduce(measured.gradients, 8, CLUSTER)
+        inside = all_reduce(measured.gradients, 1, CLUSTER)
         seconds = fixed + (1 - fixed - inside) * larger + cluster
         return larger / seconds
 
@@ -329,7 +327,7 @@ def test_the_page_shows_what_a_check_prints(repository):
         ("--step_seconds=1", "--link must be given"),
         ("--step_seconds=1 --link=10gb/s", "for bits or GB/s for bytes"),
         ("--link=10Gb/s --step_seconds=nan", "--step_seconds must be above 0"),
-        ("--link=10Gb/s --step_seconds=0.001", "must be more than the 0.00112 s"),
+        ("--link=10Gb/s --step_seconds=0.001", "must be more than the 0.00103 s"),
         (
             "--link=10Gb/s --step_seconds=1 --half_step_seconds=0.4",
             "must be at least half of --step_seconds",
@@ -356,12 +354,12 @@ TASK = Task("", clips=4, classes=2, sizes=SIZES, repeats=1)
 
 def timing_of(ranks, link, call=1e-3, computing=0.5):
     """What workers would measure where the formulas hold exactly."""
-    reducing = ring(4 * 1000, ranks, link) + SMALL * ring(8, ranks, link)
+    reducing = ring(4 * 1000, ranks, link)
     return Timing(
         step=computing + reducing,
         computing=computing,
         all_reduces=[call + ring(size, ranks, link) for size in SIZES],
-        collectives=[4000, 8, 4] if ranks > 1 else [],
+        collectives=[4 * (1000 + 3 + 2 * 8)] if ranks > 1 else [],
         parameters=1000,
     )
 
@@ -408,13 +406,14 @@ def test_times_that_no_link_has_are_refused(seconds):
 
 def test_gradients_in_several_pieces_are_refused():
     whole = timing_of(2, LINK)
-    check.require_one_pack(whole, 1000)
-    for collectives in ([2400, 1600, 8, 4], [2000, 8, 4], [4000, 8], [4000] * 4, []):
-        with pytest.raises(RunError, match="A step must"):
+    check.require_one_pack(whole, 1000, clips=8)
+    [size] = whole.collectives
+    for collectives in ([4000, size - 4000], [4000], [size, 4], [size] * 2, []):
+        with pytest.raises(RunError, match="A step must hold one all-reduce"):
             pieces = dataclasses.replace(whole, collectives=collectives)
-            check.require_one_pack(pieces, 1000)
+            check.require_one_pack(pieces, 1000, clips=8)
     with pytest.raises(RunError, match="1,001 weights"):
-        check.require_one_pack(whole, 1001)
+        check.require_one_pack(whole, 1001, clips=8)
 
 
 def test_workers_asked_for():
@@ -424,7 +423,7 @@ def test_workers_asked_for():
     assert check.numbers_of_workers(["3", "1"], cores=1) == [1, 3]
 
 
-def test_two_real_workers_reduce_all_gradients_at_once(tiny):
+def test_two_real_workers_reduce_all_at_once(tiny):
     """In float32, as the prediction takes for granted; no time is judged."""
     model = dataclasses.replace(
         tiny.model, depths=(1,), num_heads=(1,), drop_path_rate=0.0, dropout=0.0
@@ -434,7 +433,7 @@ def test_two_real_workers_reduce_all_gradients_at_once(tiny):
     small = to_json(dataclasses.replace(tiny, model=model, data=data, runtime=runtime))
     task = Task(small, clips=1, classes=3, sizes=[4000, 64000], repeats=1)
     timing = workers.measure(task, 2)
-    check.require_one_pack(timing, count_parameters(model, 3))
+    check.require_one_pack(timing, count_parameters(model, 3), clips=2)
     assert len(timing.all_reduces) == 2
     assert min(timing.step, timing.computing, *timing.all_reduces) > 0
 

@@ -130,8 +130,8 @@ def inject(point, count, action):
 def stock_dropout():
     """Keras's own dropout, whose random state is in no checkpoint."""
     layer = keras.layers.Dropout(0.5)
-    classifier.per_example_dropout = lambda features, rate, seed: layer(
-        features, training=True
+    classifier.draw_kept = lambda seed, count, rate: (
+        layer(tf.ones([tf.shape(seed)[0], count]), training=True) > 0
     )
 
 

@@ -71,6 +71,7 @@ def test_what_decides_the_result_cannot_change_while_a_run_is_continued():
         "runtime.accumulation_steps",
         "runtime.cluster",
         "runtime.deterministic",
+        "runtime.jit_compile",
         "runtime.join_minutes",
         "runtime.replicas",
         "views.batch_size_per_replica",

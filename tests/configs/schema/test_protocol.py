@@ -67,7 +67,7 @@ def test_what_a_test_depends_on_is_all_in_it():
         "views": {"batch_size_per_replica"},
         "runtime": {
             *("cluster", "join_minutes", "replicas"),
-            *("accumulation_steps", "deterministic"),
+            *("accumulation_steps", "deterministic", "jit_compile"),
         },
     }
     for name, section in (("data", Data), ("views", Views), ("runtime", Runtime)):

@@ -121,35 +121,38 @@ def test_refuses_other_layouts():
 def test_drop_path_decides_per_example_and_only_in_training():
     backbone = small(drop_path_rate=0.5)
     same = np.repeat(clips(1), 6, axis=0)
-    still = backbone(same, training=False, seed=seeds(6)).numpy()
-    moved = backbone(same, training=True, seed=seeds(6)).numpy()
+    still = backbone(same, training=False).numpy()
+    masks = backbone.draw_masks(seeds(6))
+    moved = backbone(same, training=True, masks=masks).numpy()
     np.testing.assert_allclose(still, np.repeat(still[:1], 6, axis=0), atol=1e-5)
     assert len({value.tobytes() for value in moved.round(3)}) > 1
     np.testing.assert_array_equal(
-        moved, backbone(same, training=True, seed=seeds(6)).numpy()
+        moved, backbone(same, training=True, masks=masks).numpy()
     )
 
 
 def test_drop_path_does_not_depend_on_how_a_batch_is_split():
     backbone = small(drop_path_rate=0.5)
-    whole = backbone(clips(4), training=True, seed=seeds(4))
-    parts = [
-        backbone(clips(4)[i : i + 2], training=True, seed=seeds(4)[i : i + 2])
-        for i in (0, 2)
-    ]
+    masks = backbone.draw_masks(seeds(4))
+    whole = backbone(clips(4), training=True, masks=masks)
+    parts = []
+    for part in (slice(0, 2), slice(2, 4)):
+        masks = backbone.draw_masks(seeds(4)[part])
+        parts.append(backbone(clips(4)[part], training=True, masks=masks))
     np.testing.assert_allclose(whole, tf.concat(parts, 0), atol=1e-5)
 
 
 def test_drop_path_keeps_the_mean_and_rises_with_depth():
-    scales = small(drop_path_rate=0.5, depths=(2, 3)).branch_scales(seeds(1000))
-    assert np.all(scales[0][0] == 1)
-    for (scale,), rate in zip(scales, np.linspace(0, 0.5, 5), strict=True):
+    masks = small(drop_path_rate=0.5, depths=(2, 3)).draw_masks(seeds(1000))
+    scales = tf.unstack(masks, axis=1)
+    assert np.all(scales[0] == 1)
+    for scale, rate in zip(scales, np.linspace(0, 0.5, 5), strict=True):
         assert np.mean(scale == 0) == pytest.approx(rate, abs=0.04)
         assert np.mean(scale) == pytest.approx(1, abs=0.08)
 
 
-def test_drop_path_needs_seeds():
-    with pytest.raises(ValueError, match=r"seed must be int \[batch, 2\]"):
+def test_drop_path_needs_masks():
+    with pytest.raises(ValueError, match=r"masks must be what draw_masks returns"):
         small(drop_path_rate=0.5)(clips(), training=True)
 
 
@@ -162,7 +165,8 @@ def gradients(backbone, strategy=None):
     @tf.function
     def step():
         with tf.GradientTape() as tape:
-            features = backbone(clips(), training=True, seed=seeds())
+            masks = backbone.draw_masks(seeds())
+            features = backbone(clips(), training=True, masks=masks)
             loss = tf.reduce_mean(features[..., 0])
         return loss, tape.gradient(loss, backbone.trainable_variables)
 

@@ -19,14 +19,25 @@ class Small(keras.Model):
     def call(self, clip, training=False):
         return self.head(self.layer(tf.cast(clip, tf.float32)))
 
-    def losses_per_example(self, labels, logits):
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    def draw_masks(self, seed):
+        return ()
+
+    def sums_and_gradients(self, inputs, labels, example_weights):
+        with tf.GradientTape() as tape:
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+                labels, self(inputs["clip"])
+            )
+            loss = tf.reduce_sum(example_weights * losses)
+        return {"loss": loss}, tape.gradient(loss, self.trainable_variables)
 
 
 CLIPS = (
-    {"clip": np.random.default_rng(0).integers(0, 9, [5, 4]).astype(np.uint8)},
+    {
+        "clip": np.random.default_rng(0).integers(0, 9, [5, 4]).astype(np.uint8),
+        "seed": np.ones([5, 2], np.int32),
+    },
     np.arange(5, dtype=np.int32) % 3,
-    None,
+    np.ones([5], np.float32),
 )
 
 

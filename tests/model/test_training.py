@@ -1,0 +1,168 @@
+"""An update: what XLA compiles of it, what it reduces, how often it is traced."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from configs.command.errors import ConfigError
+from configs.schema import Model, Optimizer
+from model import create_model, create_optimizer
+
+MODEL = Model(
+    embed_dim=8,
+    depths=(2,),
+    num_heads=(2,),
+    window_size=(2, 4, 4),
+    patch_size=(2, 4, 4),
+    drop_path_rate=0.3,
+    dropout=0.5,
+)
+BATCH = 4
+
+
+def strategy_of(replicas):
+    names = [f"CPU:{index}" for index in range(replicas)]
+    return tf.distribute.MirroredStrategy(
+        names, cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+
+
+def compiled(strategy, config=MODEL, **options):
+    keras.utils.set_random_seed(1)
+    with strategy.scope():
+        model = create_model(config, num_classes=3)
+        config = Optimizer(learning_rate=0.01, warmup_epochs=0)
+        optimizer = create_optimizer(config, model, steps=10, warmup_steps=2)
+        model.compile(optimizer, **options)
+    return model
+
+
+def batches(strategy, weights=(1, 1, 1, 1)):
+    """Endless, always the same batch."""
+    numbers = np.arange(BATCH, dtype=np.int32)
+    clip = np.random.default_rng(0).integers(0, 256, [BATCH, 4, 3, 32, 32], np.uint8)
+    inputs = {"clip": clip, "seed": np.stack([numbers, 7 * numbers], 1)}
+    inputs["video"] = 100_000_000 + numbers  # more than float32 can hold
+    data = inputs, numbers % 3, np.array(weights, np.float32)
+    dataset = tf.data.Dataset.from_tensor_slices(data).repeat()
+    size = BATCH // strategy.num_replicas_in_sync
+    return strategy.distribute_datasets_from_function(
+        lambda _: dataset.batch(size, drop_remainder=True)
+    )
+
+
+def trained(replicas, config=MODEL, steps=3, **options):
+    """The results of some updates, and the weights after them."""
+    model = compiled(strategy_of(replicas), config, **options)
+    iterator = iter(batches(model.distribute_strategy))
+    update = model.make_train_function()
+    return [update(iterator) for _ in range(steps)], model.get_weights()
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """What one replica computes without XLA."""
+    return trained(1)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "recompute", "accumulation_steps"),
+    [(1, True, 1), (1, False, 2), (2, True, 2)],
+)
+def test_xla_computes_the_same_update(plain, replicas, recompute, accumulation_steps):
+    """With the same masks: others would change the loss in the first digit."""
+    found, weights = trained(
+        replicas,
+        dataclasses.replace(MODEL, recompute=recompute),
+        accumulation_steps=accumulation_steps,
+        jit_compile=True,
+    )
+    for mine, expected in zip(found, plain[0], strict=True):
+        assert mine["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+        assert mine["gradient_norm"] == pytest.approx(
+            expected["gradient_norm"], rel=1e-4
+        )
+        np.testing.assert_array_equal(mine["video"], expected["video"])
+    for mine, expected in zip(weights, plain[1], strict=True):
+        np.testing.assert_allclose(mine, expected, atol=1e-4)
+
+
+def test_xla_compiles_the_forward_and_backward_pass_and_no_draw():
+    model = compiled(strategy_of(2), jit_compile=True, accumulation_steps=2)
+    graph = graph_of(model).as_graph_def()
+    functions = {
+        function.signature.name: function for function in graph.library.function
+    }
+    marked = [
+        function
+        for function in functions.values()
+        if function.attr["_XlaMustCompile"].b
+    ]
+    assert len(marked) == 2  # one for each replica
+    for function in functions.values():
+        operations = {node.op for node in function.node_def}
+        if any(op.startswith("StatelessRandom") for op in operations):
+            assert function not in marked
+    inside = {node.op for function in marked for node in function.node_def}
+    assert "SoftmaxCrossEntropyWithLogits" in inside
+    assert not any(op.startswith(("Stateless", "Collective")) for op in inside)
+
+
+def graph_of(model, news=()):
+    strategy = model.distribute_strategy
+    data = next(iter(batches(strategy)))
+    update = tf.function(model._update, autograph=False)
+    news = {name: tf.constant(1.0) for name in news}
+    return update.get_concrete_function(data, news).graph
+
+
+@pytest.mark.parametrize("options", [{}, {"jit_compile": True}])
+def test_an_update_reduces_once(options):
+    """Gradients, loss, accuracy, weight, videos, news: in one collective operation."""
+    # Its default operations, which pack as those of several workers do. They are traced
+    # here, not run: their groups are fixed for the whole process.
+    model = compiled(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), **options)
+    operations = graph_of(model, news=["lost", "stop"]).get_operations()
+    [first, second] = [o for o in operations if o.type.startswith("Collective")]
+    assert {first.type, second.type} == {"CollectiveReduceV2"}
+    assert first.device != second.device  # one for each replica
+    numbers = sum(v.shape.num_elements() for v in model.trainable_variables)
+    assert first.inputs[0].shape == numbers + 3 + 2 + 2 * BATCH
+
+
+def test_news_of_replicas_of_one_worker_count_once():
+    model = compiled(strategy_of(2))
+    model.tell_workers(lambda: {"lost": 3, "stop": True})
+    results = model.make_train_function()(iter(batches(model.distribute_strategy)))
+    assert (results["lost"], results["stop"]) == (3, 1)
+    assert results["video"].tolist() == [100_000_000 + n for n in range(BATCH)]
+    assert not any(map(tf.is_tensor, results.values()))  # copied from devices already
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_few_examples_that_count_change_no_digit(policy):
+    """What they are divided by is a power of 2 here, so nothing is rounded."""
+    keras.mixed_precision.set_global_policy(policy)
+    model = compiled(strategy_of(1))
+    data = next(iter(batches(model.distribute_strategy)))
+    inputs, labels, _ = data
+    masks = model.draw_masks(inputs["seed"])
+    alone = {"clip": inputs["clip"], "masks": masks}
+    expected, _ = model.sums_and_gradients(alone, labels, tf.constant([1.0, 0, 0, 0]))
+    results = model.make_train_function()(
+        iter(batches(model.distribute_strategy, weights=(1, 0, 0, 0)))
+    )
+    assert results["loss"] == pytest.approx(float(expected["loss"]), rel=1e-6)
+    assert results["weight"] == 1
+
+
+def test_what_xla_cannot_compile_is_said_with_the_option():
+    model = compiled(strategy_of(1), jit_compile=True)
+    model.losses_per_example = lambda labels, logits: tf.strings.to_number(
+        tf.strings.as_string(labels)
+    )
+    with pytest.raises(ConfigError, match="runtime.jit_compile must be false.* XLA"):
+        model.make_train_function()(iter(batches(model.distribute_strategy)))
