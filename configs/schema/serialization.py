@@ -10,6 +10,8 @@ from configs.command.errors import ConfigError
 from configs.schema.experiment import Experiment
 
 LONGEST_INTEGER = 20  # Digits; no option needs as many.
+# Values that former versions wrote, and what they are called now.
+RENAMED = {"model.recompute": {False: "none", True: "block"}}
 
 
 def to_json(config):
@@ -71,10 +73,15 @@ def _from_dict(section, values, prefix):
             if dataclasses.is_dataclass(kinds[name])
             else tuple(value)
             if isinstance(value, list)
-            else value
+            else _now_called(f"{prefix}{name}", value)
             for name, value in values.items()
         }
     )
+
+
+def _now_called(name, value):
+    """An option's value; what was a bool in a former version may have names now."""
+    return RENAMED.get(name, {}).get(value, value) if isinstance(value, bool) else value
 
 
 @functools.cache  # Once, however often a config is read.

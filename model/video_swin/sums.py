@@ -10,19 +10,6 @@ Matrix products accumulate in float32, or the gradients of kernels would be lost
 import operator
 
 import tensorflow as tf
-import tf_keras as keras
-
-
-class Linear(keras.layers.Dense):
-    """Keras's dense layer with `add_bias`."""
-
-    def call(self, x):
-        """[B, ..., C] -> [B, ..., units]; only B may be unknown when tracing."""
-        x = tf.cast(x, self.compute_dtype)
-        y = tf.matmul(tf.reshape(x, [-1, x.shape[-1]]), self.kernel)
-        if self.use_bias:
-            y = add_bias(y, self.bias, tf.nn.bias_add)
-        return tf.reshape(y, [-1, *x.shape[1:-1], self.units])
 
 
 def add_bias(x, bias, add=operator.add):
@@ -46,18 +33,6 @@ def add_bias(x, bias, add=operator.add):
         return add(x, bias), gradient
 
     return added(x, tf.convert_to_tensor(bias))
-
-
-def add_position_bias(scores, bias, mask):
-    """Adds a bias [h, N, N] and a mask [W, N, N] or None to scores [B W, h, N, N]."""
-    if mask is None:
-        return add_bias(scores, bias)
-
-    def add(scores, bias):
-        scores = tf.reshape(scores, [-1, mask.shape[0], *bias.shape])
-        return tf.reshape(scores + (bias + mask[:, tf.newaxis]), [-1, *bias.shape])
-
-    return add_bias(scores, bias, add)
 
 
 def sum_over_rows(x, shape):

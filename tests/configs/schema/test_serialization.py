@@ -52,6 +52,13 @@ def test_an_option_that_may_change_may_be_missing(load, caplog):
         from_json(json.dumps(values))
 
 
+@pytest.mark.parametrize(("old", "now"), [(False, "none"), (True, "block")])
+def test_a_value_that_has_another_name_now_is_read(old, now, load):
+    values = json.loads(to_json(load("demo")))
+    values["model"]["recompute"] = old
+    assert from_json(json.dumps(values)).model.recompute == now
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
