@@ -8,6 +8,7 @@ Shapes: B batch, T H W frames, height and width in patches, C channels, W window
 clip, N tokens of a window, h heads.
 """
 
+import functools
 import re
 
 import numpy as np
@@ -169,7 +170,9 @@ class VideoSwin(keras.layers.Layer):
             if merging is not None:
                 x = merging(x)
             for block in stage:
-                run = tf.recompute_grad(block) if recompute else block
+                run = functools.partial(block, training=training)
+                if recompute:
+                    run = tf.recompute_grad(run)
                 x = run(x, *next(scales))
         return self.norm(x)
 

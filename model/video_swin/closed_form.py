@@ -90,7 +90,8 @@ def gelu_linear(x, kernel, bias):
         result = tf.nn.bias_add(tf.matmul(hidden, scaled), bias)
 
         def gradient(upstream):
-            wide = tf.cast(after(upstream, s), tf.float32)
+            with tf.control_dependencies([upstream]):  # or it would be there too early
+                wide = tf.cast(tf.identity(s), tf.float32)
             cumulative = 1 + tf.math.erf(wide)
             hidden = tf.cast(cumulative * wide, x.dtype)
             density = tf.exp(math.log(2 / math.sqrt(math.pi)) - tf.square(wide))
@@ -107,7 +108,7 @@ def gelu_linear(x, kernel, bias):
     return activated(x, kernel, bias)
 
 
-def attend(query, key, value, bias, regions=None, *, recompute=False):
+def attend(qkv, bias, regions=None, *, recompute=False):
     """Equation 2 of the paper: SoftMax(Q K^T + B) V for each window and head.
 
     With P the probabilities, O the result and g its gradient,
@@ -119,12 +120,10 @@ def attend(query, key, value, bias, regions=None, *, recompute=False):
     that is the large one, so P^T g is computed as (g^T P)^T.
 
     Args:
-        query: [B W, h, N, d], scaled by 1 / sqrt(d).
-        key: the same shape.
-        value: the same shape.
+        qkv: [B W, N, 3, h, d], Q scaled by 1 / sqrt(d), K and V.
         bias: [h, N, N].
-        regions: int [W, N], the region of each token below REGIONS; tokens
-            of different regions do not attend to each other. None for a single one.
+        regions: int [W, N], the region of each token below REGIONS; tokens of different
+            regions do not attend to each other. None for a single one.
         recompute: whether the backward pass computes P again instead of keeping it.
 
     Returns:
@@ -137,27 +136,35 @@ def attend(query, key, value, bias, regions=None, *, recompute=False):
         return tf.nn.softmax(tf.matmul(query, key, transpose_b=True) + bias)
 
     @tf.custom_gradient
-    def attended(query, key, value, bias):
+    def attended(qkv, bias):
+        query, key, value = tf.unstack(tf.transpose(qkv, [2, 0, 3, 1, 4]))
         kept = probabilities(query, key, bias)
         result = tf.transpose(tf.matmul(kept, value), [0, 2, 1, 3])
 
         def gradient(upstream):
-            p = probabilities(after(upstream, query), key, bias) if recompute else kept
-            sums = tf.reduce_sum(upstream * result, axis=-1, keepdims=True)
-            g = tf.transpose(tf.concat([upstream, -sums], axis=-1), [0, 2, 1, 3])
+            p = probabilities(again(query, upstream), key, bias) if recompute else kept
             with tf.control_dependencies([upstream]):
                 beside = tf.concat([value, tf.ones_like(value[..., :1])], axis=-1)
+            sums = tf.reduce_sum(upstream * result, axis=-1, keepdims=True)
+            g = tf.transpose(tf.concat([upstream, -sums], axis=-1), [0, 2, 1, 3])
             scores = p * tf.matmul(g, beside, transpose_b=True)
-            return (
-                tf.matmul(scores, key),
-                transposed(tf.matmul(query, scores, transpose_a=True)),
-                transposed(tf.matmul(g[..., :-1], p, transpose_a=True)),
-                sum_over_rows(scores, bias.shape),
+            # [B W, h, N, d], and twice [B W, h, d, N].
+            query_gradient = tf.matmul(scores, key)
+            key_gradient = tf.matmul(query, scores, transpose_a=True)
+            value_gradient = tf.matmul(g[..., :-1], p, transpose_a=True)
+            qkv_gradient = tf.stack(
+                [
+                    tf.transpose(query_gradient, [0, 2, 1, 3]),
+                    tf.transpose(key_gradient, [0, 3, 1, 2]),
+                    tf.transpose(value_gradient, [0, 3, 1, 2]),
+                ],
+                axis=2,
             )
+            return qkv_gradient, sum_over_rows(scores, bias.shape)
 
         return result, gradient
 
-    return attended(query, key, value, bias)
+    return attended(qkv, bias)
 
 
 def separated(query, key, regions):
@@ -181,17 +188,11 @@ def separated(query, key, regions):
     return with_columns(query, MASKED * own), with_columns(key, 1 - own)
 
 
-def after(gradient, x):
-    """`x`, which is not there before `gradient` is.
+def again(x, gradient):
+    """`x` to compute from once more, when `gradient` is there.
 
-    What is computed from it is computed then, and not merged with the same computation
-    of the forward pass. As in `tf.recompute_grad`, a value depends on the gradient,
-    since XLA does not keep the order of operations otherwise.
+    A value depends on the gradient, as in `tf.recompute_grad`: XLA, which does not keep
+    an order of operations, would merge the computation with that of the forward pass.
     """
-    with tf.control_dependencies([gradient]):
-        return tf.identity(x)
-
-
-def transposed(x):
-    """[..., N, M] -> [..., M, N]."""
-    return tf.linalg.matrix_transpose(x)
+    first = tf.reshape(gradient, [-1])[0]
+    return x + tf.where(tf.math.is_nan(first), first, tf.zeros([], first.dtype))

@@ -122,14 +122,14 @@ class Linear(keras.layers.Layer):
             x = tf.cast(x, self.compute_dtype)
         else:
             x = normalise(x, norm.epsilon, self.compute_dtype)
-            shift = tf.linalg.matvec(kernel, norm.beta, transpose_a=True)
+            shift = tf.reduce_sum(norm.beta[:, tf.newaxis] * kernel, axis=0)
             kernel = norm.gamma[:, tf.newaxis] * kernel
             constant += shift
         y = tf.matmul(
             tf.reshape(x, [-1, x.shape[-1]]), tf.cast(kernel, self.compute_dtype)
         )
         if self.bias is not None or norm is not None:
-            y = add_bias(y, tf.cast(constant, self.compute_dtype), tf.nn.bias_add)
+            y = add_bias(y, tf.cast(constant, self.compute_dtype))
         y = tf.reshape(y, [-1, *x.shape[1:-1], self.units])
         if padding is not None:
             y -= tf.cast(padding[..., tf.newaxis] * shift, y.dtype)
@@ -144,8 +144,14 @@ class Linear(keras.layers.Layer):
 class GeluLinear(Linear):
     """GELU, then a linear layer."""
 
-    def call(self, x):
-        """[B, ..., C] in the compute precision -> [B, ..., units]."""
+    def call(self, x, training=False):
+        """[B, ..., C] in the compute precision -> [B, ..., units].
+
+        Where no gradient is wanted, GELU is left to TensorFlow, which on CPUs computes
+        it with the linear layer before it.
+        """
+        if not training:
+            return super().call(tf.nn.gelu(x, approximate=False))
         kernel, bias = (tf.cast(v, x.dtype) for v in (self.kernel, self.bias))
         y = gelu_linear(tf.reshape(x, [-1, x.shape[-1]]), kernel, bias)
         return tf.reshape(y, [-1, *x.shape[1:-1], self.units])
@@ -305,10 +311,8 @@ class WindowAttention(keras.layers.Layer):
         # it is one.
         factor = tf.repeat([head_dim**-0.5, 1.0, 1.0], self.dim)
         qkv = self.qkv(x, norm, factor=factor, padding=padding)
-        qkv = tf.reshape(qkv, [-1, tokens, 3, self.num_heads, head_dim])
-        qkv = tf.transpose(qkv, [2, 0, 3, 1, 4])  # [3, B W, h, N, head_dim]
         x = attend(
-            *tf.unstack(qkv),
+            tf.reshape(qkv, [-1, tokens, 3, self.num_heads, head_dim]),
             self.position_bias(tokens),
             regions,
             recompute=self.recompute,
@@ -372,16 +376,17 @@ class Block(keras.layers.Layer):
         build(self.fc2, [None, MLP_RATIO * self.dim])
         self.built = True
 
-    def call(self, x, scales=None):
+    def call(self, x, scales=None, training=False):
         """[B, T, H, W, C] -> [B, T, H, W, C].
 
         Args:
             x: the feature map.
             scales: [B, 2], factors of each example's two branches (stochastic depth);
                 None keeps both as they are.
+            training: whether gradients are wanted; changes nothing but rounding.
         """
         x += scaled(self.attend(x), scales, 0)
-        return x + scaled(self.fc2(self.fc1(x, self.norm2)), scales, 1)
+        return x + scaled(self.fc2(self.fc1(x, self.norm2), training), scales, 1)
 
     def attend(self, x):
         """Splits a map into windows, attends to their norm, and puts it together again.
@@ -408,7 +413,7 @@ class Block(keras.layers.Layer):
         x = window_reverse(x, window, padded)
         if shifted:
             x = tf.roll(x, shift, axis=[1, 2, 3])
-        return x[:, : size[0], : size[1], : size[2]]
+        return x if padded == size else x[:, : size[0], : size[1], : size[2]]
 
     def get_config(self):
         """The arguments of `__init__`."""
