@@ -42,10 +42,10 @@ TRAINING_VIDEOS = 9537  # of UCF101's first split
 
 def main(_):
     """Times steps without and with recomputation, then saves."""
-    model = create(recompute=False)
+    model = create(recompute="none")
     seconds = {"step": time_steps(model), "save": time_saves(model)}
     del model
-    seconds["step, recomputed"] = time_steps(create(recompute=True))
+    seconds["step, recomputed"] = time_steps(create(recompute="block"))
     for name, values in seconds.items():
         print(f"{name:18}{statistics.median(values):8.2f} s  (of {len(values)})")
     step, save = (statistics.median(seconds[name]) for name in ("step", "save"))

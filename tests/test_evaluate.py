@@ -228,7 +228,7 @@ def test_a_run_is_opened_as_no_other_model(trained_run, other):
 
 
 def test_what_only_the_training_computes_with_may_be_given(trained_run):
-    free = {"recompute": True, "dropout": 0.9, "drop_path_rate": 0.9}
+    free = {"recompute": "block", "dropout": 0.9, "drop_path_rate": 0.9}
     trained = open_trained(trained_run, override=lambda c: replace_model(c, **free))
     own, rng = open_trained(trained_run), np.random.default_rng(0)
     clips = rng.integers(0, 256, [2, 4, 3, 16, 16], np.uint8)

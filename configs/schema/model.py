@@ -75,10 +75,11 @@ class Model(Section):
     dropout: float = option(
         0.5, "Dropout before the classification layer.", at_least=0, below=1
     )
-    recompute: bool = option(
-        False,
-        "Activation checkpointing: keep only the input of each block and recompute "
-        "the rest in the backward pass; about half the memory, about a third more "
+    recompute: Literal["none", "attention", "block"] = option(
+        "none",
+        "Activation checkpointing: what the backward pass computes again instead of "
+        "keeping it. attention: scores and softmax, a little memory for little time; "
+        "block: all of a block but its input, much memory for about a quarter more "
         "time.",
         may_change=True,
     )

@@ -10,6 +10,8 @@ from configs.command.errors import ConfigError
 from configs.schema.experiment import Experiment
 
 LONGEST_INTEGER = 20  # Digits; no option needs as many.
+# Values that former versions wrote, and what they are called now.
+RENAMED = {"model.recompute": {False: "none", True: "block"}}
 
 
 def to_json(config):
@@ -71,7 +73,7 @@ def _from_dict(section, values, prefix):
             if dataclasses.is_dataclass(kinds[name])
             else tuple(value)
             if isinstance(value, list)
-            else value
+            else _now_called(f"{prefix}{name}", value)
             for name, value in values.items()
         }
     )
@@ -79,6 +81,11 @@ def _from_dict(section, values, prefix):
 
 def _may_be_missing(metadata):
     return bool(metadata.get("may_change") or metadata.get("was_default"))
+
+
+def _now_called(name, value):
+    """An option's value; what was a bool in a former version may have names now."""
+    return RENAMED.get(name, {}).get(value, value) if isinstance(value, bool) else value
 
 
 @functools.cache  # Once, however often a config is read.

@@ -8,6 +8,7 @@ Shapes: B batch, T H W frames, height and width in patches, C channels, W window
 clip, N tokens of a window, h heads.
 """
 
+import functools
 import re
 
 import numpy as np
@@ -17,11 +18,11 @@ import tf_keras as keras
 from model.video_swin.layers import (
     CHANNELS,
     Block,
+    LayerNorm,
     PatchEmbedding,
     PatchMerging,
     build,
     feature_map,
-    layer_norm,
 )
 
 
@@ -50,7 +51,7 @@ class VideoSwin(keras.layers.Layer):
         window_size=(8, 7, 7),
         patch_size=(2, 4, 4),
         drop_path_rate=0.0,
-        recompute=False,
+        recompute="none",
         **kwargs,
     ):
         """Makes the backbone with all its variables.
@@ -62,8 +63,10 @@ class VideoSwin(keras.layers.Layer):
             window_size: (frames, height, width) of a window, in patches.
             patch_size: (frames, height, width) of a patch, in pixels.
             drop_path_rate: how often the last block drops a branch, in [0, 1).
-            recompute: whether to keep only the inputs of blocks for the backward pass
-                and to compute the rest again (activation checkpointing).
+            recompute: what the backward pass computes again instead of keeping it:
+                "none", "attention" (scores and softmax, the largest tensors and the
+                cheapest to compute; Korthikanti et al. 2022, section 5), or "block"
+                (all of a block but its input; Chen et al. 2016).
             **kwargs: those of a Keras layer.
         """
         super().__init__(**kwargs)
@@ -85,11 +88,18 @@ class VideoSwin(keras.layers.Layer):
                 merging = PatchMerging(dim // 2, name=f"merging_{stage - 1}")
                 self.mergings.append(merging)
             blocks = [
-                Block(dim, heads, window_size, i % 2 == 1, name=f"stage_{stage}_{i}")
+                Block(
+                    dim,
+                    heads,
+                    window_size,
+                    shifted=i % 2 == 1,
+                    recompute_attention=recompute == "attention",
+                    name=f"stage_{stage}_{i}",
+                )
                 for i in range(depth)
             ]
             self.stages.append(blocks)
-        self.norm = layer_norm("norm")
+        self.norm = LayerNorm(name="norm")
         self.build(None)
 
     def build(self, _):
@@ -154,13 +164,15 @@ class VideoSwin(keras.layers.Layer):
         """
         check_clip(x.shape)
         scales = iter(self.branch_scales(masks if training else None))
-        recompute = training and self.recompute
+        recompute = training and self.recompute == "block"
         x = self.patch_embedding(x)
         for merging, stage in zip([None, *self.mergings], self.stages, strict=True):
             if merging is not None:
                 x = merging(x)
             for block in stage:
-                run = tf.recompute_grad(block) if recompute else block
+                run = functools.partial(block, training=training)
+                if recompute:
+                    run = tf.recompute_grad(run)
                 x = run(x, *next(scales))
         return self.norm(x)
 

@@ -15,13 +15,15 @@ import tensorflow as tf
 # is built on tf_keras.
 import tf_keras as keras
 
-from model.video_swin.sums import Linear, add_bias, add_position_bias
+from model.video_swin.closed_form import attend, gelu_linear, normalise
+from model.video_swin.sums import add_bias
 from model.video_swin.windows import (
     effective_window,
     pad_to_multiples,
-    region_mask,
+    padded_size,
     relative_position_index,
     window_partition,
+    window_regions,
     window_reverse,
 )
 
@@ -46,18 +48,6 @@ def truncated_normal():
     return keras.initializers.TruncatedNormal(stddev=0.02)
 
 
-def linear(units, name, use_bias=True):
-    """A linear layer as the official code initialises it."""
-    return Linear(
-        units, use_bias=use_bias, kernel_initializer=truncated_normal(), name=name
-    )
-
-
-def layer_norm(name):
-    """LayerNorm over channels, in float32 under any policy."""
-    return keras.layers.LayerNormalization(epsilon=EPSILON, dtype="float32", name=name)
-
-
 def scaled(branch, scales, index):
     """Casts a branch [B, T, H, W, C] to float32 and scales it.
 
@@ -67,6 +57,104 @@ def scaled(branch, scales, index):
     if scales is None:
         return branch
     return branch * scales[:, index, None, None, None, None]
+
+
+class LayerNorm(keras.layers.LayerNormalization):
+    """LayerNorm over channels, in float32 under any policy."""
+
+    def __init__(self, epsilon=EPSILON, dtype="float32", **kwargs):
+        """Args as those of Keras's layer."""
+        super().__init__(epsilon=epsilon, dtype=dtype, **kwargs)
+
+    def call(self, x):
+        """[..., C] -> [..., C]."""
+        return normalise(x, self.epsilon, self.dtype) * self.gamma + self.beta
+
+
+class Linear(keras.layers.Layer):
+    """A linear layer, initialised as in the official code, on its own or after a norm.
+
+    LayerNorm ends with a gain and a shift of each channel, which make one linear
+    function with the layer behind it:
+
+        (gain n + shift) kernel + bias = n (gain kernel) + (shift kernel + bias)
+
+    So they are applied to the kernel, not to the feature map.
+    """
+
+    def __init__(self, units, use_bias=True, **kwargs):
+        """Args: C of the output, whether there is a bias, and those of a Keras layer."""
+        super().__init__(autocast=False, **kwargs)  # a norm is computed in float32
+        self.units = units
+        self.use_bias = use_bias
+
+    def build(self, shape):
+        """Creates the variables for [..., C]."""
+        self.kernel = self.add_weight(
+            "kernel",
+            [shape[-1], self.units],
+            initializer=truncated_normal(),
+            autocast=False,  # gain and shift are applied in float32
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                "bias", [self.units], initializer="zeros", autocast=False
+            )
+        self.built = True
+
+    def call(self, x, norm=None, *, factor=1.0, padding=None):
+        """linear(x), or linear(norm(x)), times a factor.
+
+        Args:
+            x: [B, ..., C]; only B may be unknown when tracing.
+            norm: a `LayerNorm`, applied before.
+            factor: by which the result is multiplied, broadcast to [units].
+            padding: float [...], 1 at tokens of zeros that count as zeros to this layer
+                although there is a norm, 0 at all others; None where there are none.
+
+        Returns:
+            [B, ..., units] in the compute precision.
+        """
+        kernel = self.kernel * factor
+        constant = 0.0 if self.bias is None else self.bias * factor
+        if norm is None:
+            x = tf.cast(x, self.compute_dtype)
+        else:
+            x = normalise(x, norm.epsilon, self.compute_dtype)
+            shift = tf.reduce_sum(norm.beta[:, tf.newaxis] * kernel, axis=0)
+            kernel = norm.gamma[:, tf.newaxis] * kernel
+            constant += shift
+        y = tf.matmul(
+            tf.reshape(x, [-1, x.shape[-1]]), tf.cast(kernel, self.compute_dtype)
+        )
+        if self.bias is not None or norm is not None:
+            y = add_bias(y, tf.cast(constant, self.compute_dtype))
+        y = tf.reshape(y, [-1, *x.shape[1:-1], self.units])
+        if padding is not None:
+            y -= tf.cast(padding[..., tf.newaxis] * shift, y.dtype)
+        return y
+
+    def get_config(self):
+        """The arguments of `__init__`."""
+        config = {"units": self.units, "use_bias": self.use_bias}
+        return super().get_config() | config
+
+
+class GeluLinear(Linear):
+    """GELU, then a linear layer."""
+
+    def call(self, x, training=False):
+        """[B, ..., C] in the compute precision -> [B, ..., units].
+
+        Where no gradient is wanted, GELU is left to TensorFlow, which on CPUs computes
+        it with the linear layer before it.
+        """
+        if not training:
+            return super().call(tf.nn.gelu(x, approximate=False))
+        kernel, bias = (tf.cast(v, x.dtype) for v in (self.kernel, self.bias))
+        y = gelu_linear(tf.reshape(x, [-1, x.shape[-1]]), kernel, bias)
+        return tf.reshape(y, [-1, *x.shape[1:-1], self.units])
 
 
 class PatchEmbedding(keras.layers.Layer):
@@ -81,7 +169,7 @@ class PatchEmbedding(keras.layers.Layer):
         super().__init__(**kwargs)
         self.embed_dim = embed_dim
         self.patch_size = tuple(patch_size)
-        self.norm = layer_norm("norm")
+        self.norm = LayerNorm(name="norm")
 
     def build(self, _):
         """Creates the variables."""
@@ -132,8 +220,8 @@ class PatchMerging(keras.layers.Layer):
         """`dim` is C of the input."""
         super().__init__(autocast=False, **kwargs)  # see `Block`
         self.dim = dim
-        self.norm = layer_norm("norm")
-        self.reduction = linear(2 * dim, "reduction", use_bias=False)
+        self.norm = LayerNorm(name="norm")
+        self.reduction = Linear(2 * dim, use_bias=False, name="reduction")
 
     def build(self, _):
         """Creates the variables."""
@@ -149,7 +237,7 @@ class PatchMerging(keras.layers.Layer):
         # The official concatenation: the row changes before the column.
         x = tf.transpose(x, [0, 1, 2, 4, 5, 3, 6])
         x = tf.reshape(x, [-1, frames, height // 2, width // 2, 4 * self.dim])
-        return tf.cast(self.reduction(self.norm(x)), x.dtype)
+        return tf.cast(self.reduction(x, self.norm), x.dtype)
 
     def get_config(self):
         """The arguments of `__init__`."""
@@ -163,21 +251,25 @@ class WindowAttention(keras.layers.Layer):
     d. The bias B is gathered from a table that is learnt.
     """
 
-    def __init__(self, dim, num_heads, window_size, **kwargs):
+    def __init__(self, dim, num_heads, window_size, recompute=False, **kwargs):
         """Makes the layer.
 
         Args:
             dim: C of input and output, a multiple of `num_heads`.
             num_heads: how many heads there are.
             window_size: (t, h, w) as configured; windows may be smaller.
+            recompute: whether the backward pass computes the probabilities again
+                instead of keeping them (selective recomputation, Korthikanti et al.
+                2022, section 5).
             **kwargs: those of a Keras layer.
         """
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # see `Block`
         self.dim = dim
         self.num_heads = num_heads
         self.window_size = tuple(window_size)
-        self.qkv = linear(3 * dim, "qkv")
-        self.projection = linear(dim, "projection")
+        self.recompute = recompute
+        self.qkv = Linear(3 * dim, name="qkv")
+        self.projection = Linear(dim, name="projection")
 
     def build(self, _):
         """Creates the variables."""
@@ -199,20 +291,33 @@ class WindowAttention(keras.layers.Layer):
         table = tf.transpose(self.relative_position_bias_table)
         return tf.cast(tf.gather(table, index, axis=1), self.compute_dtype)
 
-    def call(self, x, mask=None):
-        """[B, W, N, C] and a mask [W, N, N] or None -> [B, W, N, C]."""
+    def call(self, x, norm=None, *, regions=None, padding=None):
+        """Attention within windows, of their tokens or of their norm.
+
+        Args:
+            x: [B, W, N, C].
+            norm: a `LayerNorm`, applied to the tokens before.
+            regions: int [W, N], the region of each token; tokens of different regions
+                do not attend to each other. None where there is one.
+            padding: float [W, N], 1 at tokens of zeros that are no part of the map and
+                to which the norm is not applied; None where there are none.
+
+        Returns:
+            [B, W, N, C].
+        """
         windows, tokens = x.shape[1:3]
         head_dim = self.dim // self.num_heads
-        qkv = tf.reshape(self.qkv(x), [-1, tokens, 3, self.num_heads, head_dim])
-        qkv = tf.transpose(qkv, [2, 0, 3, 1, 4])  # [3, B W, h, N, head_dim]
-        query, key, value = tf.unstack(qkv)
-        # Scores are by far the largest tensors: scale the query instead, and add bias
-        # and mask as one.
-        scores = tf.matmul(query * head_dim**-0.5, key, transpose_b=True)
-        scores = add_position_bias(scores, self.position_bias(tokens), mask)
-        x = tf.matmul(tf.nn.softmax(scores), value)  # [B W, h, N, head_dim]
-        x = tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [-1, windows, tokens, self.dim])
-        return self.projection(x)
+        # Scores are by far the largest tensors: the query is scaled instead, and before
+        # it is one.
+        factor = tf.repeat([head_dim**-0.5, 1.0, 1.0], self.dim)
+        qkv = self.qkv(x, norm, factor=factor, padding=padding)
+        x = attend(
+            tf.reshape(qkv, [-1, tokens, 3, self.num_heads, head_dim]),
+            self.position_bias(tokens),
+            regions,
+            recompute=self.recompute,
+        )
+        return self.projection(tf.reshape(x, [-1, windows, tokens, self.dim]))
 
     def get_config(self):
         """The arguments of `__init__`."""
@@ -220,6 +325,7 @@ class WindowAttention(keras.layers.Layer):
             "dim": self.dim,
             "num_heads": self.num_heads,
             "window_size": self.window_size,
+            "recompute": self.recompute,
         }
 
 
@@ -233,7 +339,15 @@ class Block(keras.layers.Layer):
     as in PyTorch's automatic mixed precision; the sum would lose digits block by block.
     """
 
-    def __init__(self, dim, num_heads, window_size, shifted, **kwargs):
+    def __init__(
+        self,
+        dim,
+        num_heads,
+        window_size,
+        shifted,
+        recompute_attention=False,
+        **kwargs,
+    ):
         """Makes the block.
 
         Args:
@@ -241,16 +355,19 @@ class Block(keras.layers.Layer):
             num_heads: how many attention heads there are.
             window_size: (t, h, w) as configured; it shrinks to small feature maps.
             shifted: whether windows are shifted by half their sides.
+            recompute_attention: see `WindowAttention`.
             **kwargs: those of a Keras layer.
         """
         super().__init__(autocast=False, **kwargs)
         self.dim = dim
         self.shifted = shifted
-        self.norm1 = layer_norm("norm1")
-        self.attention = WindowAttention(dim, num_heads, window_size, name="attention")
-        self.norm2 = layer_norm("norm2")
-        self.fc1 = linear(MLP_RATIO * dim, "fc1")
-        self.fc2 = linear(dim, "fc2")
+        self.norm1 = LayerNorm(name="norm1")
+        self.attention = WindowAttention(
+            dim, num_heads, window_size, recompute_attention, name="attention"
+        )
+        self.norm2 = LayerNorm(name="norm2")
+        self.fc1 = Linear(MLP_RATIO * dim, name="fc1")
+        self.fc2 = GeluLinear(dim, name="fc2")
 
     def build(self, _):
         """Creates the variables."""
@@ -259,34 +376,44 @@ class Block(keras.layers.Layer):
         build(self.fc2, [None, MLP_RATIO * self.dim])
         self.built = True
 
-    def call(self, x, scales=None):
+    def call(self, x, scales=None, training=False):
         """[B, T, H, W, C] -> [B, T, H, W, C].
 
         Args:
             x: the feature map.
             scales: [B, 2], factors of each example's two branches (stochastic depth);
                 None keeps both as they are.
+            training: whether gradients are wanted; changes nothing but rounding.
         """
-        x += scaled(self.attend(self.norm1(x)), scales, 0)
-        hidden = tf.nn.gelu(self.fc1(self.norm2(x)), approximate=False)
-        return x + scaled(self.fc2(hidden), scales, 1)
+        x += scaled(self.attend(x), scales, 0)
+        return x + scaled(self.fc2(self.fc1(x, self.norm2), training), scales, 1)
 
     def attend(self, x):
-        """Splits a map into windows, attends, and puts it together again."""
-        x = tf.cast(x, self.compute_dtype)
-        size = x.shape[1:4]
+        """Splits a map into windows, attends to their norm, and puts it together again.
+
+        The norm looks at one token at a time and so may come after the partition: what
+        it keeps for the backward pass is then what the queries keep, too.
+        """
+        size = tuple(x.shape[1:4])
         window, shift = effective_window(size, self.attention.window_size)
-        x = pad_to_multiples(x, window)
-        padded = x.shape[1:4]
-        mask = None
-        if self.shifted and any(shift):
-            x = tf.roll(x, [-step for step in shift], axis=[1, 2, 3])
-            mask = region_mask(padded, window, shift, x.dtype)
-        x = self.attention(window_partition(x, window), mask)
+        padded = padded_size(size, window)
+        shifted = self.shifted and any(shift)
+
+        def to_windows(x):
+            x = pad_to_multiples(x, window)
+            if shifted:
+                x = tf.roll(x, [-step for step in shift], axis=[1, 2, 3])
+            return window_partition(x, window)
+
+        padding = None
+        if padded != size:
+            padding = 1 - to_windows(tf.ones([1, *size, 1]))[0, ..., 0]
+        regions = window_regions(padded, window, shift) if shifted else None
+        x = self.attention(to_windows(x), self.norm1, regions=regions, padding=padding)
         x = window_reverse(x, window, padded)
-        if mask is not None:
+        if shifted:
             x = tf.roll(x, shift, axis=[1, 2, 3])
-        return x[:, : size[0], : size[1], : size[2]]
+        return x if padded == size else x[:, : size[0], : size[1], : size[2]]
 
     def get_config(self):
         """The arguments of `__init__`."""
@@ -295,4 +422,5 @@ class Block(keras.layers.Layer):
             "num_heads": self.attention.num_heads,
             "window_size": self.attention.window_size,
             "shifted": self.shifted,
+            "recompute_attention": self.attention.recompute,
         }

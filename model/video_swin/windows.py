@@ -13,8 +13,6 @@ import math
 import numpy as np
 import tensorflow as tf
 
-MASKED = -100.0  # what the official code adds to scores across region borders
-
 
 def effective_window(size, window_size):
     """Shrinks a window, axis by axis, to a feature map that is smaller.
@@ -36,9 +34,17 @@ def effective_window(size, window_size):
     return tuple(map(min, size, window_size)), shift
 
 
+def padded_size(size, sides):
+    """The least multiples of `sides` that (T, H, W) fits into."""
+    return tuple(
+        length + -length % side for length, side in zip(size, sides, strict=True)
+    )
+
+
 def pad_to_multiples(x, sides):
     """Pads [B, T, H, W, C] with zeros behind, so that `sides` divide (T, H, W)."""
-    padding = [-length % side for length, side in zip(x.shape[1:4], sides, strict=True)]
+    size = x.shape[1:4]
+    padding = np.subtract(padded_size(size, sides), size)
     if not any(padding):
         return x
     return tf.pad(x, [[0, 0], *([0, extra] for extra in padding), [0, 0]])
@@ -62,54 +68,40 @@ def window_reverse(windows, window, size):
     return tf.reshape(x, [-1, *size, channels])
 
 
-def region_mask(size, window, shift, dtype):
-    """What is added to the scores of shifted windows: 0 within a region, else MASKED.
+def window_regions(size, window, shift):
+    """Which tokens of shifted windows belong together.
 
     Shifted windows are computed as unshifted windows of a map that was rolled by the
     shift. A window at the far border then also holds tokens that came round from the
-    near border, which are no neighbours of the others. Along each axis the official
-    `compute_mask` gives a position one of three ids: 0 before the last window, 1 in the
-    last window, 2 in the part of it that came round. Tokens attend to each other only
-    if their ids agree along all three axes.
+    near border, which are no neighbours of the others. Tokens attend to each other only
+    if along each axis both or neither of them came round. This is what the mask of the
+    official `compute_mask` says: its ids also tell the last window from those before,
+    which no two tokens of one window differ in.
 
     Example: a map of 1 frame, 1 row and 8 columns with a window of 4 columns and a
     shift of 2, that is `size=(1, 1, 8), window=(1, 1, 4), shift=(0, 0, 2)`.
 
         position after the roll   0  1  2  3 | 4  5  6  7
         column of the map         2  3  4  5 | 6  7  0  1
-        id                        0  0  0  0 | 1  1  2  2
+        region                    0  0  0  0 | 0  0  1  1
 
-    The first window holds columns 2 to 5, all with id 0: nothing is masked. The second
-    holds columns 6 and 7 with id 1, and columns 0 and 1 with id 2. Its mask is
-
-                 6     7     0     1
-        6        0     0  -100  -100
-        7        0     0  -100  -100
-        0     -100  -100     0     0
-        1     -100  -100     0     0
-
-    Only the ids are stored in the graph; the mask itself is computed. A mask of Swin-T
-    for clips of 32 x 224 x 224 would be a constant of 79 MB.
+    The first window holds columns 2 to 5, which all attend to each other. In the second
+    columns 6 and 7 do, and columns 0 and 1.
 
     Args:
         size: (T, H, W) of the feature map, padded to multiples of the window.
         window: (t, h, w) as it is for this map.
         shift: (t, h, w) by which the map was rolled; 0 along an axis without shift.
-        dtype: of the scores.
 
     Returns:
-        [W, N, N] of `dtype`.
+        int32 [W, N] below 8, one binary digit for each axis.
     """
-    ids = tf.zeros([1, 1, 1], tf.int32)
-    for axis, (length, side, step) in enumerate(zip(size, window, shift, strict=True)):
-        positions = np.arange(length)
-        along = (positions >= length - side).astype(np.int32)
-        along += positions >= length - step
-        # One number for the ids along all axes, their digits to the base of 3.
-        ids = 3 * ids + tf.reshape(along * bool(step), np.where(np.eye(3)[axis], -1, 1))
-    ids = window_partition(ids[tf.newaxis, ..., tf.newaxis], window)[0, :, :, 0]
-    same = ids[:, :, tf.newaxis] == ids[:, tf.newaxis, :]
-    return tf.where(same, tf.zeros([], dtype), tf.constant(MASKED, dtype))
+    regions = tf.zeros([1, 1, 1], tf.int32)
+    for axis, (length, step) in enumerate(zip(size, shift, strict=True)):
+        came_round = np.int32(np.arange(length) >= length - step)
+        along = np.where(np.eye(3)[axis], -1, 1)
+        regions = 2 * regions + tf.reshape(came_round, along)
+    return window_partition(regions[tf.newaxis, ..., tf.newaxis], window)[0, :, :, 0]
 
 
 def relative_position_index(window_size, tokens):

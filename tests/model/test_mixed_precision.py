@@ -61,7 +61,7 @@ def clips():
     return np.uint8(blocks + generator.integers(0, 56, blocks.shape))
 
 
-def first_gradients(replicas=1, accumulation_steps=1, recompute=False):
+def first_gradients(replicas=1, accumulation_steps=1, recompute="none"):
     """Gradients by the variables' names, as the optimizer got them in one update.
 
     AdamW's first moment is then (1 - beta_1) times the gradient, after loss scaling,
@@ -128,7 +128,7 @@ def errors(found, expected):
     [
         (1, {}),
         (1, {"accumulation_steps": 2}),
-        (2, {"recompute": True}),
+        (2, {"recompute": "block"}),
     ],
 )
 def test_every_gradient_is_right_at_full_token_counts(policy, replicas, options, exact):

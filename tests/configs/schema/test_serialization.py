@@ -61,6 +61,13 @@ def test_an_option_may_be_missing_whose_default_was_what_was_done(load, caplog):
     assert "says nothing of optimizer.reference_batch_size: it is None" in caplog.text
 
 
+@pytest.mark.parametrize(("old", "now"), [(False, "none"), (True, "block")])
+def test_a_value_that_has_another_name_now_is_read(old, now, load):
+    values = json.loads(to_json(load("demo")))
+    values["model"]["recompute"] = old
+    assert from_json(json.dumps(values)).model.recompute == now
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

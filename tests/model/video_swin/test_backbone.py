@@ -81,7 +81,7 @@ def test_batch_size_is_free_in_a_function():
 
 
 def test_is_rebuilt_from_its_config():
-    backbone = small(drop_path_rate=0.2, recompute=True)
+    backbone = small(drop_path_rate=0.2, recompute="block")
     config = backbone.get_config()
     assert config["num_heads"] == (1, 2) and config["drop_path_rate"] == 0.2
     assert VideoSwin.from_config(config).get_config() == config
@@ -157,7 +157,7 @@ def test_drop_path_needs_masks():
 
 
 def test_recompute_takes_part_in_training_only():
-    backbone = small(recompute=True)
+    backbone = small(recompute="block")
     np.testing.assert_array_equal(backbone(clips()), backbone(clips(), training=True))
 
 
@@ -181,7 +181,7 @@ def test_recompute_gives_the_same_gradients_on_replicas_too():
     )
     plain = small(drop_path_rate=0.2)
     with strategy.scope():
-        recomputed = small(drop_path_rate=0.2, recompute=True)
+        recomputed = small(drop_path_rate=0.2, recompute="block")
     recomputed.set_weights(plain.get_weights())
     loss, expected = gradients(plain)
     other, found = gradients(recomputed, strategy)

@@ -14,7 +14,7 @@ def examples():
         num_heads=(1, 2),
         window_size=(4, 3, 3),
         drop_path_rate=0.2,
-        recompute=True,
+        recompute="block",
     )
     yield layers.Linear(8)
     yield layers.PatchEmbedding(8, (2, 4, 4))

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from model.video_swin.layers import WindowAttention
-from model.video_swin.sums import Linear, add_bias
+from model.video_swin.layers import Linear, WindowAttention
+from model.video_swin.sums import add_bias
 from model.video_swin.windows import relative_position_index
 
 ROWS, COLUMNS = 50_176, 24

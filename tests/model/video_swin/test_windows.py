@@ -1,11 +1,13 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
+from model.video_swin.closed_form import REGIONS
 from model.video_swin.windows import (
     effective_window,
-    region_mask,
     relative_position_index,
     window_partition,
+    window_regions,
     window_reverse,
 )
 
@@ -34,9 +36,10 @@ def test_position_index_is_the_official_table():
     np.testing.assert_array_equal(relative_position_index(window, 7), expected[:7, :7])
 
 
-def test_region_mask_is_the_official_one():
-    size, window, shift = (4, 6, 3), (2, 3, 3), (1, 1, 0)
-    regions, count = np.zeros(size), 0
+@pytest.mark.parametrize("shift", [(1, 1, 0), (1, 1, 1), (0, 0, 1)])
+def test_regions_divide_each_window_as_the_official_mask_does(shift):
+    size, window = (4, 6, 3), (2, 3, 3)
+    official, count = np.zeros(size), 0
     cuts = [
         [slice(-side), slice(-side, -step or None), slice(-step or 0, None)]
         for side, step in zip(window, shift, strict=True)
@@ -44,28 +47,20 @@ def test_region_mask_is_the_official_one():
     for frames in cuts[0]:
         for rows in cuts[1]:
             for columns in cuts[2]:
-                regions[frames, rows, columns] = count
+                official[frames, rows, columns] = count
                 count += 1
-    ids = window_partition(tf.constant(regions[None, ..., None]), window)[0, ..., 0]
-    same = ids[:, :, None] == ids[:, None, :]
-    mask = region_mask(size, window, shift, tf.float32)
-    np.testing.assert_array_equal(mask == 0, same)
-    assert set(np.unique(mask)) == {0.0, -100.0}
+    ids = window_partition(tf.constant(official[None, ..., None]), window)[0, ..., 0]
+    regions = window_regions(size, window, shift)
+    np.testing.assert_array_equal(
+        regions[:, :, None] == regions[:, None, :], ids[:, :, None] == ids[:, None, :]
+    )
+    assert 0 <= np.min(regions) and np.max(regions) < REGIONS
 
 
-def test_region_mask_is_that_of_the_worked_example():
+def test_regions_are_those_of_the_worked_example():
     """The example in the docstring: 8 columns, a window of 4, a shift of 2."""
     columns = tf.reshape(tf.roll(tf.range(8), -2, axis=0), [1, 1, 1, 8, 1])
     first, second = window_partition(columns, (1, 1, 4))[0, ..., 0].numpy()
     assert list(first) == [2, 3, 4, 5] and list(second) == [6, 7, 0, 1]
-    mask = region_mask((1, 1, 8), (1, 1, 4), (0, 0, 2), tf.float32)
-    np.testing.assert_array_equal(mask[0], np.zeros([4, 4]))
-    np.testing.assert_array_equal(
-        mask[1],
-        [
-            [0, 0, -100, -100],
-            [0, 0, -100, -100],
-            [-100, -100, 0, 0],
-            [-100, -100, 0, 0],
-        ],
-    )
+    regions = window_regions((1, 1, 8), (1, 1, 4), (0, 0, 2))
+    np.testing.assert_array_equal(regions, [[0, 0, 0, 0], [0, 0, 1, 1]])

@@ -1,0 +1,198 @@
+"""LayerNorm, GELU and attention with gradients in closed form.
+
+TensorFlow's automatic gradients of these are chains of elementwise operations. Each is
+one more pass over memory, which costs more than the arithmetic, and keeps what it reads
+for the backward pass. The functions here keep as little as their gradients need, and
+what the neighbouring matrix product keeps in any case.
+
+Low precision is for what matrix products read and write; elementwise operations are
+computed in float32, whose functions are also the faster ones on CPUs.
+
+Shapes are spelt as in `model.video_swin.backbone`.
+"""
+
+import math
+
+import tensorflow as tf
+
+from model.video_swin.sums import sum_over_rows
+
+MASKED = -100.0  # what the official code adds to scores across region borders
+REGIONS = 8  # in one window: two along each axis
+
+
+def normalise(x, epsilon, dtype):
+    """LayerNorm without gain and shift (Ba et al. 2016, equation 4).
+
+    n = (x - mean(x)) / sqrt(variance(x) + epsilon) over the last axis. With g the
+    gradient that comes back and s the square root,
+
+        dx = (g - mean(g) - n mean(g n)) / s,
+
+    for which n, which the next linear layer keeps, and one number a token are kept.
+
+    Args:
+        x: float32 [..., C].
+        epsilon: added to the variance.
+        dtype: of the result.
+
+    Returns:
+        [..., C] of `dtype`.
+    """
+
+    @tf.custom_gradient
+    def normalised(x):
+        centred = x - mean(x)
+        scale = tf.math.rsqrt(mean(tf.square(centred)) + epsilon)
+        n = tf.cast(centred * scale, dtype)
+
+        def gradient(upstream):
+            g, exact = tf.cast(upstream, tf.float32), tf.cast(n, tf.float32)
+            return scale * (g - mean(g) - exact * mean(g * exact))
+
+        return n, gradient
+
+    return normalised(x)
+
+
+def mean(x):
+    """Over the last axis, which stays with size 1."""
+    return tf.reduce_mean(x, axis=-1, keepdims=True)
+
+
+def gelu_linear(x, kernel, bias):
+    """GELU (Hendrycks & Gimpel 2016, the exact one) and the linear layer behind it.
+
+    GELU(x) = x (1 + erf(x / sqrt 2)) / 2, and with d the gradient of its result
+
+        dx = d ((1 + erf(s)) / 2 + s exp(-s^2) / sqrt(pi)),  s = x / sqrt 2.
+
+    Of the two feature maps in between, which are the widest of a block, s alone is
+    kept: GELU(x) is computed again from it for the gradient of the kernel. Constant
+    factors are applied to the kernel, which is small.
+
+    Args:
+        x: [rows, C].
+        kernel: [C, units], in the precision of `x`.
+        bias: [units], likewise.
+
+    Returns:
+        [rows, units], likewise.
+    """
+
+    @tf.custom_gradient
+    def activated(x, kernel, bias):
+        s = x * math.sqrt(0.5)
+        # GELU(x) = sqrt(1 / 2) s (1 + erf(s)).
+        scaled = kernel * math.sqrt(0.5)
+        wide = tf.cast(s, tf.float32)
+        hidden = tf.cast((1 + tf.math.erf(wide)) * wide, x.dtype)
+        result = tf.nn.bias_add(tf.matmul(hidden, scaled), bias)
+
+        def gradient(upstream):
+            with tf.control_dependencies([upstream]):  # or it would be there too early
+                wide = tf.cast(tf.identity(s), tf.float32)
+            cumulative = 1 + tf.math.erf(wide)
+            hidden = tf.cast(cumulative * wide, x.dtype)
+            density = tf.exp(math.log(2 / math.sqrt(math.pi)) - tf.square(wide))
+            d = tf.matmul(upstream, kernel * 0.5, transpose_b=True)
+            slope = density * wide + cumulative
+            return (
+                tf.cast(slope * tf.cast(d, tf.float32), x.dtype),
+                tf.matmul(hidden, upstream, transpose_a=True) * math.sqrt(0.5),
+                sum_over_rows(upstream, bias.shape),
+            )
+
+        return result, gradient
+
+    return activated(x, kernel, bias)
+
+
+def attend(qkv, bias, regions=None, *, recompute=False):
+    """Equation 2 of the paper: SoftMax(Q K^T + B) V for each window and head.
+
+    With P the probabilities, O the result and g its gradient,
+
+        dV = P^T g,   dS = P * (g V^T - rowsum(g * O)),   dQ = dS K,   dK = dS^T Q,
+
+    and dB is the sum of dS over windows. The row sums are one more column of g times a
+    column of ones beside V. A product with a transposed first operand is slow where
+    that is the large one, so P^T g is computed as (g^T P)^T.
+
+    Args:
+        qkv: [B W, N, 3, h, d], Q scaled by 1 / sqrt(d), K and V.
+        bias: [h, N, N].
+        regions: int [W, N], the region of each token below REGIONS; tokens of different
+            regions do not attend to each other. None for a single one.
+        recompute: whether the backward pass computes P again instead of keeping it.
+
+    Returns:
+        [B W, N, h, d].
+    """
+
+    def probabilities(query, key, bias):
+        if regions is not None:
+            query, key = separated(query, key, regions)
+        return tf.nn.softmax(tf.matmul(query, key, transpose_b=True) + bias)
+
+    @tf.custom_gradient
+    def attended(qkv, bias):
+        query, key, value = tf.unstack(tf.transpose(qkv, [2, 0, 3, 1, 4]))
+        kept = probabilities(query, key, bias)
+        result = tf.transpose(tf.matmul(kept, value), [0, 2, 1, 3])
+
+        def gradient(upstream):
+            p = probabilities(again(query, upstream), key, bias) if recompute else kept
+            with tf.control_dependencies([upstream]):
+                beside = tf.concat([value, tf.ones_like(value[..., :1])], axis=-1)
+            sums = tf.reduce_sum(upstream * result, axis=-1, keepdims=True)
+            g = tf.transpose(tf.concat([upstream, -sums], axis=-1), [0, 2, 1, 3])
+            scores = p * tf.matmul(g, beside, transpose_b=True)
+            # [B W, h, N, d], and twice [B W, h, d, N].
+            query_gradient = tf.matmul(scores, key)
+            key_gradient = tf.matmul(query, scores, transpose_a=True)
+            value_gradient = tf.matmul(g[..., :-1], p, transpose_a=True)
+            qkv_gradient = tf.stack(
+                [
+                    tf.transpose(query_gradient, [0, 2, 1, 3]),
+                    tf.transpose(key_gradient, [0, 3, 1, 2]),
+                    tf.transpose(value_gradient, [0, 3, 1, 2]),
+                ],
+                axis=2,
+            )
+            return qkv_gradient, sum_over_rows(scores, bias.shape)
+
+        return result, gradient
+
+    return attended(qkv, bias)
+
+
+def separated(query, key, regions):
+    """Queries and keys whose products also say which tokens are of different regions.
+
+    A query gets one more column for each region, MASKED in the column of its own, a key
+    1 in the columns of all others. So MASKED is added to a score exactly where regions
+    differ, and exactly 0 elsewhere, within the product: a mask for all windows of
+    Swin-T would be 79 MB in stage one, and adding it another pass over all scores.
+    """
+    own = tf.one_hot(regions, REGIONS, dtype=query.dtype)[:, tf.newaxis]
+
+    def with_columns(x, columns):
+        shape = [tf.shape(x)[0] // own.shape[0], *own.shape]
+        shape[2] = x.shape[1]
+        columns = tf.reshape(
+            tf.broadcast_to(columns, shape), [-1, *x.shape[1:3], REGIONS]
+        )
+        return tf.concat([columns, x], axis=-1)
+
+    return with_columns(query, MASKED * own), with_columns(key, 1 - own)
+
+
+def again(x, gradient):
+    """`x` to compute from once more, when `gradient` is there.
+
+    A value depends on the gradient, as in `tf.recompute_grad`: XLA, which does not keep
+    an order of operations, would merge the computation with that of the forward pass.
+    """
+    first = tf.reshape(gradient, [-1])[0]
+    return x + tf.where(tf.math.is_nan(first), first, tf.zeros([], first.dtype))
