@@ -83,7 +83,7 @@ class Linear(keras.layers.Layer):
     """
 
     def __init__(self, units, use_bias=True, **kwargs):
-        """Args: C of the output, whether there is a bias, and those of a Keras layer."""
+        """`units` is C of the output; `use_bias` says whether there is a bias."""
         super().__init__(autocast=False, **kwargs)  # a norm is computed in float32
         self.units = units
         self.use_bias = use_bias

@@ -156,9 +156,14 @@ def test_drop_path_needs_masks():
         small(drop_path_rate=0.5)(clips(), training=True)
 
 
-def test_recompute_takes_part_in_training_only():
-    backbone = small(recompute="block")
-    np.testing.assert_array_equal(backbone(clips()), backbone(clips(), training=True))
+@pytest.mark.parametrize("recompute", ["attention", "block"])
+@pytest.mark.parametrize("training", [False, True])
+def test_recompute_changes_no_feature(recompute, training):
+    plain, other = small(), small(recompute=recompute)
+    other.set_weights(plain.get_weights())
+    np.testing.assert_array_equal(
+        other(clips(), training=training), plain(clips(), training=training)
+    )
 
 
 def gradients(backbone, strategy=None):
@@ -175,13 +180,14 @@ def gradients(backbone, strategy=None):
     return strategy.experimental_local_results(strategy.run(step))[0]
 
 
-def test_recompute_gives_the_same_gradients_on_replicas_too():
+@pytest.mark.parametrize("recompute", ["attention", "block"])
+def test_recompute_gives_the_same_gradients_on_replicas_too(recompute):
     strategy = tf.distribute.MirroredStrategy(
         ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
     )
     plain = small(drop_path_rate=0.2)
     with strategy.scope():
-        recomputed = small(drop_path_rate=0.2, recompute="block")
+        recomputed = small(drop_path_rate=0.2, recompute=recompute)
     recomputed.set_weights(plain.get_weights())
     loss, expected = gradients(plain)
     other, found = gradients(recomputed, strategy)

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras as keras
 
-from model.video_swin.layers import Linear, WindowAttention
+from model.video_swin.layers import WindowAttention
 from model.video_swin.sums import add_bias
 from model.video_swin.windows import relative_position_index
 
@@ -39,6 +38,12 @@ def exact(x):
     return tf.cast(x, tf.float64).numpy().sum(axis=0)
 
 
+def test_the_gradient_of_a_bias_in_float32():
+    upstream = rows("float32")
+    # Partial sums of hundreds of rows round their own way.
+    assert error(bias_gradient(add_bias, upstream), exact(upstream)) < 2**-18
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize("how", ["eager", "graph", "xla", "recomputed"])
 def test_the_gradient_of_a_bias_is_rounded_once(dtype, how):
@@ -52,28 +57,6 @@ def test_the_gradient_of_a_bias_is_rounded_once(dtype, how):
     found = gradient(upstream)
     assert found.dtype == dtype
     assert error(found, exact(upstream)) < 1.01 * ROUNDING[dtype]
-
-
-def test_float32_is_tensorflow_s_own_to_the_bit():
-    upstream = rows("float32")
-    ours = bias_gradient(lambda x, bias: add_bias(x, bias, tf.nn.bias_add), upstream)
-    np.testing.assert_array_equal(ours, bias_gradient(tf.nn.bias_add, upstream))
-
-
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
-def test_a_linear_layer_computes_what_keras_does(policy):
-    x = tf.random.stateless_normal([2, 3, 4, 5], [0, 1])
-    ours, theirs = (
-        kind(6, bias_initializer="normal", dtype=policy, name="fc")
-        for kind in (Linear, keras.layers.Dense)
-    )
-    for layer in (ours, theirs):
-        layer.build(x.shape)
-    theirs.set_weights(ours.get_weights())
-    found, expected = ours(x), theirs(x)
-    assert found.dtype == expected.dtype and found.shape == (2, 3, 4, 6)
-    np.testing.assert_array_equal(found, expected)
-    assert [v.name for v in ours.weights] == [v.name for v in theirs.weights]
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
