@@ -90,12 +90,11 @@ class Trainable(keras.Model):
         )
         self.optimizer.build(self.trainable_variables)
         self.is_compiled_by_xla = jit_compile
-        part = self.sums_and_gradients
+        self._part = self.sums_and_gradients
         if jit_compile:
-            compiled = tf.function(part, autograph=False, jit_compile=True)
-            part = lambda *batch: compiled(*batch)  # noqa: E731
-        # A function of Python: Keras would put TensorFlow's into checkpoints.
-        self._part = part
+            compiled = tf.function(self._part, autograph=False, jit_compile=True)
+            # A function of Python: Keras would put TensorFlow's into checkpoints.
+            self._part = lambda *batch: compiled(*batch)
 
     def tell_workers(self, news):
         """Has each worker of a cluster tell the others something with every update.

@@ -110,8 +110,13 @@ def test_a_scaled_learning_rate_is_scaled_once_whatever_the_parts(
 
 @pytest.mark.parametrize(
     "runtime",
-    [{"replicas": 1}, {"replicas": 4}, {"replicas": 1, "accumulation_steps": 2}],
-    ids=["1 replica", "4 replicas", "2 accumulation steps"],
+    [
+        {"replicas": 1},
+        {"replicas": 4},
+        {"replicas": 1, "accumulation_steps": 2},
+        {"replicas": 1, "jit_compile": True},
+    ],
+    ids=["1 replica", "4 replicas", "2 accumulation steps", "XLA"],
 )
 def test_a_run_is_the_same_on_any_number_of_replicas(tiny, finished, tmp_path, runtime):
     run(replace_runtime(tiny, **runtime), tmp_path)
