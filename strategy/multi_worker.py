@@ -90,5 +90,8 @@ def _devices(names):
 def _kept_signals():
     """Sets Python's handler of SIGTERM again, which TensorFlow replaces by its own."""
     handler = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, handler)
+    try:
+        yield
+    finally:
+        if handler is not None:  # None: not set by Python, which cannot set it again.
+            signal.signal(signal.SIGTERM, handler)

@@ -3,9 +3,12 @@
 import concurrent.futures
 import contextlib
 import json
+import os
 import socket
 import threading
 import time
+import types
+from multiprocessing.connection import Connection
 
 import pytest
 import tensorflow as tf
@@ -17,7 +20,7 @@ from configs.command.errors import (
     WorkerError,
 )
 from configs.schema import Runtime
-from strategy import connections, departures, meeting
+from strategy import connections, departures, lost, meeting
 from strategy.workers import join_workers
 
 SOON = Runtime(join_minutes=1 / 60)
@@ -46,18 +49,28 @@ def environ(ports, index):
     return {"TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": task})}
 
 
+def work(environ, function, runtime=LATE):
+    """What `function(workers)` returned or raised, called as one worker."""
+    try:
+        with join_workers(runtime, environ) as workers:
+            return function(workers)
+    except Exception as error:
+        return error
+
+
+def start(environ, function, runtime=LATE):
+    """Calls `work` in a thread of its own; returns a future."""
+    future = concurrent.futures.Future()
+    threading.Thread(
+        target=lambda: future.set_result(work(environ, function, runtime)), daemon=True
+    ).start()
+    return future
+
+
 def run(environs, function, runtime=LATE):
     """Calls `function(workers)` as each worker; what each returned or raised."""
-
-    def work(environ):
-        try:
-            with join_workers(runtime, environ) as workers:
-                return function(workers)
-        except Exception as error:
-            return error
-
-    with concurrent.futures.ThreadPoolExecutor(len(environs)) as pool:
-        return list(pool.map(work, environs))
+    futures = [start(environ, function, runtime) for environ in environs]
+    return [future.result() for future in futures]
 
 
 def everyone(ports, function, runtime=LATE):
@@ -221,48 +234,132 @@ def test_a_port_that_is_taken_is_named(ports, index):
     assert f"Port {some[index]} of worker {index} must be free" in str(error)
 
 
-def test_two_that_say_they_are_the_same_worker_end(ports):
-    some = ports(3)
-    errors = run([environ(some, i) for i in (0, 1, 1)], lambda workers: None)
-    assert isinstance(errors[0], ConfigError)
-    assert all("two say that they are worker 1" in str(error) for error in errors)
+def share_word(workers):
+    return workers.share("word", "x")
 
 
-def test_workers_of_different_clusters_end_with_the_difference(ports):
+def test_a_second_that_says_it_is_the_same_worker_is_refused_and_a_run_goes_on(ports):
     some = ports(3)
-    errors = run(
-        [environ(some[:2], 0), environ([some[0], some[2]], 1)], lambda workers: None
+    chief = start(environ(some, 0), share_word)
+    twins = [start(environ(some, 1), share_word) for _ in range(2)]
+    done = concurrent.futures.wait(twins, return_when="FIRST_COMPLETED").done
+    (refused,) = done
+    assert refused.result().exit_code == 2
+    assert "two say that they are worker 1" in str(refused.result())
+    assert run([environ(some, 2)], share_word) == [chief.result()] == ["x"]
+    (other,) = set(twins) - done
+    assert other.result() == "x"
+
+
+def test_one_of_another_cluster_is_refused_and_a_run_goes_on(ports):
+    """As one that an earlier launch has left behind."""
+    some = ports(3)
+    chief = start(environ(some[:2], 0), share_word)
+    (error,) = run([environ([some[0], some[2]], 1)], share_word)
+    assert error.exit_code == 2
+    assert "must be told the same addresses" in str(error)
+    assert f"worker 1 127.0.0.1:{some[0]}, 127.0.0.1:{some[2]}" in str(error)
+    assert run([environ(some[:2], 1)], share_word) == [chief.result()] == ["x"]
+
+
+def test_why_one_was_refused_is_said_where_no_other_comes(ports, monkeypatch):
+    some, late = ports(3), threading.Event()
+    clock = types.SimpleNamespace(
+        monotonic=lambda: time.monotonic() + (10**6 if late.is_set() else 0),
+        sleep=time.sleep,
     )
-    for error in errors:
-        assert error.exit_code == 2
-        assert "must be told the same addresses" in str(error)
-        assert f"worker 1 127.0.0.1:{some[0]}, 127.0.0.1:{some[2]}" in str(error)
+    monkeypatch.setattr(meeting, "time", clock)
+    chief = start(environ(some[:2], 0), share_word)
+    run([environ([some[0], some[2]], 1)], share_word)
+    late.set()
+    assert isinstance(chief.result(), RetryError)
+    assert "did not come" in str(chief.result())
+    assert "One was refused: All workers must be told the same" in str(chief.result())
 
 
-def test_what_is_no_worker_is_passed_over(ports, caplog):
+def visit(port):
+    """A socket connected with the chief, once it listens."""
+    while True:
+        with contextlib.suppress(OSError):
+            link = meeting._connect(("127.0.0.1", port))
+            link.settimeout(None)
+            return link
+        time.sleep(0.01)
+
+
+def is_closed(link):
+    """Waits until the other side closes a connection."""
+    with contextlib.suppress(ConnectionResetError):
+        assert link.recv(1) == b""
+    return True
+
+
+@pytest.mark.parametrize("index", [0, 2, 99])
+def test_a_worker_that_there_cannot_be_is_refused_and_a_run_goes_on(ports, index):
     some = ports(2)
+    chief = start(environ(some, 0), share_word)
+    addresses = [f"127.0.0.1:{port}" for port in some]
+    hello = {"project": "video-swin-finetuning", "index": index, "addresses": addresses}
+    data = json.dumps(hello).encode()
+    with visit(some[0]) as link:
+        link.sendall(meeting.HEADER.pack(len(data)) + data)
+        answer = Connection(os.dup(link.fileno())).recv_bytes()
+        assert f"one says that it is worker {index}" in json.loads(answer)["error"]
+    assert run([environ(some, 1)], share_word) == [chief.result()] == ["x"]
 
-    def probe():
-        stranger = None
-        while stranger is None:
-            with contextlib.suppress(OSError):
-                stranger = meeting._connect(("127.0.0.1", some[0]))
-            time.sleep(0.01)
-        with stranger, contextlib.suppress(ConnectionResetError):
-            stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
-            stranger.recv(1)
 
-    thread = threading.Thread(target=probe)
-    thread.start()
-    chief = threading.Thread(
-        target=lambda: run([environ(some, 0)], lambda workers: workers.share("x", 1))
-    )
-    chief.start()
-    thread.join()
-    results = run([environ(some, 1)], lambda workers: workers.share("x"))
-    chief.join()
-    assert results == [1]
+def test_one_that_does_not_say_who_it_is_holds_nobody_up(ports):
+    some = ports(2)
+    chief = start(environ(some, 0), share_word)
+    with visit(some[0]) as stranger:
+        stranger.sendall(meeting.HEADER.pack(100) + b"{")  # The rest never comes.
+        assert run([environ(some, 1)], share_word) == [chief.result()] == ["x"]
+
+
+def test_one_that_is_slow_to_say_who_it_is_is_closed(ports, monkeypatch, caplog):
+    some = ports(2)
+    chief = start(environ(some, 0), share_word)
+    with visit(some[0]) as stranger, monkeypatch.context() as context:
+        context.setattr(meeting, "READING", 0.0)
+        assert is_closed(stranger)
+    assert run([environ(some, 1)], share_word) == [chief.result()] == ["x"]
+    assert "did not say who it is" in caplog.text
+
+
+def test_of_too_many_that_do_not_say_who_they_are_the_first_are_closed(
+    ports, monkeypatch
+):
+    monkeypatch.setattr(meeting, "MOST_VISITORS", 2)
+    some = ports(2)
+    chief = start(environ(some, 0), share_word)
+    with contextlib.ExitStack() as stack:
+        strangers = [stack.enter_context(visit(some[0])) for _ in range(3)]
+        assert is_closed(strangers[0])
+        assert run([environ(some, 1)], share_word) == [chief.result()] == ["x"]
+
+
+@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\4null", b""])
+def test_what_says_something_else_is_closed(ports, caplog, sent):
+    some = ports(2)
+    chief = start(environ(some, 0), share_word)
+    with visit(some[0]) as stranger:
+        stranger.sendall(sent)
+        with contextlib.suppress(OSError):  # It may be closed already.
+            stranger.shutdown(socket.SHUT_WR)
+        assert is_closed(stranger)
+    assert run([environ(some, 1)], share_word) == [chief.result()] == ["x"]
     assert "Something else than a worker connected" in caplog.text
+
+
+def test_a_machine_that_died_is_noticed_although_something_is_on_the_way(ports):
+    """Where nothing is confirmed, keepalive begins only after a quarter of an hour."""
+
+    def timeouts(workers):
+        for connection in workers._connections.peers.values():
+            with socket.socket(fileno=os.dup(connection.fileno())) as link:
+                return link.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+
+    assert everyone(ports(2), timeouts) == [90_000, 90_000]
 
 
 def test_one_at_work_is_waited_for_and_one_that_is_silent_is_not(ports, monkeypatch):
@@ -295,3 +392,117 @@ def test_one_at_work_is_waited_for_and_one_that_is_silent_is_not(ports, monkeypa
 
     errors = everyone(ports(2), silence, Runtime(join_minutes=1 / 120))
     assert "No sign of life from worker 0" in str(errors[1])
+
+
+def test_one_that_waits_hears_of_a_chief_that_waits_for_another(ports, monkeypatch):
+    """Worker 2 is slow; the chief waits for it, and tells worker 1 that it lives."""
+    monkeypatch.setattr(connections, "ALIVE_EVERY", 0.0)
+    monkeypatch.setattr(connections, "TICK", 0.01)
+    heard, rounds, waited = [], [], threading.Event()
+    read = connections.Connections._read
+
+    def _read(self, index):
+        message = read(self, index)
+        if self.cluster.index == 1:
+            (rounds if "round" in message else heard).append(message)
+        return message
+
+    def work(workers):
+        if workers.index == 2:
+            assert waited.wait(120)
+        ticks = []
+
+        def meanwhile():
+            ticks.append(1)
+            if workers.is_chief and len(ticks) > 3:
+                waited.set()
+
+        workers.meanwhile = meanwhile
+        heard.clear()
+        return workers.share("done", 1)
+
+    monkeypatch.setattr(connections.Connections, "_read", _read)
+    assert everyone(ports(3), work) == [1, 1, 1]
+    assert heard
+
+
+NCCL = "NCCL: unhandled system error (run with NCCL_DEBUG=INFO for details)."
+STACK = """Graph execution error:
+
+Detected at node AdamW/Mul defined at (most recent call last):
+  File "/python/distribute/collective_all_reduce_strategy.py", line 1, in _run
+
+Detected at node AdamW/Mul defined at (most recent call last):
+  File "/python/distribute/mirrored_run.py", line 1, in call_for_each_replica
+
+2 root error(s) found.
+  (0) INTERNAL:  %s
+     [[{{node AdamW/Mul}}]]
+     [[CollectiveReduceV2/_47]] [Op:__inference_train_function_1188]"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "is_own"),
+    [
+        (tf.errors.InternalError, STACK % "CUDA_ERROR_ILLEGAL_ADDRESS", True),
+        (tf.errors.FailedPreconditionError, "Could not find variable x.", True),
+        (tf.errors.UnknownError, "JIT compilation failed.", True),
+        (tf.errors.ResourceExhaustedError, "OOM when allocating.", True),
+        (tf.errors.InternalError, STACK % NCCL, False),
+        (tf.errors.AbortedError, "Collective ops is aborted by: x", False),
+        (tf.errors.UnavailableError, "Socket closed", False),
+    ],
+)
+def test_an_error_of_this_worker_is_told_from_another_that_is_lost(
+    ports, monkeypatch, kind, text, is_own
+):
+    monkeypatch.setattr("strategy.workers.FAREWELL", 0.1)
+
+    def compute(workers):
+        if workers.index == 1:
+            workers.gather("more", None)
+        raise kind(None, None, text)
+
+    error, other = everyone(ports(2), compute)
+    assert isinstance(error, kind if is_own else RetryError)
+    assert isinstance(other, WorkerError) and other.exit_code == 75
+    if "NCCL" in text:
+        assert str(error).endswith(
+            f"goes on. 2 root error(s) found. (0) INTERNAL: {NCCL}"
+        )
+
+
+def test_what_an_operation_says_is_found_behind_its_stacks():
+    @tf.function(autograph=False)
+    def check(x):
+        return tf.debugging.check_numerics(x, "of the collective?")
+
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        check(tf.constant(float("nan")))
+    assert "\n" in caught.value.message
+    text = lost.essence(caught.value)
+    assert text.endswith("of the collective? : Tensor had NaN values")
+    assert "File" not in text and "node" not in text
+
+
+@pytest.mark.parametrize("in_tensorflow", [True, False])
+def test_a_fault_is_found_behind_the_ends_of_others(ports, in_tensorflow):
+    """Worker 1 is killed or gives up, worker 2 has the fault that was the cause."""
+    gone = threading.Event()
+
+    def work(workers):
+        if workers.index == 1:
+            workers._connections.close()
+            workers._connections.peers = {}
+            gone.set()
+            raise RetryError("It is gone.")
+        assert gone.wait(120)
+        if workers.index == 2:
+            raise DataError("The disk has died.")
+        if in_tensorflow:
+            raise tf.errors.UnavailableError(None, None, "Socket closed")
+        workers.gather("lists", None)
+
+    error = everyone(ports(3), work)[0]
+    assert isinstance(error, WorkerError) and error.exit_code == 3
+    assert "The disk has died." in str(error)
