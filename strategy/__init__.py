@@ -1,6 +1,6 @@
 """Where, on how many devices and in which precision a run computes, and with whom."""
 
-from strategy.agreement import check_same, open_folder
+from strategy.agreement import check_same, lock_folder, open_folder
 from strategy.devices import create_strategy
 from strategy.environment import environment, versions
 from strategy.precision import set_precision
@@ -27,6 +27,7 @@ __all__ = [
     "environment",
     "join_workers",
     "known_clips",
+    "lock_folder",
     "one_replica",
     "open_folder",
     "report_findings",

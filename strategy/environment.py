@@ -1,5 +1,6 @@
 """What a run computes with: versions, devices, host."""
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -47,8 +48,9 @@ def versions():
 
     Returns:
         dict of `versions` (of libraries, of CUDA and cuDNN as TensorFlow was built for
-        them, and of this project), `commit` and `modified` (whether tracked files
-        differ from it; both None without git or a checkout).
+        them, and of this project), `commit` (None without git or a checkout) and
+        `modified` (whether tracked files differ from it; None also where git took too
+        long to tell, as on a file server that has not been read from yet).
     """
     return {"versions": _versions(), **_commit(REPOSITORY)}
 
@@ -82,16 +84,13 @@ def _devices(strategy):
 
 
 def _commit(repository):
-    """The commit of a checkout; None of all where there is no git, or no checkout."""
-    unknown = {"commit": None, "modified": None}
-    if not (repository / ".git").exists():  # It may lie in a checkout of others.
-        return unknown
-    try:
-        commit = _git(repository, "rev-parse", "HEAD")
-        changes = _git(repository, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.SubprocessError):
-        return unknown
-    return {"commit": commit, "modified": bool(changes)}
+    """The commit of a checkout and whether it is modified, as far as git tells."""
+    commit = changes = None
+    if (repository / ".git").exists():  # It may lie in a checkout of others.
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            commit = _git(repository, "rev-parse", "HEAD")
+            changes = _git(repository, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "modified": None if changes is None else bool(changes)}
 
 
 def _git(repository, *arguments):

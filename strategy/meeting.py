@@ -228,7 +228,7 @@ def _listening(cluster, deadline):
     _, port = _split(cluster.addresses[cluster.index])
     while True:
         try:
-            listener = socket.create_server(("", port), backlog=128)
+            listener = _server(port)
             break
         except OSError as error:
             if time.monotonic() > deadline:
@@ -238,6 +238,15 @@ def _listening(cluster, deadline):
             time.sleep(TICK / 4)  # The run that went before may be about to end.
     with listener:
         yield listener
+
+
+def _server(port):
+    """A socket that listens at every address of this machine, IPv4 and IPv6."""
+    if socket.has_dualstack_ipv6():
+        options = {"family": socket.AF_INET6, "dualstack_ipv6": True}
+        with contextlib.suppress(OSError):  # As where IPv6 is turned off.
+            return socket.create_server(("", port), backlog=128, **options)
+    return socket.create_server(("", port), backlog=128)
 
 
 def _connect(address):
@@ -252,7 +261,7 @@ def _connect(address):
 
 def _split(address):
     host, _, port = address.rpartition(":")
-    return host, int(port)
+    return host.strip("[]"), int(port)
 
 
 def _connection(link):

@@ -22,59 +22,9 @@ from configs.command.errors import (
 from configs.schema import Runtime
 from strategy import connections, departures, lost, meeting
 from strategy.workers import join_workers
+from tests.strategy.local import environ, everyone, free_ports, run, start
 
 SOON = Runtime(join_minutes=1 / 60)
-LATE = Runtime(join_minutes=10)
-
-
-@pytest.fixture
-def ports():
-    """Free ports, held until asked for."""
-    with contextlib.ExitStack() as stack:
-
-        def ports(count):
-            held = [socket.create_server(("", 0)) for _ in range(count)]
-            numbers = [one.getsockname()[1] for one in held]
-            for one in held:
-                one.close()
-            return numbers
-
-        yield ports
-        stack.close()
-
-
-def environ(ports, index):
-    addresses = [f"127.0.0.1:{port}" for port in ports]
-    task = {"type": "worker", "index": index}
-    return {"TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": task})}
-
-
-def work(environ, function, runtime=LATE):
-    """What `function(workers)` returned or raised, called as one worker."""
-    try:
-        with join_workers(runtime, environ) as workers:
-            return function(workers)
-    except Exception as error:
-        return error
-
-
-def start(environ, function, runtime=LATE):
-    """Calls `work` in a thread of its own; returns a future."""
-    future = concurrent.futures.Future()
-    threading.Thread(
-        target=lambda: future.set_result(work(environ, function, runtime)), daemon=True
-    ).start()
-    return future
-
-
-def run(environs, function, runtime=LATE):
-    """Calls `function(workers)` as each worker; what each returned or raised."""
-    futures = [start(environ, function, runtime) for environ in environs]
-    return [future.result() for future in futures]
-
-
-def everyone(ports, function, runtime=LATE):
-    return run([environ(ports, i) for i in range(len(ports))], function, runtime)
 
 
 def test_alone_it_agrees_with_itself():
@@ -88,20 +38,27 @@ def test_alone_it_agrees_with_itself():
 
 
 @pytest.mark.parametrize("count", [2, 3])
-def test_all_collect_what_each_has(ports, count):
+def test_all_collect_what_each_has(count):
     def talk(workers):
         all_of_them = [workers.gather(f"round {n}", [workers.index, n]) for n in (1, 2)]
         return workers.is_chief, workers.share("word", workers.index), all_of_them
 
-    for index, result in enumerate(everyone(ports(count), talk)):
+    for index, result in enumerate(everyone(count, talk)):
         expected = [[[i, n] for i in range(count)] for n in (1, 2)]
         assert result == (index == 0, 0, expected)
 
 
-def test_what_the_chief_does_first_is_done_when_the_others_begin(ports):
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="there is no IPv6")
+def test_addresses_of_ipv6_are_met_at():
+    some = free_ports(2)
+    environs = [environ(some, index, host="[::1]") for index in range(2)]
+    assert run(environs, lambda workers: workers.share("word", "x")) == ["x", "x"]
+
+
+def test_what_the_chief_does_first_is_done_when_the_others_begin():
     done = []
     results = everyone(
-        ports(3),
+        3,
         lambda workers: workers.chief_first(
             "list", lambda: done.append(workers.index) or len(done)
         ),
@@ -109,11 +66,11 @@ def test_what_the_chief_does_first_is_done_when_the_others_begin(ports):
     assert done[0] == 0 and results[0] == 1 and sorted(done) == [0, 1, 2]
 
 
-def test_what_differs_ends_all_with_the_same_reason(ports):
+def test_what_differs_ends_all_with_the_same_reason():
     def compare(workers):
         workers.compare("options", {"seed": 1, "epochs": 2 + workers.index // 2})
 
-    errors = everyone(ports(3), compare)
+    errors = everyone(3, compare)
     assert {type(error) for error in errors} == {ConfigError}
     assert {str(error) for error in errors} == {
         "All workers must have the same options; epochs is 2 on worker 0, 3 on "
@@ -122,13 +79,13 @@ def test_what_differs_ends_all_with_the_same_reason(ports):
 
 
 @pytest.mark.parametrize("index", range(3))
-def test_the_reason_of_one_reaches_all(ports, index):
+def test_the_reason_of_one_reaches_all(index):
     def fail(workers):
         if workers.index == index:
             raise DataError("The videos are gone.")
         workers.gather("lists", None)
 
-    errors = everyone(ports(3), fail)
+    errors = everyone(3, fail)
     assert isinstance(errors.pop(index), DataError)
     for error in errors:
         assert isinstance(error, WorkerError) and error.exit_code == 3
@@ -136,20 +93,20 @@ def test_the_reason_of_one_reaches_all(ports, index):
         assert "DataError: The videos are gone." in str(error)
 
 
-def test_one_that_ends_without_a_word_ends_all(ports):
+def test_one_that_ends_without_a_word_ends_all():
     def leave(workers):
         if workers.index == 1:
             workers._connections.close()
             workers._connections.peers = {}
         workers.gather("lists", None)
 
-    errors = everyone(ports(3), leave)
+    errors = everyone(3, leave)
     assert all(isinstance(errors[index], RetryError | WorkerError) for index in (0, 2))
     assert errors[0].exit_code == errors[2].exit_code == 75
     assert "worker 1 (127.0.0.1:" in str(errors[0])
 
 
-def test_a_worker_that_hangs_leaves_when_another_has_gone(ports, monkeypatch, capfd):
+def test_a_worker_that_hangs_leaves_when_another_has_gone(monkeypatch, capfd):
     monkeypatch.setattr(departures, "GRACE", 0.1)
     left, codes = threading.Event(), []
 
@@ -167,12 +124,12 @@ def test_a_worker_that_hangs_leaves_when_another_has_gone(ports, monkeypatch, ca
             raise RetryError("It is gone.")
         assert left.wait(120)
 
-    everyone(ports(2), hang)
+    everyone(2, hang)
     assert codes[0] == 75
     assert "Current thread" in capfd.readouterr().err
 
 
-def test_a_chief_that_does_its_own_work_brings_it_to_an_end(ports, monkeypatch):
+def test_a_chief_that_does_its_own_work_brings_it_to_an_end(monkeypatch):
     monkeypatch.setattr(departures, "GRACE", 0.01)
     codes, gone = [], threading.Event()
     monkeypatch.setattr(departures.os, "_exit", codes.append)
@@ -192,26 +149,26 @@ def test_a_chief_that_does_its_own_work_brings_it_to_an_end(ports, monkeypatch):
         written.append(workers._alone(report))
 
     written = []
-    everyone(ports(2), work)
+    everyone(2, work)
     assert written == ["written"]
 
 
-def test_what_tensorflow_says_of_a_lost_worker_is_explained(ports, capfd):
+def test_what_tensorflow_says_of_a_lost_worker_is_explained(capfd):
     def compute(workers):
         if workers.index == 1:
             raise DataError("The disk has died.")
         raise tf.errors.UnavailableError(None, None, "Collective ops is aborted by: x")
 
-    error = everyone(ports(2), compute)[0]
+    error = everyone(2, compute)[0]
     assert isinstance(error, WorkerError) and error.exit_code == 3
     assert "The disk has died." in str(error)
     assert "Current thread" in capfd.readouterr().err
 
 
-def test_a_worker_that_never_comes_is_named(ports, monkeypatch):
+def test_a_worker_that_never_comes_is_named(monkeypatch):
     monkeypatch.setattr(connections, "ALIVE_EVERY", 0.0)
     monkeypatch.setattr(meeting, "TICK", 0.05)
-    some = ports(3)
+    some = free_ports(3)
     errors = run([environ(some, 0), environ(some, 1)], lambda workers: None, SOON)
     assert isinstance(errors[0], RetryError) and isinstance(errors[1], WorkerError)
     for error in errors:
@@ -219,15 +176,15 @@ def test_a_worker_that_never_comes_is_named(ports, monkeypatch):
         assert error.exit_code == 75
 
 
-def test_a_chief_that_never_comes_is_named(ports):
-    (error,) = run([environ(ports(2), 1)], lambda workers: None, SOON)
+def test_a_chief_that_never_comes_is_named():
+    (error,) = run([environ(free_ports(2), 1)], lambda workers: None, SOON)
     assert isinstance(error, RetryError)
     assert "the chief, did not answer within" in str(error)
 
 
 @pytest.mark.parametrize("index", range(2))
-def test_a_port_that_is_taken_is_named(ports, index):
-    some = ports(2)
+def test_a_port_that_is_taken_is_named(index):
+    some = free_ports(2)
     with socket.create_server(("", some[index])):
         error = run([environ(some, index)], lambda workers: None, SOON)[0]
     assert isinstance(error, ConfigError)
@@ -238,8 +195,8 @@ def share_word(workers):
     return workers.share("word", "x")
 
 
-def test_a_second_that_says_it_is_the_same_worker_is_refused_and_a_run_goes_on(ports):
-    some = ports(3)
+def test_a_second_that_says_it_is_the_same_worker_is_refused_and_a_run_goes_on():
+    some = free_ports(3)
     chief = start(environ(some, 0), share_word)
     twins = [start(environ(some, 1), share_word) for _ in range(2)]
     done = concurrent.futures.wait(twins, return_when="FIRST_COMPLETED").done
@@ -251,9 +208,9 @@ def test_a_second_that_says_it_is_the_same_worker_is_refused_and_a_run_goes_on(p
     assert other.result() == "x"
 
 
-def test_one_of_another_cluster_is_refused_and_a_run_goes_on(ports):
+def test_one_of_another_cluster_is_refused_and_a_run_goes_on():
     """As one that an earlier launch has left behind."""
-    some = ports(3)
+    some = free_ports(3)
     chief = start(environ(some[:2], 0), share_word)
     (error,) = run([environ([some[0], some[2]], 1)], share_word)
     assert error.exit_code == 2
@@ -262,8 +219,8 @@ def test_one_of_another_cluster_is_refused_and_a_run_goes_on(ports):
     assert run([environ(some[:2], 1)], share_word) == [chief.result()] == ["x"]
 
 
-def test_why_one_was_refused_is_said_where_no_other_comes(ports, monkeypatch):
-    some, late = ports(3), threading.Event()
+def test_why_one_was_refused_is_said_where_no_other_comes(monkeypatch):
+    some, late = free_ports(3), threading.Event()
     clock = types.SimpleNamespace(
         monotonic=lambda: time.monotonic() + (10**6 if late.is_set() else 0),
         sleep=time.sleep,
@@ -295,8 +252,8 @@ def is_closed(link):
 
 
 @pytest.mark.parametrize("index", [0, 2, 99])
-def test_a_worker_that_there_cannot_be_is_refused_and_a_run_goes_on(ports, index):
-    some = ports(2)
+def test_a_worker_that_there_cannot_be_is_refused_and_a_run_goes_on(index):
+    some = free_ports(2)
     chief = start(environ(some, 0), share_word)
     addresses = [f"127.0.0.1:{port}" for port in some]
     hello = {"project": "video-swin-finetuning", "index": index, "addresses": addresses}
@@ -308,16 +265,16 @@ def test_a_worker_that_there_cannot_be_is_refused_and_a_run_goes_on(ports, index
     assert run([environ(some, 1)], share_word) == [chief.result()] == ["x"]
 
 
-def test_one_that_does_not_say_who_it_is_holds_nobody_up(ports):
-    some = ports(2)
+def test_one_that_does_not_say_who_it_is_holds_nobody_up():
+    some = free_ports(2)
     chief = start(environ(some, 0), share_word)
     with visit(some[0]) as stranger:
         stranger.sendall(meeting.HEADER.pack(100) + b"{")  # The rest never comes.
         assert run([environ(some, 1)], share_word) == [chief.result()] == ["x"]
 
 
-def test_one_that_is_slow_to_say_who_it_is_is_closed(ports, monkeypatch, caplog):
-    some = ports(2)
+def test_one_that_is_slow_to_say_who_it_is_is_closed(monkeypatch, caplog):
+    some = free_ports(2)
     chief = start(environ(some, 0), share_word)
     with visit(some[0]) as stranger, monkeypatch.context() as context:
         context.setattr(meeting, "READING", 0.0)
@@ -326,11 +283,9 @@ def test_one_that_is_slow_to_say_who_it_is_is_closed(ports, monkeypatch, caplog)
     assert "did not say who it is" in caplog.text
 
 
-def test_of_too_many_that_do_not_say_who_they_are_the_first_are_closed(
-    ports, monkeypatch
-):
+def test_of_too_many_that_do_not_say_who_they_are_the_first_are_closed(monkeypatch):
     monkeypatch.setattr(meeting, "MOST_VISITORS", 2)
-    some = ports(2)
+    some = free_ports(2)
     chief = start(environ(some, 0), share_word)
     with contextlib.ExitStack() as stack:
         strangers = [stack.enter_context(visit(some[0])) for _ in range(3)]
@@ -339,8 +294,8 @@ def test_of_too_many_that_do_not_say_who_they_are_the_first_are_closed(
 
 
 @pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\4null", b""])
-def test_what_says_something_else_is_closed(ports, caplog, sent):
-    some = ports(2)
+def test_what_says_something_else_is_closed(caplog, sent):
+    some = free_ports(2)
     chief = start(environ(some, 0), share_word)
     with visit(some[0]) as stranger:
         stranger.sendall(sent)
@@ -351,7 +306,7 @@ def test_what_says_something_else_is_closed(ports, caplog, sent):
     assert "Something else than a worker connected" in caplog.text
 
 
-def test_a_machine_that_died_is_noticed_although_something_is_on_the_way(ports):
+def test_a_machine_that_died_is_noticed_although_something_is_on_the_way():
     """Where nothing is confirmed, keepalive begins only after a quarter of an hour."""
 
     def timeouts(workers):
@@ -359,10 +314,10 @@ def test_a_machine_that_died_is_noticed_although_something_is_on_the_way(ports):
             with socket.socket(fileno=os.dup(connection.fileno())) as link:
                 return link.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
 
-    assert everyone(ports(2), timeouts) == [90_000, 90_000]
+    assert everyone(2, timeouts) == [90_000, 90_000]
 
 
-def test_one_at_work_is_waited_for_and_one_that_is_silent_is_not(ports, monkeypatch):
+def test_one_at_work_is_waited_for_and_one_that_is_silent_is_not(monkeypatch):
     monkeypatch.setattr(connections, "ALIVE_EVERY", 0.0)
     monkeypatch.setattr(connections, "TICK", 0.05)
     waited, enough = [], threading.Event()
@@ -377,7 +332,7 @@ def test_one_at_work_is_waited_for_and_one_that_is_silent_is_not(ports, monkeypa
         )
         return workers.share("done")
 
-    assert everyone(ports(2), work, Runtime(join_minutes=1 / 600 * 10)) == [1, 1]
+    assert everyone(2, work, Runtime(join_minutes=1 / 600 * 10)) == [1, 1]
 
     stop = threading.Event()
 
@@ -390,11 +345,11 @@ def test_one_at_work_is_waited_for_and_one_that_is_silent_is_not(ports, monkeypa
         finally:
             stop.set()
 
-    errors = everyone(ports(2), silence, Runtime(join_minutes=1 / 120))
+    errors = everyone(2, silence, Runtime(join_minutes=1 / 120))
     assert "No sign of life from worker 0" in str(errors[1])
 
 
-def test_one_that_waits_hears_of_a_chief_that_waits_for_another(ports, monkeypatch):
+def test_one_that_waits_hears_of_a_chief_that_waits_for_another(monkeypatch):
     """Worker 2 is slow; the chief waits for it, and tells worker 1 that it lives."""
     monkeypatch.setattr(connections, "ALIVE_EVERY", 0.0)
     monkeypatch.setattr(connections, "TICK", 0.01)
@@ -422,7 +377,7 @@ def test_one_that_waits_hears_of_a_chief_that_waits_for_another(ports, monkeypat
         return workers.share("done", 1)
 
     monkeypatch.setattr(connections.Connections, "_read", _read)
-    assert everyone(ports(3), work) == [1, 1, 1]
+    assert everyone(3, work) == [1, 1, 1]
     assert heard
 
 
@@ -454,7 +409,7 @@ Detected at node AdamW/Mul defined at (most recent call last):
     ],
 )
 def test_an_error_of_this_worker_is_told_from_another_that_is_lost(
-    ports, monkeypatch, kind, text, is_own
+    monkeypatch, kind, text, is_own
 ):
     monkeypatch.setattr("strategy.workers.FAREWELL", 0.1)
 
@@ -463,7 +418,7 @@ def test_an_error_of_this_worker_is_told_from_another_that_is_lost(
             workers.gather("more", None)
         raise kind(None, None, text)
 
-    error, other = everyone(ports(2), compute)
+    error, other = everyone(2, compute)
     assert isinstance(error, kind if is_own else RetryError)
     assert isinstance(other, WorkerError) and other.exit_code == 75
     if "NCCL" in text:
@@ -486,7 +441,7 @@ def test_what_an_operation_says_is_found_behind_its_stacks():
 
 
 @pytest.mark.parametrize("in_tensorflow", [True, False])
-def test_a_fault_is_found_behind_the_ends_of_others(ports, in_tensorflow):
+def test_a_fault_is_found_behind_the_ends_of_others(in_tensorflow):
     """Worker 1 is killed or gives up, worker 2 has the fault that was the cause."""
     gone = threading.Event()
 
@@ -503,6 +458,6 @@ def test_a_fault_is_found_behind_the_ends_of_others(ports, in_tensorflow):
             raise tf.errors.UnavailableError(None, None, "Socket closed")
         workers.gather("lists", None)
 
-    error = everyone(ports(3), work)[0]
+    error = everyone(3, work)[0]
     assert isinstance(error, WorkerError) and error.exit_code == 3
     assert "The disk has died." in str(error)
