@@ -6,8 +6,9 @@ from strategy.environment import environment, versions
 from strategy.precision import set_precision
 from strategy.proof.compiled import check_compiled
 from strategy.proof.devices import check_devices, check_versions, without_bfloat16
+from strategy.proof.folder import check_folder
 from strategy.proof.reduction import check_reduction
-from strategy.proof.report import report_findings
+from strategy.proof.report import report_findings, tried
 from strategy.proof.runs import check_input, check_run, compare_runs, tolerance
 from strategy.proof.small_run import CLASSES, known_clips, one_replica, small_run
 from strategy.workers import Workers, join_workers
@@ -17,6 +18,7 @@ __all__ = [
     "Workers",
     "check_compiled",
     "check_devices",
+    "check_folder",
     "check_input",
     "check_reduction",
     "check_run",
@@ -34,6 +36,7 @@ __all__ = [
     "set_precision",
     "small_run",
     "tolerance",
+    "tried",
     "versions",
     "without_bfloat16",
 ]
