@@ -173,13 +173,9 @@ def evaluate(
         measure(trained, clips, workers)
         return workers.share("result")
     seen, suffix = permit(trained, clips, output, run_folder, allow_trained_videos)
-    # Where the output is a run's folder, its caller holds the lock already.
-    writer = (
-        contextlib.nullcontext()
-        if run_folder
-        else lock_folder(RunFolder(output), workers)
-    )
-    with writer:
+    with contextlib.ExitStack() as stack:
+        if not run_folder:  # Else its caller holds the lock already.
+            stack.enter_context(lock_folder(RunFolder(output), workers))
         workers.share("permission")
         probabilities = measure(trained, clips, workers)
         return workers.from_chief(

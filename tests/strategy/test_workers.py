@@ -21,7 +21,7 @@ from configs.command.errors import (
 )
 from configs.schema import Runtime
 from strategy import connections, departures, lost, meeting
-from strategy.workers import join_workers
+from strategy.workers import Workers, join_workers
 from tests.strategy.local import environ, everyone, free_ports, run, start
 
 SOON = Runtime(join_minutes=1 / 60)
@@ -35,6 +35,11 @@ def test_alone_it_agrees_with_itself():
         assert workers.chief_first("c", lambda: 7) == 7
         workers.compare("d", {"x": 1})
         workers.alive()
+
+
+def test_one_that_hangs_alone_does_not_say_that_the_same_command_goes_on():
+    assert Workers().stall_exit_code == 1
+    assert everyone(2, lambda workers: workers.stall_exit_code) == [75, 75]
 
 
 @pytest.mark.parametrize("count", [2, 3])
