@@ -7,8 +7,8 @@
 Prints a line for each finding: "ok", "WRONG" with what to do, or "note" for what is
 only to be known, or could not be checked here. Trains a small model, or that of
 --config, on clips made for it, in several ways that must agree. Keeps no file. Exit
-codes: 0 nothing is wrong, 8 something is, 2 usage or config, 1 stalled (an all-reduce
-that never ends: see the stacks) or a defect.
+codes: 0 nothing is wrong, 8 something is, 2 usage or config, 75 stopped or another
+worker was lost, 1 stalled (an all-reduce that never ends: see the stacks) or a defect.
 """
 
 import contextlib
@@ -17,11 +17,9 @@ import dataclasses
 from absl import flags, logging
 
 from configs import demo
-from configs.command.errors import RunError
-from configs.command.findings import note, wrong
+from configs.command.findings import note
 from configs.command.flags import define, load, override
 from configs.command.launch import run, start
-from configs.command.text import first_line
 from configs.schema import Runtime
 from data import check_root
 from strategy import count_workers
@@ -52,7 +50,7 @@ def planned():
 
 
 def multiple(number, of):
-    """The smallest multiple that is not below a number."""
+    """The smallest multiple of the positive integer `of` that is at least `number`."""
     return -(-number // of) * of
 
 
@@ -74,11 +72,14 @@ from model import create_model, create_optimizer, resolve_model
 from storage.disk import check_disk, no_disk
 from strategy import (
     CLASSES,
+    Workers,
     check_compiled,
     check_devices,
+    check_folder,
     check_input,
     check_reduction,
     check_run,
+    check_same,
     check_versions,
     compare_runs,
     create_strategy,
@@ -89,6 +90,7 @@ from strategy import (
     set_precision,
     small_run,
     tolerance,
+    tried,
     versions,
     without_bfloat16,
 )
@@ -105,6 +107,9 @@ def main(config):
         stall = 60 * config.checkpoints.stall_minutes
         watchdog = stack.enter_context(Watchdog(stall))
         workers.meanwhile = watchdog.beat
+        check_same(config, workers)
+        given = "given" if FLAGS.workdir else None
+        workers.compare("flags", {"--steps": FLAGS.steps, "--workdir": given})
         strategy = create_strategy(config.runtime, workers)
         config = comparable(config, strategy.num_replicas_in_sync)
         check = Check(
@@ -112,7 +117,7 @@ def main(config):
             strategy,
             FLAGS.steps,
             is_planned=bool(FLAGS.config),
-            beat=watchdog.beat,
+            workers=workers,
         )
         report_findings(workers, check.findings(FLAGS.workdir))
 
@@ -122,15 +127,15 @@ def comparable(config, replicas):
 
     Args:
         config: an `Experiment`.
-        replicas: how many there will be; the batch size becomes a multiple.
+        replicas: how many there will be, on all workers; the batch size becomes a
+            multiple.
     """
     parts = config.runtime.accumulation_steps
     batch = multiple(config.data.batch_size, replicas * parts)
     data = dataclasses.replace(config.data, batch_size=batch)
     model = resolve_model(config.model, frames=data.frames, size=data.size)
     model = dataclasses.replace(model, dropout=0.0, drop_path_rate=0.0)
-    runtime = dataclasses.replace(config.runtime, replicas=replicas)
-    return dataclasses.replace(config, data=data, model=model, runtime=runtime)
+    return dataclasses.replace(config, data=data, model=model)
 
 
 class Check:
@@ -140,7 +145,7 @@ class Check:
     operations.
     """
 
-    def __init__(self, config, strategy, steps, *, is_planned=False, beat=lambda: None):
+    def __init__(self, config, strategy, steps, *, is_planned=False, workers=None):
         """Creates the strategy of one replica.
 
         Args:
@@ -148,10 +153,10 @@ class Check:
             strategy: of all replicas.
             steps: of each small run.
             is_planned: whether the experiment is one that is to be run.
-            beat: called after each step and batch.
+            workers: the `Workers`; None for this process alone.
         """
         self.config, self.strategy, self.steps = config, strategy, steps
-        self.is_planned, self.beat = is_planned, beat
+        self.is_planned, self.workers = is_planned, workers or Workers()
         self.one = one_replica(strategy)
         self.runs, self.parameters = {}, None  # On all replicas, by precision.
 
@@ -164,29 +169,18 @@ class Check:
         yield from check_devices(self.strategy)
         yield check_versions(versions())
         for dtype in (tf.float32, tf.bfloat16):
-            yield from self.tried("all-reduce", self.reduction, dtype)
-        yield from self.tried("training", self.float32)
+            yield from tried(self.workers, "all-reduce", self.reduction(dtype))
+        yield from tried(self.workers, "training", self.float32())
         for precision in MIXED:
-            yield from self.tried(f"training, {precision}", self.mixed, precision)
-        yield from self.tried("input", self.input)
+            found = self.mixed(precision)
+            yield from tried(self.workers, f"training, {precision}", found)
+        yield from tried(self.workers, "input", self.input())
         if workdir:
             kept = self.config.checkpoints.keep + 2  # The best, and one in writing.
             yield from check_disk(workdir, kept * STATE * (self.parameters or 0))
+            yield from check_folder(self.workers, workdir)
         else:
             yield no_disk()
-
-    def tried(self, subject, check, *arguments):
-        """The findings of a check; where it fails, that is one, and others follow."""
-        try:
-            yield from check(*arguments)
-        except tf.errors.UnavailableError:  # A worker was lost: nothing can follow.
-            raise
-        except (tf.errors.OpError, RunError) as error:
-            yield wrong(
-                f"{subject}: {type(error).__name__}: {first_line(error)}.",
-                "It could not be checked; where memory ran out, give a smaller "
-                "--data.batch_size.",
-            )
 
     def reduction(self, dtype):
         """Sums of known values over all replicas."""
@@ -220,7 +214,9 @@ class Check:
 
     def mixed(self, precision):
         """Mixed precision against float32, on all replicas."""
-        unfit = without_bfloat16() if precision == "mixed_bfloat16" else []
+        unfit = []
+        if precision == "mixed_bfloat16":  # All of the workers train, or none does.
+            unfit = sum(self.workers.gather("no bfloat16", without_bfloat16()), [])
         if unfit:
             yield note(
                 f"training, {precision}: not checked, {unfit[0]} has no units for it: "
@@ -267,7 +263,7 @@ class Check:
                 model,
                 self.config.data,
                 steps=self.steps,
-                after_step=self.beat,
+                after_step=self.workers.alive,
             )
             return run, model
         finally:
@@ -280,14 +276,15 @@ class Check:
             yield note("input: not compared, the run to compare with has not ended.")
             return
         own = len(self.strategy.extended.worker_devices)
-        batch = self.config.data.batch_size * own // self.config.runtime.replicas
+        replicas = self.strategy.num_replicas_in_sync
+        batch = self.config.data.batch_size * own // replicas
         data = dataclasses.replace(self.config.data, batch_size=batch)
         rate = decoding_rate(
             data,
             self.config.views,
             seed=self.config.seed,
             strategy=self.one,
-            after_batch=self.beat,
+            after_batch=self.workers.alive,
         )
         yield check_input(
             rate,

@@ -78,6 +78,7 @@ if __name__ == "__main__":
     )
     start(plan, positional=False)  # What follows imports TensorFlow.
 
+from callbacks import Watchdog
 from data import open_clips
 from model import (
     Evaluator,
@@ -96,6 +97,7 @@ from strategy import (
     check_same,
     create_strategy,
     join_workers,
+    lock_folder,
     set_precision,
 )
 
@@ -106,13 +108,13 @@ def main(_):
         workers = stack.enter_context(join_workers(cluster_options()))
         output = folder = None
         if workers.is_chief:
-            output, folder = open_output(stack)
+            output, folder = open_output(stack, workers)
         trained = open_trained(
             FLAGS.workdir,
             FLAGS["model.handle"].value,
             step=FLAGS.step,
             override=override,
-            prepare=functools.partial(prepare, workers=workers),
+            prepare=functools.partial(prepare, workers=workers, stack=stack),
         )
         model = {"step": trained.step, "sha256": trained.source_sha256}
         workers.compare("model", model)
@@ -128,18 +130,33 @@ def main(_):
         say(f"{FLAGS.output or FLAGS.workdir}: {summary(result)}")
 
 
-def open_output(stack):
+def open_output(stack, workers):
     """The folder for the results, and the `RunFolder` that it is, or None.
 
     Args:
         stack: an ExitStack, on which the run's folder is locked.
+        workers: the `Workers`, of which this is the chief.
     """
     output, is_run = find_output()
-    return output, stack.enter_context(RunFolder(output).locked()) if is_run else None
+    if not is_run:
+        return output, None
+    folder = RunFolder(FLAGS.workdir)
+    folder.saved_config()  # Refuses a folder without a run before it is made.
+    return output, stack.enter_context(lock_folder(folder, workers))
 
 
-def prepare(config, workers=None):
-    """Chooses the devices and the precision; returns the strategy's scope."""
+def prepare(config, workers=None, stack=None):
+    """Chooses the devices and the precision; returns the strategy's scope.
+
+    Args:
+        config: the `Experiment`.
+        workers: the `Workers`; None for this process alone.
+        stack: an ExitStack, on which a watchdog of the workers begins; may be None.
+    """
+    if stack:
+        stall = 60 * config.checkpoints.stall_minutes
+        watchdog = Watchdog(stall, exit_code=workers.stall_exit_code)
+        workers.meanwhile = stack.enter_context(watchdog).beat
     strategy = create_strategy(config.runtime, workers)
     set_precision(config.runtime.precision)
     return strategy.scope()
@@ -173,14 +190,14 @@ def evaluate(
     check_classes(trained, clips.class_names, config.data.root)
     if not workers.is_chief:
         workers.share("permission")
-        measure(trained, clips)
+        measure(trained, clips, workers)
         return workers.share("result")
     seen, suffix = permit(trained, clips, output, run_folder, allow_trained_videos)
-    # Where the output is a run's folder, its caller holds the lock already.
-    writer = contextlib.nullcontext() if run_folder else RunFolder(output).locked()
-    with writer:
+    with contextlib.ExitStack() as stack:
+        if not run_folder:  # Else its caller holds the lock already.
+            stack.enter_context(lock_folder(RunFolder(output), workers))
         workers.share("permission")
-        probabilities = measure(trained, clips)
+        probabilities = measure(trained, clips, workers)
         return workers.from_chief(
             "result",
             lambda: write_report(
@@ -231,10 +248,10 @@ def permit(trained, clips, output, run_folder, allow_trained_videos):
     return seen, suffix
 
 
-def measure(trained, clips):
+def measure(trained, clips, workers):
     """Evaluates every view of every test video: `Probabilities`."""
     strategy = trained.model.distribute_strategy
-    return Evaluator(trained.model, strategy)(
+    return Evaluator(trained.model, strategy, after_batch=workers.meanwhile)(
         clips.views(strategy), videos=clips.test_size, views=trained.config.views.count
     )
 

@@ -1,4 +1,4 @@
-"""Fine-tunes a Video Swin Transformer on every GPU of this machine.
+"""Fine-tunes a Video Swin Transformer on every GPU of one machine or several.
 
     python train.py --config=ucf101_swin_tiny --data.root=UCF101 --workdir=runs/tiny \\
         --model.handle=CONVERTED
@@ -7,7 +7,7 @@ Every option of the experiment is a flag. Rerunning the same command continues f
 newest checkpoint; a finished run says so and ends. Exit codes: 0 finished, 2 usage or
 config, 3 data, 4 no usable checkpoint, 5 numerics, 6 storage, 7 locked, 75 stopped by
 SIGTERM, SIGHUP or SIGUSR1 and 130 by Ctrl-C (the same command continues), 1 stalled or
-a defect (see the stacks).
+a defect (see the stacks); of several workers 75 also where one was lost or stalled.
 """
 
 import collections
@@ -17,7 +17,6 @@ import functools
 
 from absl import flags, logging
 
-from configs.command.errors import RetryError, RunError
 from configs.command.flags import define, load
 from configs.command.launch import run, start
 from configs.command.text import say
@@ -128,8 +127,7 @@ def train(config, folder, preemption, workers):
         What evaluation.json holds.
     """
     stall = 60 * config.checkpoints.stall_minutes
-    exit_code = RetryError.exit_code if workers.count > 1 else RunError.exit_code
-    with Watchdog(stall, exit_code=exit_code) as watchdog:
+    with Watchdog(stall, exit_code=workers.stall_exit_code) as watchdog:
         workers.meanwhile = watchdog.beat
         strategy = create_strategy(config.runtime, workers)
         config.check_replicas(strategy.num_replicas_in_sync)
@@ -142,7 +140,7 @@ def train(config, folder, preemption, workers):
         facts = computing_environment(strategy, config.runtime.precision, workers)
         if workers.is_chief:
             note_start(folder / "starts.jsonl", {"step": record.step, **facts})
-        evaluator = Evaluator(model, strategy, after_batch=record.alive)
+        evaluator = Evaluator(model, strategy, after_batch=record.check_in)
         validate = functools.partial(validation_row, config.data, clips, evaluator)
         fit(model, clips, calendar, record, validate)
         probabilities = evaluator(

@@ -52,7 +52,7 @@ class Recorder:
         """Whether updates have been done that are in no checkpoint."""
         return self.step > self.saved
 
-    def alive(self):
+    def check_in(self):
         """Tells the watchdog that the run moves, and ends it if a signal has come."""
         self.watchdog.beat()
         self.preemption.poll()
@@ -60,4 +60,4 @@ class Recorder:
     def end(self):
         """Saves the last step; here a full disk ends the run."""
         self.save()
-        self.alive()
+        self.check_in()

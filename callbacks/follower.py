@@ -37,7 +37,7 @@ class Follower(Recorder, RunCallback):
         self.saved = self.step
         self.callbacks = [self, watchdog, preemption]
         preemption.begin(self)
-        self.alive()
+        self.check_in()
 
     def after_step(self, step, logs):
         """Notes a step that the chief saves."""
@@ -57,6 +57,6 @@ class Follower(Recorder, RunCallback):
             validate: a function that validates the model.
         """
         self.saved = self.step
-        self.alive()
+        self.check_in()
         if not self.share(f"epoch {epoch} is validated", None):
             validate()

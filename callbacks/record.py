@@ -112,7 +112,7 @@ class Record(Recorder):
             *(watchdog, preemption),  # Last: a step is saved if due before an end.
         ]
         preemption.begin(self)
-        self.alive()
+        self.check_in()
 
     def _begin(self):
         """Commits the initial weights: a run that has begun always has a checkpoint."""
@@ -168,7 +168,7 @@ class Record(Recorder):
                 entries of the row.
         """
         self.saver.save(self.step)
-        self.alive()
+        self.check_in()
         done = any(row["epoch"] == epoch for row in self.history.read())
         if self.share(f"epoch {epoch} is validated", done):
             return

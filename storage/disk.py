@@ -30,7 +30,7 @@ def check_disk(folder, needed, clock=time.perf_counter):
     """
     subject = f"disk of {folder}"
     try:
-        place = _existing(Path(folder).absolute())
+        place = nearest_folder(Path(folder).absolute())
         free = shutil.disk_usage(place).free
         seconds = _sync_seconds(place, clock)
     except OSError as error:
@@ -59,7 +59,7 @@ def no_disk():
     return note("disk: not checked, --workdir is not given.")
 
 
-def _existing(folder):
+def nearest_folder(folder):
     """A folder, or the nearest one around it that is there."""
     while not folder.is_dir():
         folder = folder.parent

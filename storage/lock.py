@@ -5,23 +5,35 @@ import fcntl
 import os
 import re
 import socket
+import time
+import uuid
+
+from absl import logging
 
 from configs.command.errors import LockedError, StorageError
 
 NAME = ".lock"
-SIGNATURE = re.compile(rb"[^\n]+, process [0-9]+")
+# Who holds a lock, and a number of this one time; an older version wrote none.
+SIGNATURE = re.compile(rb"([^\n]+, process [0-9]+)(, lock [0-9a-f]{32})?")
+PAUSE = 0.25  # seconds between two tries
 
 
 @contextlib.contextmanager
-def locked(folder, *, wait=False):
+def locked(folder, *, wait=0.0, meanwhile=lambda: None):
     """Locks a folder for this process until the end of the `with` statement.
 
-    The kernel frees the lock however the process ends.
+    The kernel frees the lock however the process ends; that of a file server does so
+    when it has noticed that a machine is gone.
 
     Args:
         folder: the path; created if need be.
-        wait: whether to wait until no other process holds the lock, for work of seconds
-            that another may be doing at the same moment.
+        wait: seconds to wait while another process holds the lock; `math.inf` for work
+            of seconds that another may be doing at the same moment.
+        meanwhile: called while it is waited for.
+
+    Yields:
+        What was written into the lock's file, which no other lock has ever had; "" if
+        it could not be written.
 
     Raises:
         LockedError: another process holds the lock; nothing was changed.
@@ -33,9 +45,8 @@ def locked(folder, *, wait=False):
     except OSError as error:
         raise StorageError(f"{folder} must be writable: {error}.") from None
     try:
-        _acquire(lock, folder, wait)
-        _sign(lock)
-        yield
+        _acquire(lock, folder, wait, meanwhile)
+        yield _sign(lock)
     finally:
         os.close(lock)
 
@@ -111,22 +122,40 @@ def release(lock, path):
     os.close(lock)
 
 
-def _acquire(lock, folder, wait):
+def _acquire(lock, folder, wait, meanwhile):
+    deadline, told = time.monotonic() + wait, False
+    while not _try(lock, folder):
+        name = _holder(os.pread(lock, 200, 0))
+        if time.monotonic() >= deadline:
+            raise LockedError(
+                f"{folder} is being written by {name}; wait for it to end or choose "
+                "another folder."
+            )
+        if not told:
+            least = (
+                "" if wait == float("inf") else f" for {wait / 60:g} minutes at most"
+            )
+            logging.info("%s is being written by %s: waiting%s.", folder, name, least)
+            told = True
+        meanwhile()
+        time.sleep(PAUSE)
+
+
+def _try(lock, folder):
+    """Locks a file unless another process has locked it; whether it did."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise LockedError(
-            f"{folder} is being written by {_holder(os.pread(lock, 200, 0))}; "
-            "wait for it to end or choose another folder."
-        ) from None
+        return False
     except OSError as error:
         raise StorageError(
             f"{folder} must be on a file system that can lock files: {error}."
         ) from None
+    return True
 
 
-def holder(folder):
-    """Who wrote last that it locks a folder; "" where nobody did."""
+def signature(folder):
+    """What the last one that locked a folder wrote into its lock; "" if nobody did."""
     try:
         return (folder / NAME).read_bytes().decode(errors="replace")
     except OSError:
@@ -139,12 +168,19 @@ def is_signed(content):
 
 
 def _sign(lock):
-    """Writes who holds a lock into its file."""
-    with contextlib.suppress(OSError):
+    """Writes who holds a lock into its file; returns what was written, or ""."""
+    text = f"{socket.gethostname()}, process {os.getpid()}, lock {uuid.uuid4().hex}"
+    try:
         os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{socket.gethostname()}, process {os.getpid()}".encode(), 0)
+        os.pwrite(lock, text.encode(), 0)
         os.fsync(lock)  # Other machines may read it.
+    except OSError:
+        return ""
+    return text
 
 
 def _holder(content):
+    """Whom the content of a lock's file names, in words."""
+    match = SIGNATURE.fullmatch(content)
+    content = match[1] if match else content
     return content.decode(errors="replace").strip() or "another process"

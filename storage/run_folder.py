@@ -23,13 +23,12 @@ from typing import Annotated
 
 import msgspec
 
-from configs.command.errors import ConfigError, StorageError
+from configs.command.errors import ConfigError
 from configs.schema.experiment import changeable_options
 from configs.schema.paths import check_utf8
 from configs.schema.serialization import from_json
 from storage.files import MUST_BE_UNCHANGED, clear_asides, read_json, write_atomically
-from storage.lock import holder as lock_holder
-from storage.lock import locked
+from storage.lock import locked, signature
 from storage.records import Count, Fraction, Text
 from storage.trained_videos import TRAINED_VIDEOS
 
@@ -104,28 +103,15 @@ class RunFolder:
         return self.path / name
 
     @contextlib.contextmanager
-    def locked(self):
+    def locked(self, **options):
         """Makes this process the folder's only writer; see `storage.lock.locked`."""
-        with locked(self.path):
+        with locked(self.path, **options) as self.signature:
             clear_asides(self.path, lambda n: n in FILES or RESULT.fullmatch(n))
             yield self
 
-    def check_seen(self, holder):
-        """Checks that this process sees the folder that another has locked.
-
-        Args:
-            holder: who holds the lock, as `storage.lock.holder` says it there.
-
-        Raises:
-            StorageError: it sees another folder, or none.
-        """
-        seen = lock_holder(self.path)
-        if seen != holder:
-            raise StorageError(
-                f"{self.path} must be a folder that all workers see, for instance on "
-                f"NFS; the chief has signed it as {holder!r}, here it is signed by "
-                f"{seen or 'nobody'!r}."
-            )
+    def is_seen(self, signature_there):
+        """Whether this process sees the folder that another has locked and signed."""
+        return signature(self.path) == signature_there
 
     @property
     def identity(self):

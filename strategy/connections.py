@@ -16,6 +16,8 @@ TICK = 1.0  # seconds between two looks at something else than the connections
 ALIVE = {"alive": True}
 ALIVE_EVERY = 5.0  # seconds
 LINGER = 2.0  # seconds
+# Seconds in which, once one worker has ended, another may say that it was the cause.
+CAUSE = 1.0
 
 
 class Connections:
@@ -23,7 +25,6 @@ class Connections:
 
     Attributes:
         peers: index of a worker -> its connection.
-        others: connections that are not to be; they are told why.
     """
 
     def __init__(self, cluster, silence):
@@ -37,13 +38,12 @@ class Connections:
         self.cluster = cluster
         self.silence = silence
         self.peers = {}
-        self.others = []
         self._said_alive = 0.0
 
     def send(self, message):
         """Sends a message, JSON values, to every peer; one that has gone misses it."""
         data = json.dumps(message).encode()
-        for connection in (*self.peers.values(), *self.others):
+        for connection in self.peers.values():
             with contextlib.suppress(OSError):
                 connection.send_bytes(data)
 
@@ -53,7 +53,7 @@ class Connections:
         A connection that is closed while something is on the way to it is reset, and
         what the peer has not read yet is lost.
         """
-        everyone = left = [*self.peers.values(), *self.others]
+        everyone = left = list(self.peers.values())
         for connection in everyone:
             with contextlib.suppress(OSError):
                 with socket.socket(fileno=os.dup(connection.fileno())) as link:
@@ -100,6 +100,7 @@ class Connections:
         values, heard = {}, dict.fromkeys(self.peers, time.monotonic())
         while len(values) < len(self.peers):
             meanwhile()
+            self.say_alive()  # Those that have sent theirs wait for the slowest, too.
             awaited = {c: i for i, c in self.peers.items() if i not in values}
             ready = wait(awaited, TICK)
             now = time.monotonic()
@@ -111,32 +112,53 @@ class Connections:
                     f"{self.silence / 60:g} minutes (runtime.join_minutes)."
                 )
             for connection in ready:
-                message = self._read(awaited[connection])
+                index = awaited[connection]
+                try:
+                    message = self._read(index)
+                except (RetryError, WorkerError) as error:
+                    raise self._cause({index: error}, CAUSE) from None
                 if message == ALIVE:
                     continue
                 if message.get("round") != name:
                     raise RetryError(
-                        f"{self.names([awaited[connection]])} must be at {name!r}, as "
-                        f"this one is; received {message.get('round')!r}."
+                        f"{self.names([index])} must be at {name!r}, as this one is; "
+                        f"received {message.get('round')!r}."
                     )
-                values[awaited[connection]] = message["value"]
+                values[index] = message["value"]
         return values
 
     def last_words(self, seconds):
-        """Why a peer has ended, where one says so within some seconds.
+        """Why a peer has ended, where one does or says so within some seconds.
 
         Returns:
-            WorkerError or RetryError, or None where all are silent.
+            WorkerError or RetryError; where several have ended, the one that tells of a
+            fault. None where all go on.
+        """
+        return self._cause({}, seconds)
+
+    def _cause(self, ended, seconds):
+        """The gravest reason of those that have ended, or end within some seconds.
+
+        One that was lost, or lost another, may be read of before the one whose fault it
+        was.
+
+        Args:
+            ended: index of a peer -> the error that `_read` has raised.
+            seconds: how long to wait for others; `CAUSE` once there is one.
         """
         deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            for connection in wait(self.peers.values(), left):
-                index = next(i for i, c in self.peers.items() if c is connection)
+        while not any(map(_is_fault, ended.values())):
+            running = {c: i for i, c in self.peers.items() if i not in ended}
+            left = deadline - time.monotonic()
+            if not running or left <= 0:
+                break
+            for connection in wait(running, left):
                 try:
-                    self._read(index)
+                    self._read(running[connection])
                 except (RetryError, WorkerError) as error:
-                    return error
-        return None
+                    ended[running[connection]] = error
+                    deadline = min(deadline, time.monotonic() + CAUSE)
+        return max(ended.values(), key=_is_fault, default=None)
 
     def names(self, indices):
         """Workers as messages name them: "worker 1 (host:port)"."""
@@ -146,7 +168,7 @@ class Connections:
     def _read(self, index):
         """The next message of a peer; raises what it says of its end."""
         try:
-            message = read(self.peers[index])
+            message = decode(self.peers[index].recv_bytes(LONGEST), dict)
         except (OSError, EOFError, ValueError):
             raise RetryError(
                 f"{self.names([index])} has ended without a word; its log may say why."
@@ -156,15 +178,6 @@ class Connections:
         return message
 
 
-def read(connection, form=dict):
-    """The next message of a connection.
-
-    Args:
-        connection: what it comes from.
-        form: the type that it must have; see `storage.records`.
-
-    Raises:
-        EOFError: the other side has closed it; OSError: it broke; ValueError: what came
-            is no such message.
-    """
-    return decode(connection.recv_bytes(LONGEST), form)
+def _is_fault(error):
+    """Whether an error tells of more than of an end after which all may go on."""
+    return error.exit_code != RetryError.exit_code

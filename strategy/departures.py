@@ -1,4 +1,4 @@
-"""What a worker does when another one has gone: it leaves as well, in bounded time."""
+"""What a worker does when another one has gone: it ends as well, in bounded time."""
 
 import faulthandler
 import os
@@ -15,17 +15,18 @@ GRACE = 300.0
 
 
 def leave_when_one_is_gone(connections, over, is_alone):
-    """Ends this process some time after a peer has closed its connection.
+    """Ends this process with 75, `GRACE` seconds after a peer has disconnected.
 
-    The collectives of TensorFlow notice it as well, and usually at once. But a main
-    thread may wait for something that never comes, and no library promises that it
-    wakes up.
+    Returns at once: a thread watches. The collectives of TensorFlow notice it as well,
+    and usually at once. But a main thread may wait for something that never comes, and
+    no library promises that it wakes up.
 
     Args:
         connections: the `Connections` of this worker.
         over: a `threading.Event`, set when the others may go.
         is_alone: says whether this worker does something that needs no other, and that
-            it should bring to its end, a function.
+            it should bring to its end, a function: it is asked when the time is up,
+            and again until it has.
     """
     poll = select.poll()
     for connection in connections.peers.values():

@@ -1,5 +1,6 @@
 """What a run computes with: versions, devices, host."""
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -49,7 +50,8 @@ def versions():
         dict of `versions` (of libraries, of CUDA and cuDNN as TensorFlow was built for
         them, and of this project), `commit` and `modified` (whether tracked files
         differ from it). Without git or a checkout `commit` is VIDEO_SWIN_COMMIT, or
-        None, and `modified` is None.
+        None, and `modified` is None, as it is where git took too long to tell (on a
+        file server that has not been read from yet).
     """
     return {"versions": _versions(), **_commit(REPOSITORY)}
 
@@ -83,17 +85,14 @@ def _devices(strategy):
 
 
 def _commit(repository):
-    """The commit of a checkout, and whether it was modified; see `versions`."""
+    """The commit of a checkout and whether it is modified, as far as git tells."""
     # An image, which holds no checkout, is built with the variable.
-    unknown = {"commit": os.environ.get("VIDEO_SWIN_COMMIT") or None, "modified": None}
-    if not (repository / ".git").exists():  # It may lie in a checkout of others.
-        return unknown
-    try:
-        commit = _git(repository, "rev-parse", "HEAD")
-        changes = _git(repository, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.SubprocessError):
-        return unknown
-    return {"commit": commit, "modified": bool(changes)}
+    commit, changes = os.environ.get("VIDEO_SWIN_COMMIT") or None, None
+    if (repository / ".git").exists():  # It may lie in a checkout of others.
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            commit = _git(repository, "rev-parse", "HEAD")
+            changes = _git(repository, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "modified": None if changes is None else bool(changes)}
 
 
 def _git(repository, *arguments):

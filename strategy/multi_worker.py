@@ -54,7 +54,7 @@ def create_multi_worker_strategy(workers, names):
 
 def _pass_by_proxies(addresses):
     """Connects workers directly: by way of an HTTP proxy they would wait for ever."""
-    hosts = {address.rpartition(":")[0] for address in addresses}
+    hosts = {address.rpartition(":")[0].strip("[]") for address in addresses}
     others = os.environ.get("no_grpc_proxy") or os.environ.get("no_proxy", "")
     os.environ["no_grpc_proxy"] = ",".join([*filter(None, [others]), *sorted(hosts)])
 
@@ -90,5 +90,8 @@ def _devices(names):
 def _kept_signals():
     """Sets Python's handler of SIGTERM again, which TensorFlow replaces by its own."""
     handler = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, handler)
+    try:
+        yield
+    finally:
+        if handler is not None:  # None: not set by Python, which cannot set it again.
+            signal.signal(signal.SIGTERM, handler)

@@ -31,7 +31,7 @@ def slurm_workers(environ):
         (tuple of "host:port", index); None outside a job step.
 
     Raises:
-        ConfigError: the variables contradict one another.
+        ConfigError: the variables do not belong together.
     """
     values = {name: environ.get(f"SLURM_{name}") for name in NEEDED}
     if None in values.values():

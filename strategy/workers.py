@@ -5,6 +5,12 @@ the others have come and want the same; at the end, why one of them has left. Th
 so over one connection of each worker to the chief, which lasts as long as the run. It
 is made at the address that the cluster names for the chief, before TensorFlow takes
 that port.
+
+The words of this package, and what they are called elsewhere: workers *meet*
+(rendezvous) and *part* (shutdown barrier); they *gather* values (all-gather), and
+*share* the chief's (broadcast); one that is waited for says that it is *alive*
+(heartbeat); *last words* tell why one ends (exit reason); the chief is worker 0, the
+others are its followers.
 """
 
 import contextlib
@@ -17,21 +23,12 @@ import tensorflow as tf
 from absl import logging
 
 from configs.command.errors import ConfigError, RetryError, RunError
-from configs.command.text import first_line
 from strategy.cluster import find_cluster
 from strategy.connections import Connections
 from strategy.departures import leave_when_one_is_gone, say_stacks
+from strategy.lost import LOST, essence, tells_of_others
 from strategy.meeting import accept_workers, connect_to_chief
 
-# How TensorFlow tells of another worker that is lost.
-LOST = (
-    tf.errors.AbortedError,
-    tf.errors.CancelledError,
-    tf.errors.DeadlineExceededError,
-    tf.errors.FailedPreconditionError,
-    tf.errors.InternalError,  # NCCL's
-    tf.errors.UnavailableError,
-)
 FAREWELL = 5.0  # Seconds in which another worker may say why it has ended.
 
 
@@ -97,7 +94,12 @@ class Workers:
         return everything
 
     def share(self, name, value=None):
-        """The chief's value of something; see `gather`."""
+        """The chief's value of something, on every worker.
+
+        Args:
+            name: see `gather`, also for what it raises.
+            value: JSON values; the chief's counts.
+        """
         return self.gather(name, value)[0]
 
     def compare(self, name, values):
@@ -109,6 +111,7 @@ class Workers:
 
         Raises:
             ConfigError: on every worker, the same; it names what differs.
+            WorkerError, RetryError: see `gather`.
         """
         first, *others = self.gather(name, values)
         for index, other in enumerate(others, start=1):
@@ -125,11 +128,25 @@ class Workers:
                 )
 
     def from_chief(self, name, function):
-        """What a function, called on the chief only, returns there; see `gather`."""
+        """What a function returns on the chief, which alone calls it.
+
+        Args:
+            name: see `gather`, also for what it raises besides the function's errors.
+            function: returns JSON values. It may take as long as `runtime.join_minutes`
+                without a call of `alive`: the others wait no longer for a sign of life.
+        """
         return self.share(name, self._alone(function) if self.is_chief else None)
 
     def chief_first(self, name, function):
-        """Calls a function on the chief, and on the others once it is done there."""
+        """Calls a function on the chief, and on the others once it is done there.
+
+        Args:
+            name: see `gather`, also for what it raises besides the function's errors.
+            function: called on every worker; see `from_chief` for how long it may take.
+
+        Returns:
+            What it returned on this worker.
+        """
         if self.is_chief:
             result = self._alone(function)
             self.share(name)
@@ -143,30 +160,45 @@ class Workers:
         if self.count > 1:
             self._connections.say_alive()
 
+    @property
+    def stall_exit_code(self):
+        """Exit code of a worker that hangs: it may wait for another that is lost."""
+        return (RetryError if self.count > 1 else RunError).exit_code
+
     def fail(self, error):
         """Tells the others why this worker ends."""
-        text = f"{type(error).__name__}: {error}"
-        known = isinstance(error, RunError)
+        ours = isinstance(error, RunError)
+        text = essence(error) if isinstance(error, tf.errors.OpError) else error
         self._connections.send(
             {
-                "error": f"{self} has ended. {text}",
-                "exit_code": error.exit_code if known else RetryError.exit_code,
+                "error": f"{self} has ended. {type(error).__name__}: {text}",
+                "exit_code": error.exit_code if ours else RetryError.exit_code,
             }
         )
 
-    def lost(self, error):
-        """What is to be raised where TensorFlow says that another worker is lost.
+    def reason(self, error):
+        """Why this worker must end after an error that TensorFlow has raised.
+
+        A lost worker shows as an error of several kinds, which a kernel or a driver of
+        this machine raises as well.
 
         Args:
-            error: TensorFlow's.
+            error: a `tf.errors.OpError`.
 
         Returns:
-            The reason of the other worker's end where it gave one, else `RetryError`.
+            The reason of another worker's end where one has ended, and `RetryError`
+            where TensorFlow says that one is lost. The error itself where it is this
+            worker's own.
         """
+        if self.count == 1 or not isinstance(error, LOST):
+            return error
+        reason = self._connections.last_words(FAREWELL)
+        if reason is None and not tells_of_others(error):
+            return error
         say_stacks("A worker seems to be lost")
-        return self._connections.last_words(FAREWELL) or RetryError(
+        return reason or RetryError(
             "A worker is lost, or the way to it; the same command on all of them goes "
-            f"on. {first_line(error)}"
+            f"on. {essence(error)}."
         )
 
     def _alone(self, function):
@@ -182,7 +214,7 @@ def join_workers(runtime, environ=os.environ):
     """Meets the other workers of the run, and parts from them at the end.
 
     Whatever ends one worker ends all of them: with the same exit code where it said
-    why, else with that of `RetryError`.
+    why with an error of `configs.command.errors`, else with that of `RetryError`.
 
     Args:
         runtime: a `configs.schema.Runtime`.
@@ -193,7 +225,7 @@ def join_workers(runtime, environ=os.environ):
 
     Raises:
         ConfigError: the description of the cluster is wrong, a port is taken, or the
-            workers contradict one another.
+            workers disagree.
         RetryError: a worker did not come, or is lost.
         WorkerError: one has ended, and said why.
     """
@@ -214,9 +246,11 @@ def join_workers(runtime, environ=os.environ):
         leave_when_one_is_gone(connections, over, lambda: workers.is_alone)
         yield workers
         workers.gather("parting", None)
-    except LOST as error:
-        reason = workers.lost(error)
+    except tf.errors.OpError as error:
+        reason = workers.reason(error)
         workers.fail(reason)
+        if reason is error:
+            raise
         raise reason from error
     except BaseException as error:
         workers.fail(error)

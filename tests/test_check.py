@@ -7,6 +7,8 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import types
 
@@ -16,14 +18,21 @@ import tensorflow as tf
 
 import check
 from configs import demo
-from configs.command.errors import MachineError
+from configs.command.errors import MachineError, WorkerError
 from configs.command.findings import note, ok, wrong
 from configs.schema import Model, Runtime
 from data.clips import Clips
-from strategy import Workers, create_strategy, report_findings
+from strategy import (
+    Workers,
+    check_folder,
+    create_strategy,
+    report_findings,
+    tried,
+)
 from strategy.proof import reduction
 from strategy.proof.small_run import SmallRun
 from tests.docs.pages import blocks
+from tests.strategy.local import environ, everyone, free_ports
 from tests.strategy.proof.faults import broken_strategy, halved, not_a_number
 
 STEPS = 6
@@ -133,7 +142,7 @@ def test_a_slow_input_is_wrong_for_a_planned_run_only(tiny_root, monkeypatch):
 def test_a_full_disk_is_wrong(tmp_path, monkeypatch, capsys):
     """Only the disk is looked at here."""
     checked = checks(create_strategy(Runtime(replicas=1)))
-    monkeypatch.setattr(checked, "tried", lambda *_: [])
+    monkeypatch.setattr(check, "tried", lambda *_: [])
     monkeypatch.setattr(checked, "parameters", 10**15)
     code, lines = reported(checked.findings(tmp_path), capsys)
     assert code == 8
@@ -143,8 +152,130 @@ def test_a_full_disk_is_wrong(tmp_path, monkeypatch, capsys):
 def test_data_that_cannot_be_read_is_wrong_and_other_checks_follow(tmp_path, capsys):
     checked = checks(create_strategy(Runtime(replicas=1)), root=str(tmp_path / "no"))
     checked.runs["float32"] = SmallRun("1 replica", np.ones(2), np.ones(2), 1.0)
-    code, lines = reported(checked.tried("input", checked.input), capsys)
+    code, lines = reported(tried(Workers(), "input", checked.input()), capsys)
     assert code == 8 and "WRONG input: DataError: " in lines[0]
+
+
+def failing(error):
+    """The findings of a check of which the second cannot be had."""
+    yield ok("a")
+    raise error
+
+
+FULL = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating.")
+
+
+def test_a_check_that_fails_on_one_of_several_workers_is_the_last(capsys):
+    """The other may be within a collective operation that the one has left."""
+
+    def work(workers):
+        if workers.index == 0:
+            return workers.gather("what follows", None)
+        report_findings(workers, tried(workers, "training", failing(FULL)))
+
+    errors = everyone(2, work)
+    assert [error.exit_code for error in errors] == [8, 8]
+    assert "training has failed on worker 1 of 2" in str(errors[0])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("WRONG training: ResourceExhaustedError: OOM when alloc")
+
+
+def test_a_lost_worker_is_not_a_finding(capsys):
+    lost = tf.errors.AbortedError(None, None, "Collective ops is aborted by: x")
+
+    def work(workers):
+        if workers.index == 1:
+            raise MachineError("training has failed.")
+        report_findings(workers, tried(workers, "training", failing(lost)))
+
+    errors = everyone(2, work)
+    assert [error.exit_code for error in errors] == [8, 8]
+    assert isinstance(errors[0], WorkerError)
+    assert capsys.readouterr().out.splitlines() == ["ok    a"]
+
+
+def test_all_workers_train_in_bfloat16_or_none(monkeypatch):
+    own = threading.local()
+    monkeypatch.setattr(check, "without_bfloat16", lambda: own.gpus)
+
+    def work(workers):
+        own.gpus = ["V100"] * workers.index
+        checked = types.SimpleNamespace(workers=workers)
+        return [f.text for f in check.Check.mixed(checked, "mixed_bfloat16")]
+
+    one, other = everyone(2, work)
+    assert one == other and "V100 has no units for it" in one[0]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_folder_that_not_all_workers_see_is_wrong(tmp_path, exists):
+    for name in "ab":
+        (tmp_path / name / ("run" if exists else "")).mkdir(parents=True)
+
+    def look(paths):
+        return everyone(2, lambda w: list(check_folder(w, paths[w.index])))
+
+    one, other = look([tmp_path / "a/run"] * 2)
+    assert [finding.verdict for finding in one] == ["ok"] and other == []
+    one, other = look([tmp_path / "a/run", tmp_path / "b/run"])
+    assert one == [] and [finding.verdict for finding in other] == ["WRONG"]
+    assert not list(tmp_path.rglob(".check.*"))
+
+
+def test_a_folder_that_cannot_be_written_is_not_looked_for(monkeypatch, tmp_path):
+    def refuse(*_, **options):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", refuse)
+    assert everyone(2, lambda w: list(check_folder(w, tmp_path))) == [[], []]
+
+
+# Worker 1 cannot train; whatever it is, TensorFlow raises it there alone.
+BROKEN = """
+import runpy, sys, tensorflow as tf, strategy
+def small_run(*arguments, **options):
+    raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating.")
+strategy.small_run = small_run
+runpy.run_path("check.py", run_name="__main__")
+"""
+
+
+def processes(repository, folder, *start):
+    """(exit code, lines) of check.py on two workers, the second started in a way."""
+    environs = [environ(ports, index) for ports in [free_ports(2)] for index in (0, 1)]
+    flags = ["--runtime.replicas=1", f"--workdir={folder}", *SHORTENED]
+    running = [
+        subprocess.Popen(
+            [sys.executable, *how, *flags],
+            cwd=repository,
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **own},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for how, own in zip((["check.py"], start), environs, strict=True)
+    ]
+    outputs = [process.communicate() for process in running]
+    ended = [process.returncode for process in running]
+    return ended, [out.splitlines() for out, _ in outputs], [log for _, log in outputs]
+
+
+def test_two_workers_that_are_right_pass(repository, tmp_path):
+    codes, lines, logs = processes(repository, tmp_path / "run", "check.py")
+    assert codes == [0, 0], logs
+    assert lines[0][-1].startswith("Nothing is wrong: ") and lines[1] == []
+    assert f"ok    folder: all 2 workers see {tmp_path / 'run'}." in lines[0]
+    assert any("float32 on 2 replicas against 1 replica" in line for line in lines[0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_one_of_two_workers_fails_both_end_and_say_so(repository, tmp_path):
+    """The other is within the first step by then, which never ends."""
+    codes, lines, logs = processes(repository, tmp_path, "-c", BROKEN)
+    assert codes == [8, 8], logs
+    (line,) = lines[1]
+    assert line.startswith("WRONG training: ResourceExhaustedError: OOM when alloc")
+    assert "has failed on worker 1 of 2" in logs[0]
 
 
 def test_one_replica_says_what_it_cannot_compare(monkeypatch):

@@ -1,7 +1,9 @@
 """A run, its exports and a converted checkpoint are measured as they were trained."""
 
+import contextlib
 import csv
 import dataclasses
+import functools
 import json
 import shutil
 from types import SimpleNamespace
@@ -22,7 +24,9 @@ from model.convert import convert
 from model.weights.saved_model import load_handle
 from storage.files import sha256
 from storage.run_folder import RunFolder
+from strategy import Workers
 from tests.conftest import tiny_frames
+from tests.strategy.local import everyone
 from tests.whole_runs import replace_runtime, run
 
 
@@ -44,6 +48,53 @@ def open_converted(converted, tiny_root):
         )
 
     return open_converted
+
+
+def test_a_watchdog_is_told_of_every_batch(converted, tiny_root, tmp_path, monkeypatch):
+    """Else a decoder that hangs would be waited for without end."""
+    made, beats = [], []
+
+    class Dog(contextlib.nullcontext):
+        def __init__(self, *arguments, **options):
+            super().__init__(self)
+            made.append((*arguments, options))
+
+        def beat(self):
+            beats.append(1)
+
+    def override(config):
+        data = dataclasses.replace(config.data, root=str(tiny_root))
+        checkpoints = dataclasses.replace(config.checkpoints, stall_minutes=3.0)
+        return dataclasses.replace(config, data=data, checkpoints=checkpoints)
+
+    monkeypatch.setattr(evaluate, "Watchdog", Dog)
+    workers = Workers()
+    with contextlib.ExitStack() as stack:
+        prepare = functools.partial(evaluate.prepare, workers=workers, stack=stack)
+        trained = open_trained(None, converted, override=override, prepare=prepare)
+        clips = evaluate.open_same_clips(trained.config, workers)
+        beats.clear()
+        evaluate.measure(trained, clips, workers)
+    assert made == [(180.0, {"exit_code": 1})]
+    views = trained.config.views
+    assert len(beats) == 7 * views.count // views.batch_size_per_replica
+
+
+def test_other_videos_on_another_worker_are_refused_by_all(tiny, tiny_root, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(tiny_root, other)
+    path = other / "ucfTrainTestlist" / "testlist01.txt"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+
+    def open_own(workers):
+        root = str(other if workers.index else tiny_root)
+        data = dataclasses.replace(tiny.data, root=root)
+        return evaluate.open_same_clips(dataclasses.replace(tiny, data=data), workers)
+
+    for error in everyone(2, open_own):
+        assert isinstance(error, ConfigError)
+        assert "All workers must have the same videos; " in str(error)
+        assert "fingerprint is " in str(error)
 
 
 def test_its_own_head_decides(open_converted, tmp_path):

@@ -50,7 +50,7 @@ class MachineError(RunError):
 
 
 class RetryError(RunError):
-    """The run stopped in good order; the same command continues it."""
+    """The run was told to stop, or a worker is lost; the same command continues it."""
 
     exit_code = 75
 

@@ -21,8 +21,9 @@ class Runtime(Section):
     )
     join_minutes: float = option(
         10.0,
-        "Minutes that workers wait for one another to come, and for a sign of life "
-        "before the first step.",
+        "Minutes that workers wait for one another to come, and for a sign of life of "
+        "the others whenever they wait for them: before the first step, when the chief "
+        "saves before an end, validates or reports.",
         above=0,
         may_change=True,
     )

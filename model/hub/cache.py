@@ -6,6 +6,7 @@ sizes, SHA-256. It lies beside the folder that it describes.
 """
 
 import contextlib
+import math
 import os
 import re
 import tarfile
@@ -72,7 +73,7 @@ def unpacked(archive):
     require_sane_size(archive)
     cache = cache_folder()
     directory = cache / sha256(archive)
-    with locked(cache, wait=True):
+    with locked(cache, wait=math.inf):
         clear_asides(cache, DIGEST.fullmatch)
         problem = damage(directory) if os.path.lexists(directory) else None
         if problem:
@@ -105,7 +106,7 @@ def downloaded(address):
             since.
     """
     cache = cache_folder()
-    with locked(cache, wait=True):
+    with locked(cache, wait=math.inf):
         for path in cache.glob(f"*{MANIFEST}"):  # Of folders that the user removed.
             if not path.with_name(path.name.removesuffix(MANIFEST)).exists():
                 remove(path)
@@ -119,7 +120,7 @@ def downloaded(address):
         ) from error
     if cache not in directory.parents:
         return directory
-    with locked(cache, wait=True):
+    with locked(cache, wait=math.inf):
         if not manifest_of(directory).exists():
             # How open the library makes it depends on the umask; the cache is closed.
             require_own(directory, ADVICE, may_be_open=True)

@@ -19,7 +19,7 @@ BFLOAT16_CAPABILITY = (8, 0)
 
 
 def check_devices(strategy):
-    """Finds which devices compute, with how much memory, and whether any are missed.
+    """Finds which devices of this worker compute, and whether any are missed.
 
     The driver's own list of GPUs (`nvidia-smi`) is compared with TensorFlow's.
 
@@ -55,7 +55,7 @@ def check_devices(strategy):
 
 
 def without_bfloat16():
-    """Names of the GPUs that have no units for bfloat16."""
+    """Names of this worker's GPUs that have no units for bfloat16."""
     found = []
     for gpu in tf.config.list_physical_devices("GPU"):
         details = tf.config.experimental.get_device_details(gpu)

@@ -39,7 +39,7 @@ from model import Evaluator, classifier
 from storage import checkpoints, files
 from storage.rows import Rows
 from storage.run_folder import RunFolder
-from strategy import multi_worker
+from strategy import agreement, multi_worker
 
 # Name -> (object, attribute, whether the fault comes after the call, not before it).
 POINTS = {
@@ -185,6 +185,7 @@ SABOTAGES = {
     "three NaN": lambda: nan_from(5, 7),
     "NaN for ever": lambda: nan_from(5, 10**6),
     "count reads": count_reads,
+    "see at once": lambda: setattr(agreement, "UNSEEN", 0.0),
     "short heartbeat": lambda: setattr(multi_worker, "HEARTBEAT", 5),
 }
 

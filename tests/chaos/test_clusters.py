@@ -88,11 +88,20 @@ def test_a_worker_killed_ends_all_and_all_go_on(start, cluster, tmp_path, killed
     assert_undisturbed(tmp_path, cluster)
 
 
-@pytest.mark.parametrize("told", [pytest.param(0, marks=thorough), 1])
-def test_a_signal_to_one_saves_once_and_ends_all(start, cluster, tmp_path, told):
+@pytest.mark.parametrize(
+    ("told", "number"),
+    [
+        pytest.param([0], signal.SIGTERM, marks=thorough),
+        ([1], signal.SIGUSR1),
+        pytest.param([1], signal.SIGHUP, marks=thorough),
+        pytest.param([0, 1], signal.SIGTERM, marks=thorough),
+    ],
+)
+def test_a_signal_saves_once_and_ends_all(start, cluster, tmp_path, told, number):
     run = Cluster(start, tmp_path, 2)
-    run.workers[told].wait_until(lambda: rows(tmp_path) >= 4)
-    run.workers[told].signal(signal.SIGTERM)
+    run.workers[0].wait_until(lambda: rows(tmp_path) >= 4)
+    for index in told:
+        run.workers[index].signal(number)
     assert run.wait() == [75, 75], run.outputs()
     steps = sorted(p.name for p in (tmp_path / "checkpoints").glob("step-????????"))
     assert int(steps[-1][5:]) == rows(tmp_path)
@@ -201,7 +210,8 @@ def test_three_workers(start, tmp_path):
 
 
 def test_a_folder_that_not_all_see_is_refused(start, tmp_path):
-    run = Cluster(start, tmp_path / "a", 2, own={1: {"workdir": tmp_path / "b"}})
+    own = {1: {"workdir": tmp_path / "b", "sabotage": "see at once"}}
+    run = Cluster(start, tmp_path / "a", 2, own=own)
     assert run.wait() == [6, 6], run.outputs()
     for worker in run.workers:
         assert "must be a folder that all workers see" in worker.output()

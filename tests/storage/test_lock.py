@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from configs.command.errors import LockedError, StorageError
-from storage.lock import locked
+from storage import lock
+from storage.lock import is_signed, locked, signature
 
 
 @pytest.fixture
@@ -65,10 +66,10 @@ def test_the_lock_is_waited_for(tmp_path, repository):
     code = (
         "import pathlib; from storage.lock import locked\n"
         "print('ready', flush=True)\n"
-        f"with locked(pathlib.Path({str(tmp_path)!r}), wait=True):\n"
+        f"with locked(pathlib.Path({str(tmp_path)!r}), wait=float('inf')):\n"
         "    print('mine', flush=True)"
     )
-    with locked(tmp_path, wait=True):
+    with locked(tmp_path):
         other = subprocess.Popen(
             [sys.executable, "-c", code],
             cwd=repository,
@@ -80,3 +81,43 @@ def test_the_lock_is_waited_for(tmp_path, repository):
         (tmp_path / "left").touch()
     assert other.stdout.readline() == "mine\n"
     assert other.wait() == 0
+
+
+def test_waiting_for_the_lock_is_told_and_ends(folder, monkeypatch, caplog):
+    monkeypatch.setattr(lock, "PAUSE", 0.0)
+    caplog.set_level("INFO", "absl")
+    waited = []
+    with pytest.raises(LockedError, match=f"process {os.getpid()}; wait"):
+        with locked(folder, wait=0.1, meanwhile=lambda: waited.append(1)):
+            pass
+    assert waited
+    (line,) = [r.getMessage() for r in caplog.records if "waiting" in r.getMessage()]
+    assert f"process {os.getpid()}: waiting for 0.00166667 minutes at most." in line
+
+
+def test_one_that_need_not_wait_does_not(folder):
+    with pytest.raises(LockedError):
+        with locked(folder, meanwhile=pytest.fail):
+            pass
+
+
+def test_every_lock_has_a_signature_of_its_own(tmp_path):
+    """Also of one process after the other with the same id, as in new containers."""
+    signatures = set()
+    for _ in range(2):
+        with locked(tmp_path) as signed:
+            assert signature(tmp_path) == signed and is_signed(signed.encode())
+            signatures.add(signed)
+    assert len(signatures) == 2
+    assert is_signed(b"host, process 1")  # As an older version signed.
+
+
+def test_a_lock_that_cannot_be_signed_says_so(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with locked(tmp_path):
+        pass
+    monkeypatch.setattr(os, "pwrite", full)
+    with locked(tmp_path) as signed:
+        assert signed == ""

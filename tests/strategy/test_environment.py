@@ -52,3 +52,17 @@ def test_the_commit_of_the_checkout_and_whether_it_was_modified(tmp_path, monkey
     assert _commit(inner) == unknown  # A checkout of something else.
     monkeypatch.setenv("PATH", str(inner))
     assert _commit(tmp_path) == unknown
+
+
+def test_the_commit_is_known_where_git_takes_too_long_for_the_rest(
+    repository, monkeypatch
+):
+    """As on a file server from which nothing has been read yet."""
+
+    def git(folder, *arguments):
+        if arguments[0] == "status":
+            raise subprocess.TimeoutExpired("git", 10)
+        return "abc"
+
+    monkeypatch.setitem(_commit.__globals__, "_git", git)
+    assert _commit(repository) == {"commit": "abc", "modified": None}
