@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import math
 import os
 import re
 import socket
@@ -132,10 +133,8 @@ def _acquire(lock, folder, wait, meanwhile):
                 "another folder."
             )
         if not told:
-            least = (
-                "" if wait == float("inf") else f" for {wait / 60:g} minutes at most"
-            )
-            logging.info("%s is being written by %s: waiting%s.", folder, name, least)
+            most = "" if wait == math.inf else f" for {wait / 60:g} minutes at most"
+            logging.warning("%s is being written by %s: waiting%s.", folder, name, most)
             told = True
         meanwhile()
         time.sleep(PAUSE)

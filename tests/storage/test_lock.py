@@ -64,9 +64,9 @@ def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):
 def test_the_lock_is_waited_for(tmp_path, repository):
     """Another process gets it when this one leaves it, and not before."""
     code = (
-        "import pathlib; from storage.lock import locked\n"
+        "import math, pathlib; from storage.lock import locked\n"
         "print('ready', flush=True)\n"
-        f"with locked(pathlib.Path({str(tmp_path)!r}), wait=float('inf')):\n"
+        f"with locked(pathlib.Path({str(tmp_path)!r}), wait=math.inf):\n"
         "    print('mine', flush=True)"
     )
     with locked(tmp_path):
@@ -85,7 +85,6 @@ def test_the_lock_is_waited_for(tmp_path, repository):
 
 def test_waiting_for_the_lock_is_told_and_ends(folder, monkeypatch, caplog):
     monkeypatch.setattr(lock, "PAUSE", 0.0)
-    caplog.set_level("INFO", "absl")
     waited = []
     with pytest.raises(LockedError, match=f"process {os.getpid()}; wait"):
         with locked(folder, wait=0.1, meanwhile=lambda: waited.append(1)):

@@ -98,7 +98,6 @@ def test_one_of_several_workers_waits_for_a_lock(tmp_path, monkeypatch, caplog):
     """A file server keeps that of a machine that died for a while."""
     monkeypatch.setattr(agreement, "LOCKED", 600.0)
     monkeypatch.setattr("storage.lock.PAUSE", 0.01)
-    caplog.set_level("INFO", "absl")
     alive, freed = [], threading.Event()
 
     def count(self):

@@ -67,7 +67,7 @@ def test_tasks_that_do_not_fill_the_nodes_in_turn_are_refused():
         step(0, JOB_ID=""),
     ],
 )
-def test_variables_that_contradict_one_another_are_refused(environ):
+def test_variables_that_do_not_belong_together_are_refused(environ):
     with pytest.raises(ConfigError, match="must belong together.*SLURM_PROCID="):
         find_cluster("auto", environ)
 
