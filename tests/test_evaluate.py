@@ -363,7 +363,11 @@ def other_pixels(root, folder):
 
 def shown(folder):
     """Name -> content of every file in a folder that is no lock."""
-    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+    return {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.is_file() and path.name != ".lock"
+    }
 
 
 def test_other_pixels_are_other_videos(trained_run, root, tmp_path):

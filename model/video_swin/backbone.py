@@ -15,15 +15,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from model.video_swin.layers import (
-    CHANNELS,
-    Block,
-    LayerNorm,
-    PatchEmbedding,
-    PatchMerging,
-    build,
-    feature_map,
-)
+from model.video_swin.block import Block
+from model.video_swin.linear import LayerNorm, build, feature_map
+from model.video_swin.patches import CHANNELS, PatchEmbedding, PatchMerging
 
 
 class VideoSwin(keras.layers.Layer):
@@ -80,27 +74,27 @@ class VideoSwin(keras.layers.Layer):
         self.patch_embedding = PatchEmbedding(
             embed_dim, patch_size, name="patch_embedding"
         )
-        self.stages = []
-        self.mergings = []
-        for stage, (depth, heads) in enumerate(zip(depths, num_heads, strict=True)):
-            dim = embed_dim << stage
-            if stage:
-                merging = PatchMerging(dim // 2, name=f"merging_{stage - 1}")
-                self.mergings.append(merging)
-            blocks = [
-                Block(
-                    dim,
-                    heads,
-                    window_size,
-                    shifted=i % 2 == 1,
-                    recompute_attention=recompute == "attention",
-                    name=f"stage_{stage}_{i}",
-                )
-                for i in range(depth)
-            ]
-            self.stages.append(blocks)
+        self.stages = [self.stage(number) for number in range(len(self.depths))]
+        self.mergings = [
+            PatchMerging(embed_dim << number, name=f"merging_{number}")
+            for number in range(len(self.depths) - 1)
+        ]
         self.norm = LayerNorm(name="norm")
         self.build(None)
+
+    def stage(self, number):
+        """The blocks of a stage, without its patch merging."""
+        return [
+            Block(
+                self.embed_dim << number,
+                self.num_heads[number],
+                self.window_size,
+                shifted=index % 2 == 1,
+                recompute_attention=self.recompute == "attention",
+                name=f"stage_{number}_{index}",
+            )
+            for index in range(self.depths[number])
+        ]
 
     def build(self, _):
         """Creates the variables, in the order of blocks, mergings and last norm."""

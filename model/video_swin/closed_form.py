@@ -143,28 +143,27 @@ def attend(qkv, bias, regions=None, *, recompute=False):
 
         def gradient(upstream):
             p = probabilities(again(query, upstream), key, bias) if recompute else kept
-            with tf.control_dependencies([upstream]):
-                beside = tf.concat([value, tf.ones_like(value[..., :1])], axis=-1)
-            sums = tf.reduce_sum(upstream * result, axis=-1, keepdims=True)
-            g = tf.transpose(tf.concat([upstream, -sums], axis=-1), [0, 2, 1, 3])
-            scores = p * tf.matmul(g, beside, transpose_b=True)
-            # [B W, h, N, d], and twice [B W, h, d, N].
-            query_gradient = tf.matmul(scores, key)
-            key_gradient = tf.matmul(query, scores, transpose_a=True)
-            value_gradient = tf.matmul(g[..., :-1], p, transpose_a=True)
-            qkv_gradient = tf.stack(
-                [
-                    tf.transpose(query_gradient, [0, 2, 1, 3]),
-                    tf.transpose(key_gradient, [0, 3, 1, 2]),
-                    tf.transpose(value_gradient, [0, 3, 1, 2]),
-                ],
-                axis=2,
-            )
-            return qkv_gradient, sum_over_rows(scores, bias.shape)
+            gradients = attention_gradients(query, key, value, p, result, upstream)
+            return gradients[0], sum_over_rows(gradients[1], bias.shape)
 
         return result, gradient
 
     return attended(qkv, bias)
+
+
+def attention_gradients(query, key, value, p, result, upstream):
+    """The gradients of Q, K and V together, [B W, N, 3, h, d], and of the scores."""
+    with tf.control_dependencies([upstream]):
+        beside = tf.concat([value, tf.ones_like(value[..., :1])], axis=-1)
+    sums = tf.reduce_sum(upstream * result, axis=-1, keepdims=True)
+    g = tf.transpose(tf.concat([upstream, -sums], axis=-1), [0, 2, 1, 3])
+    scores = p * tf.matmul(g, beside, transpose_b=True)
+    gradients = [
+        tf.transpose(tf.matmul(scores, key), [0, 2, 1, 3]),
+        tf.transpose(tf.matmul(query, scores, transpose_a=True), [0, 3, 1, 2]),
+        tf.transpose(tf.matmul(g[..., :-1], p, transpose_a=True), [0, 3, 1, 2]),
+    ]
+    return tf.stack(gradients, axis=2), scores
 
 
 def separated(query, key, regions):

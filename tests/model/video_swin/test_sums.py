@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model.video_swin.layers import WindowAttention
+from model.video_swin.block import WindowAttention
 from model.video_swin.sums import add_bias
 from model.video_swin.windows import relative_position_index
 
