@@ -8,7 +8,6 @@ Shapes: B batch, T H W frames, height and width in patches, C channels, W window
 clip, N tokens of a window, h heads.
 """
 
-import functools
 import re
 
 import numpy as np
@@ -164,9 +163,7 @@ class VideoSwin(keras.layers.Layer):
             if merging is not None:
                 x = merging(x)
             for block in stage:
-                run = functools.partial(block, training=training)
-                if recompute:
-                    run = tf.recompute_grad(run)
+                run = tf.recompute_grad(block) if recompute else block
                 x = run(x, *next(scales))
         return self.norm(x)
 

@@ -173,17 +173,16 @@ class Block(keras.layers.Layer):
         build(self.fc2, [None, MLP_RATIO * self.dim])
         self.built = True
 
-    def call(self, x, scales=None, training=False):
+    def call(self, x, scales=None):
         """[B, T, H, W, C] -> [B, T, H, W, C].
 
         Args:
             x: the feature map.
             scales: [B, 2], factors of each example's two branches (stochastic depth);
                 None keeps both as they are.
-            training: whether gradients are wanted; changes nothing but rounding.
         """
         x += scaled(self.attend(x), scales, 0)
-        return x + scaled(self.fc2(self.fc1(x, self.norm2), training), scales, 1)
+        return x + scaled(self.fc2(self.fc1(x, self.norm2)), scales, 1)
 
     def attend(self, x):
         """Splits a map into windows, attends to their norm, and puts it together again.

@@ -116,14 +116,8 @@ class Linear(keras.layers.Layer):
 class GeluLinear(Linear):
     """GELU, then a linear layer."""
 
-    def call(self, x, training=False):
-        """[B, ..., C] in the compute precision -> [B, ..., units].
-
-        Where no gradient is wanted, GELU is left to TensorFlow, which on CPUs computes
-        it with the linear layer before it.
-        """
-        if not training:
-            return super().call(tf.nn.gelu(x, approximate=False))
+    def call(self, x):
+        """[B, ..., C] in the compute precision -> [B, ..., units]."""
         kernel, bias = (tf.cast(v, x.dtype) for v in (self.kernel, self.bias))
         y = gelu_linear(tf.reshape(x, [-1, x.shape[-1]]), kernel, bias)
         return tf.reshape(y, [-1, *x.shape[1:-1], self.units])
