@@ -16,7 +16,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from benchmarks.step.task import Loop, Memory, Replicas, Task
-from benchmarks.step.updates import Update, batches
+from benchmarks.step.updates import Update, batches, precision
 from callbacks import Preemption, Record, Watchdog
 from configs.schema import Calendar, Runtime
 from configs.schema.serialization import from_json, to_json
@@ -84,14 +84,15 @@ def loop(experiment, steps, _):
     with tempfile.TemporaryDirectory() as folder, Watchdog(stall) as watchdog:
         record = record_of_run(Path(folder) / "run", update, steps, watchdog)
         for epoch in range(ROUNDS):
-            update.model.fit(
-                batches(strategy, experiment),
-                steps_per_epoch=1 + steps,  # The first has none before it.
-                initial_epoch=epoch,
-                epochs=epoch + 1,
-                callbacks=[*record.callbacks, stamps],
-                verbose=0,
-            )
+            with precision(experiment.runtime.precision):
+                update.model.fit(
+                    batches(strategy, experiment),
+                    steps_per_epoch=1 + steps,  # The first has none before it.
+                    initial_epoch=epoch,
+                    epochs=epoch + 1,
+                    callbacks=[*record.callbacks, stamps],
+                    verbose=0,
+                )
             bare += [update.seconds() for _ in range(steps)]
         store = CheckpointStore(
             Path(folder) / "checkpoints", update.model, run_id="benchmark", keep=2
