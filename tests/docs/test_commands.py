@@ -188,6 +188,7 @@ def test_commands_and_flags_exist(page):
     programs = list(REPOSITORY.glob("*.py"))
     for module in (
         "benchmarks/scaling/__main__",
+        "benchmarks/step/__main__",
         "data/scan/__main__",
         "data/synthetic",
         "model/convert",

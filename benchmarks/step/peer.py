@@ -1,0 +1,81 @@
+"""The official implementation: where it lies, and what it imports that is not here.
+
+Its backbone imports the frameworks around it for a registry, a logger, a loader of
+checkpoints and three small functions. None of them takes part in a step but the latter,
+which are written anew here; nothing of the repository is copied.
+"""
+
+import importlib.util
+import sys
+import types
+from pathlib import Path
+
+SOURCE = "mmaction/models/backbones/swin_transformer.py"
+
+
+def load_backbone(checkout):
+    """The class `SwinTransformer3D` of a checkout; needs PyTorch.
+
+    Args:
+        checkout: the path of the repository.
+    """
+    import torch
+
+    class DropPath(torch.nn.Module):
+        """Stochastic depth: drops the branch of an example (Huang et al. 2016)."""
+
+        def __init__(self, rate):
+            super().__init__()
+            self.keep = 1 - rate
+
+        def forward(self, x):
+            """Scales what is kept, so that the mean stays."""
+            if not self.training:
+                return x
+            kept = torch.rand([len(x)] + [1] * (x.ndim - 1), device=x.device)
+            return x * (kept < self.keep) / self.keep
+
+    package, _, name = SOURCE.removesuffix(".py").replace("/", ".").rpartition(".")
+    stubs = {
+        "einops": {"rearrange": rearrange},
+        "timm.models.layers": {
+            "DropPath": DropPath,
+            "trunc_normal_": torch.nn.init.trunc_normal_,
+        },
+        "mmcv.runner": {"load_checkpoint": None},
+        "mmaction.utils": {"get_root_logger": None},
+        "mmaction.models.builder": {"BACKBONES": Registry()},
+        package: {},
+    }
+    for module, values in stubs.items():
+        put_module(module, values)
+    spec = importlib.util.spec_from_file_location(
+        f"{package}.{name}", Path(checkout) / SOURCE
+    )
+    source = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(source)
+    return source.SwinTransformer3D
+
+
+class Registry:
+    """Registers nothing."""
+
+    def register_module(self):
+        """A decorator that leaves a class as it is."""
+        return lambda registered: registered
+
+
+def rearrange(x, pattern):
+    """Permutes axes, as in "n c d h w -> n d h w c"."""
+    before, after = (side.split() for side in pattern.split("->"))
+    return x.permute([before.index(axis) for axis in after])
+
+
+def put_module(name, values):
+    """Puts a module with some values, and the packages above it, among the imported."""
+    parts = name.split(".")
+    for length in range(1, len(parts) + 1):
+        part = ".".join(parts[:length])
+        module = sys.modules.setdefault(part, types.ModuleType(part))
+        module.__path__ = []
+    vars(module).update(values)
