@@ -161,7 +161,8 @@ class Crew:
             threading.Thread(target=self._watch, args=[worker], daemon=True).start()
         while self.running:
             try:
-                event = self.events.get(timeout=self.patience if self.first else None)
+                ends = self.first or self.signalled
+                event = self.events.get(timeout=self.patience if ends else None)
             except queue.Empty:
                 self._kill()
                 continue
