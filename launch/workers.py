@@ -135,7 +135,8 @@ class Crew:
 
     When one has failed the others get SIGTERM. Where it stopped in good order, or after
     a signal that was passed on to all, they are leaving by themselves: a second signal
-    would cut short what they are saving.
+    would cut short what they are saving. Those that have not left `patience` seconds
+    after any of these are killed.
     """
 
     def __init__(self, patience):

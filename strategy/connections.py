@@ -48,7 +48,7 @@ class Connections:
         data = json.dumps(message).encode()
         if len(data) > LONGEST:
             raise ValueError(
-                f"A message must have {LONGEST} bytes at most; this one has {len(data)}."
+                f"A message must have {LONGEST} bytes at most; received {len(data)}."
             )
         for connection in self.peers.values():
             with contextlib.suppress(OSError):

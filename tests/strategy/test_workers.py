@@ -20,9 +20,10 @@ from configs.command.errors import (
     WorkerError,
 )
 from configs.schema import Runtime
+from launch.workers import free_ports
 from strategy import connections, departures, lost, meeting
 from strategy.workers import Workers, join_workers
-from tests.strategy.local import environ, everyone, free_ports, run, start
+from tests.strategy.local import environ, everyone, run, start
 
 SOON = Runtime(join_minutes=1 / 60)
 
