@@ -95,6 +95,8 @@ class Preemption(RunCallback):
         raise self._error(self.signal)
 
     def _listen(self, pipe):
+        # The main thread's, which does not take it while TensorFlow has its handler.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         while True:
             self._receive(os.read(pipe, 1)[0])
 

@@ -83,6 +83,7 @@ class Watchdog(RunCallback):
         threading.Thread(target=self._listen, args=[self._process], daemon=True).start()
 
     def _listen(self, process):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # The main thread's.
         if process.stdout.read(1):
             waited = datetime.timedelta(seconds=self.seconds)
             text = f"No sign of progress for {waited}. The stacks of all threads:\n"

@@ -10,7 +10,7 @@
 # Run it in the checkout. These may be set in the environment:
 #
 #     GPUS_PER_WORKER=4         GPUs of each worker (none)
-#     STOP_SECONDS=600          what the others get to stop in after one has failed
+#     STOP_SECONDS=600          to stop in, after a signal or after one has failed
 #     PYTHON=.venv/bin/python   what runs it
 set -euo pipefail
 

@@ -18,7 +18,7 @@ export PORT="${PORT:-29500}"              # of TensorFlow, on every host
 export DIRECTORY="${DIRECTORY:-$PWD}"     # of the checkout, on every host
 export PYTHON="${PYTHON:-$PWD/.venv/bin/python}"
 export SSH_OPTIONS="${SSH_OPTIONS:-}"     # such as "-i key -p 2222"
-# STOP_SECONDS=600: what the others get to stop in after one has failed
+# STOP_SECONDS=600: what workers get to stop in after a signal, or after one has failed
 
 if (($# < 3)); then
     echo "usage: launch/ssh.sh HOST… -- train.py --config=… --workdir=…" >&2

@@ -135,7 +135,8 @@ class Crew:
 
     When one has failed the others get SIGTERM. Where it stopped in good order, or after
     a signal that was passed on to all, they are leaving by themselves: a second signal
-    would cut short what they are saving.
+    would cut short what they are saving. Those that have not left `patience` seconds
+    after any of these are killed.
     """
 
     def __init__(self, patience):
@@ -161,7 +162,8 @@ class Crew:
             threading.Thread(target=self._watch, args=[worker], daemon=True).start()
         while self.running:
             try:
-                event = self.events.get(timeout=self.patience if self.first else None)
+                ends = self.first or self.signalled
+                event = self.events.get(timeout=self.patience if ends else None)
             except queue.Empty:
                 self._kill()
                 continue

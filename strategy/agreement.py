@@ -8,7 +8,7 @@ from absl import logging
 
 from configs.command.errors import StorageError
 from storage.run_folder import RunFolder, flatten
-from strategy.environment import versions
+from strategy.environment import code_sha256, versions
 
 # Options that may differ from worker to worker.
 OWN = {"data.root", "data.threads", "runtime.cluster"}
@@ -107,10 +107,10 @@ def check_same(config, workers):
     if workers.count == 1:
         return
     installed = flatten(versions())
-    # Not known where git took too long, which is no difference.
-    modified = workers.gather("state of the checkout", installed["modified"])
-    if None in modified:
-        del installed["modified"]
+    # It may be of a test or a page, and is not known where git took too long.
+    del installed["modified"]
+    # An image holds no commit but the one that its builder named.
+    installed["code"] = code_sha256()
     workers.compare("installation", installed)
     options = flatten(dataclasses.asdict(config))
     workers.compare("options", {k: v for k, v in options.items() if k not in OWN})

@@ -1,7 +1,9 @@
 """Which workers a run has: from TF_CONFIG or from Slurm's environment."""
 
 import dataclasses
+import ipaddress
 import os
+import re
 
 from configs.command.errors import ConfigError
 from storage.records import Count, Text, decode
@@ -11,6 +13,8 @@ EXAMPLE = (
     '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, '
     '"task": {"type": "worker", "index": 0}}'
 )
+LABEL = "[A-Za-z0-9_-]{1,63}"
+HOST = re.compile(rf"{LABEL}(\.{LABEL})*\.?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +38,10 @@ class Cluster:
         for address in self.addresses:
             host, _, port = address.rpartition(":")
             number = int(port) if port.isascii() and port.isdigit() else 0
-            if not host or not 0 < number < 2**16:
+            if not _is_host(host) or not 0 < number < 2**16:
                 raise ConfigError(
-                    f"A worker's address must be host:port; received {address!r}."
+                    "A worker's address must be host:port, of IPv6 [host]:port; "
+                    f"received {address!r}."
                 )
             if self.addresses.count(address) > 1:
                 raise ConfigError(
@@ -100,6 +105,16 @@ def count_workers(choice, environ=os.environ):
     """How many workers the environment describes; see `find_cluster`."""
     cluster = find_cluster(choice, environ)
     return len(cluster.addresses) if cluster else 1
+
+
+def _is_host(text):
+    """Whether a name may be one of a host; an address of IPv6 stands in brackets."""
+    if not text.startswith("["):
+        return len(text) < 254 and HOST.fullmatch(text) is not None
+    try:
+        return text.endswith("]") and bool(ipaddress.IPv6Address(text[1:-1]))
+    except ValueError:
+        return False
 
 
 def _from_tf_config(text):

@@ -9,7 +9,6 @@ import time
 from multiprocessing.connection import wait
 
 from configs.command.errors import RetryError, WorkerError
-from storage.records import decode
 
 LONGEST = 2**24  # bytes of a message
 TICK = 1.0  # seconds between two looks at something else than the connections
@@ -41,8 +40,16 @@ class Connections:
         self._said_alive = 0.0
 
     def send(self, message):
-        """Sends a message, JSON values, to every peer; one that has gone misses it."""
+        """Sends a message, JSON values, to every peer; one that has gone misses it.
+
+        Raises:
+            ValueError: it is longer than a peer would read.
+        """
         data = json.dumps(message).encode()
+        if len(data) > LONGEST:
+            raise ValueError(
+                f"A message must have {LONGEST} bytes at most; received {len(data)}."
+            )
         for connection in self.peers.values():
             with contextlib.suppress(OSError):
                 connection.send_bytes(data)
@@ -168,8 +175,9 @@ class Connections:
     def _read(self, index):
         """The next message of a peer; raises what it says of its end."""
         try:
-            message = decode(self.peers[index].recv_bytes(LONGEST), dict)
-        except (OSError, EOFError, ValueError):
+            # NaN may be in it, and the name of a file that is not UTF-8.
+            message = dict(json.loads(self.peers[index].recv_bytes(LONGEST)))
+        except (OSError, EOFError, ValueError, TypeError, RecursionError):
             raise RetryError(
                 f"{self.names([index])} has ended without a word; its log may say why."
             ) from None

@@ -3,6 +3,7 @@
 import faulthandler
 import os
 import select
+import signal
 import sys
 import threading
 
@@ -34,6 +35,7 @@ def leave_when_one_is_gone(connections, over, is_alone):
         poll.register(connection, select.POLLRDHUP)
 
     def watch():
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # The main thread's.
         while not over.is_set():
             gone = {number for number, _ in poll.poll(1000)}
             if not gone:

@@ -1,6 +1,7 @@
 """What a run computes with: versions, devices, host."""
 
 import contextlib
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -54,6 +55,21 @@ def versions():
         file server that has not been read from yet).
     """
     return {"versions": _versions(), **_commit(REPOSITORY)}
+
+
+def code_sha256(repository=REPOSITORY):
+    """A hash of the code of this project: its programs and packages, by name.
+
+    Args:
+        repository: the folder that they lie in.
+    """
+    packages = [file.parent for file in repository.glob("*/__init__.py")]
+    found = [*repository.glob("*.py"), *(f for p in packages for f in p.rglob("*.py"))]
+    digest = hashlib.sha256()
+    for file in sorted(found):
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest.update(f"{file.relative_to(repository)}\0{content}\0".encode())
+    return digest.hexdigest()
 
 
 def _versions():

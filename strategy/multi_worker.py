@@ -12,6 +12,10 @@ from tensorflow.python.eager import context
 # Seconds without a heartbeat after which TensorFlow ends the collectives of the others.
 # Its own limit, 10, is short for a machine that is busy or moved to another host.
 HEARTBEAT = 60
+# Seconds in which each worker must have found its devices and the chief have answered.
+# TensorFlow's own limit is an hour, in which it holds the interpreter: no signal and no
+# thread would end the process. Eight GPUs that nothing holds open take tens of seconds.
+REGISTRATION = 300
 
 
 def create_multi_worker_strategy(workers, names):
@@ -60,11 +64,12 @@ def _pass_by_proxies(addresses):
 
 
 def _set_heartbeat(workers):
-    """Sets what the strategy would set, but for the time; there is no public way."""
+    """Sets what the strategy would set, but for the times; there is no public way."""
     job = coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=workers)
     context.context().configure_coordination_service(
         service_type="standalone",
         service_leader="/job:worker/replica:0/task:0",
+        cluster_register_timeout_in_ms=1000 * REGISTRATION,
         heartbeat_timeout_in_ms=1000 * HEARTBEAT,
         coordinated_jobs=[job],
     )
@@ -88,10 +93,15 @@ def _devices(names):
 
 @contextlib.contextmanager
 def _kept_signals():
-    """Sets Python's handler of SIGTERM again, which TensorFlow replaces by its own."""
+    """Sets Python's handler of SIGTERM again, which TensorFlow replaces by its own.
+
+    One that comes meanwhile waits for it: this thread blocks it, and all others do.
+    """
     handler = signal.getsignal(signal.SIGTERM)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     try:
         yield
     finally:
         if handler is not None:  # None: not set by Python, which cannot set it again.
             signal.signal(signal.SIGTERM, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -14,6 +14,9 @@ from configs.command.errors import ConfigError
 
 # Between the ports that need privileges and those that systems give out by themselves.
 FIRST_PORT, PORTS = 12000, 20000
+# Of each step of a job. The jobs of successive numbers lie PORTS over the golden ratio
+# apart, so that the ports of any hundred of them are far from one another.
+TASK_PORTS, JOB_PORTS = 16, 12361
 NEEDED = ("PROCID", "STEP_NODELIST", "STEP_TASKS_PER_NODE", "JOB_ID")
 TASKS = re.compile(r"([0-9]+)(?:\(x([0-9]+)\))?")
 RANGES = re.compile(r"\[([0-9]+(?:-[0-9]+)?(?:,[0-9]+(?:-[0-9]+)?)*)\]")
@@ -22,7 +25,9 @@ RANGES = re.compile(r"\[([0-9]+(?:-[0-9]+)?(?:,[0-9]+(?:-[0-9]+)?)*)\]")
 def slurm_workers(environ):
     """Finds the addresses of all tasks of this process's job step, and its own number.
 
-    The port follows from the job's number, so that jobs that share a node part.
+    The port follows from the numbers of job and step, so that those that share a node
+    part: steps of up to `TASK_PORTS` tasks a node, in jobs less than a hundred numbers
+    apart.
 
     Args:
         environ: the environment variables, a dict.
@@ -51,7 +56,9 @@ def slurm_workers(environ):
             int(environ.get(f"SLURM_{name}", place))
             for name, place in zip(("NODEID", "LOCALID"), own, strict=True)
         )
-        port = FIRST_PORT + int(values["JOB_ID"]) % PORTS
+        number = JOB_PORTS * int(values["JOB_ID"])
+        number += TASK_PORTS * int(environ.get("SLURM_STEP_ID", 0))
+        port = FIRST_PORT + number % PORTS
     except (IndexError, ValueError):
         received = ", ".join(f"SLURM_{name}={v}" for name, v in values.items())
         raise ConfigError(

@@ -22,6 +22,7 @@ from configs.command.errors import MachineError, WorkerError
 from configs.command.findings import note, ok, wrong
 from configs.schema import Model, Runtime
 from data.clips import Clips
+from launch.workers import free_ports
 from strategy import (
     Workers,
     check_folder,
@@ -32,7 +33,7 @@ from strategy import (
 from strategy.proof import reduction
 from strategy.proof.small_run import SmallRun
 from tests.docs.pages import blocks
-from tests.strategy.local import environ, everyone, free_ports
+from tests.strategy.local import environ, everyone
 from tests.strategy.proof.faults import broken_strategy, halved, not_a_number
 
 STEPS = 6

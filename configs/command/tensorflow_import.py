@@ -10,6 +10,7 @@ import contextlib
 import gc
 import importlib
 import os
+import signal
 import subprocess
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
@@ -31,13 +32,18 @@ NOTICES = "|".join(
 def import_tensorflow():
     """Imports TensorFlow and its Keras, and lets it find its devices.
 
-    Where the user has set TF_CPP_MIN_LOG_LEVEL, it prints what that asks for.
+    Where the user has set TF_CPP_MIN_LOG_LEVEL, it prints what that asks for. SIGTERM
+    waits for the end of it.
     """
     # Else Keras 3 comes along, which nothing here uses, and matplotlib with it.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     quiet = LEVEL not in os.environ
     os.environ.setdefault(LEVEL, ERRORS)
-    with without_notices() if quiet else contextlib.nullcontext(), _without_collector():
+    with (
+        without_notices() if quiet else contextlib.nullcontext(),
+        _without_collector(),
+        _without_sigterm(),
+    ):
         importlib.import_module("tf_keras")
         importlib.import_module("tensorflow").config.list_physical_devices()
 
@@ -54,6 +60,16 @@ def _without_collector():
     finally:
         gc.enable()
         gc.freeze()
+
+
+@contextlib.contextmanager
+def _without_sigterm():
+    """Has the threads that libraries start leave SIGTERM to the main thread."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 @contextlib.contextmanager

@@ -43,6 +43,8 @@ from strategy import agreement, multi_worker
 
 # Name -> (object, attribute, whether the fault comes after the call, not before it).
 POINTS = {
+    "strategy begins": (multi_worker, "_set_heartbeat", False),
+    "strategy made": (tf.distribute, "MultiWorkerMirroredStrategy", True),
     "save begins": (checkpoints.CheckpointStore, "save", False),
     "variables written": (checkpoints, "_seal", False),
     "file synced": (files, "sync", True),
@@ -186,6 +188,7 @@ SABOTAGES = {
     "NaN for ever": lambda: nan_from(5, 10**6),
     "count reads": count_reads,
     "see at once": lambda: setattr(agreement, "UNSEEN", 0.0),
+    "short registration": lambda: setattr(multi_worker, "REGISTRATION", 2),
     "short heartbeat": lambda: setattr(multi_worker, "HEARTBEAT", 5),
 }
 

@@ -88,6 +88,25 @@ def test_a_worker_killed_ends_all_and_all_go_on(start, cluster, tmp_path, killed
     assert_undisturbed(tmp_path, cluster)
 
 
+def test_a_chief_lost_while_the_strategy_is_made_ends_the_others(start, tmp_path):
+    """TensorFlow waits for it, and holds the interpreter meanwhile."""
+    own = {0: {"faults": [["strategy begins", 1, "kill"]]}}
+    own[1] = {"sabotage": "short registration"}
+    run = Cluster(start, tmp_path, 2, own=own)
+    assert run.wait() == [-signal.SIGKILL, 75], run.outputs()
+    assert "The stacks of all threads" in run.workers[1].output()
+
+
+@pytest.mark.parametrize("told", range(2))
+def test_sigterm_while_the_strategy_is_made_ends_all(start, tmp_path, told):
+    """TensorFlow has its own handler meanwhile."""
+    own = {told: {"faults": [["strategy made", 1, "terminate"]]}}
+    run = Cluster(start, tmp_path, 2, own=own)
+    assert run.wait() == [75, 75], run.outputs()
+    assert "Stopped by SIGTERM" in run.workers[told].output()
+    assert not rows(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("told", "number"),
     [

@@ -155,6 +155,16 @@ def test_a_worker_that_does_not_stop_is_killed(start):
     assert "still running after 1 seconds: 1; sending SIGKILL" in err
 
 
+def test_workers_that_do_not_obey_a_signal_are_killed(start):
+    environ = {"STOP_SECONDS": "1"}
+    launched = start("local.sh", "1", "--", "train.py", "deaf", environ=environ)
+    launched.wait_for("ready.0")
+    launched.process.send_signal(signal.SIGTERM)
+    code, _, err = launched.end()
+    assert code == 137
+    assert "still running after 1 seconds: 0; sending SIGKILL" in err
+
+
 @pytest.mark.parametrize(
     "arguments, environ",
     [

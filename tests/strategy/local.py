@@ -1,31 +1,18 @@
 """Workers as threads of this process, which meet over real sockets."""
 
 import concurrent.futures
-import contextlib
-import json
-import socket
 import threading
 
 from configs.schema import Runtime
+from launch.workers import free_ports, tf_config
 from strategy.workers import join_workers
 
 LATE = Runtime(join_minutes=10)
 
 
-def free_ports(count):
-    """Ports on which nobody listens at the moment."""
-    with contextlib.ExitStack() as stack:
-        servers = [
-            stack.enter_context(socket.create_server(("", 0))) for _ in range(count)
-        ]
-        return [server.getsockname()[1] for server in servers]
-
-
 def environ(ports, index, host="127.0.0.1"):
     """The environment of a worker at that index of local ports."""
-    addresses = [f"{host}:{port}" for port in ports]
-    task = {"type": "worker", "index": index}
-    return {"TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": task})}
+    return {"TF_CONFIG": tf_config([f"{host}:{port}" for port in ports], index)}
 
 
 def work(environ, function, runtime=LATE):

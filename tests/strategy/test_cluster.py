@@ -79,7 +79,11 @@ def test_what_was_chosen_must_be_there(choice):
         (tf_config({"worker": ["a:1", "b:1"]}, task(0, "ps")), "must have a task"),
         (tf_config({"worker": ["a:1"], "ps": ["b:1"]}, task(0)), "received the jobs"),
         (tf_config({"worker": ["a:1", "a:1"]}, task(0)), "'a:1' twice"),
-        (tf_config({"worker": ["a:1", "b"]}, task(0)), "host:port; received 'b'"),
+        (tf_config({"worker": ["a:1", "b"]}, task(0)), "host:port, .*; received 'b'"),
+        *(
+            (tf_config({"worker": ["a:1", f"{host}:1"]}, task(0)), "host:port")
+            for host in ("http://b", "b c", "b..c", ".b", "b" * 64, "é", "::1", "[b]")
+        ),
         (tf_config({"worker": ["a:1", ":1"]}, task(0)), "host:port"),
         (tf_config({"worker": ["a:1", "b:65536"]}, task(0)), "host:port"),
         (tf_config({"worker": ["a:1", "b:0"]}, task(0)), "host:port"),
@@ -90,6 +94,13 @@ def test_a_wrong_description_is_refused_in_one_line(environ, message):
     with pytest.raises(ConfigError, match=message) as error:
         find_cluster("auto", environ)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("host", ["b-1_c.svc.", "10.0.0.1", "[fe80::1%eth0]"])
+def test_names_and_addresses_of_hosts(host):
+    addresses = ("a:1", f"{host}:1")
+    found = find_cluster("auto", tf_config({"worker": addresses}, task(0)))
+    assert found == Cluster(addresses, 0)
 
 
 def test_workers_are_counted():

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from configs.schema import Runtime
 from strategy import computing_environment, create_strategy
-from strategy.environment import _commit
+from strategy.environment import _commit, code_sha256
 
 
 def test_versions_devices_and_precision_are_told():
@@ -66,3 +66,21 @@ def test_the_commit_is_known_where_git_takes_too_long_for_the_rest(
 
     monkeypatch.setitem(_commit.__globals__, "_git", git)
     assert _commit(repository) == {"commit": "abc", "modified": None}
+
+
+def test_the_hash_of_the_code_is_that_of_programs_and_packages(tmp_path):
+    """As in an image, which holds no git."""
+    for name in ("a/__init__.py", "a/b/c.py", "train.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    hashes = [code_sha256(tmp_path)]
+    for name in ("tests/t.py", ".venv/lib/l.py", "a/b/data.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+        assert code_sha256(tmp_path) == hashes[0]
+    for name in ("a/b/c.py", "train.py"):
+        (tmp_path / name).write_text("1")
+        hashes.append(code_sha256(tmp_path))
+    (tmp_path / "a/b/c.py").rename(tmp_path / "a/b/d.py")
+    hashes.append(code_sha256(tmp_path))
+    assert len(set(hashes)) == 4

@@ -45,6 +45,17 @@ def test_the_handler_of_sigterm_is_kept_although_the_strategy_fails(sigterm):
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
+def test_sigterm_waits_until_its_handler_is_back(sigterm):
+    heard = []
+    signal.signal(signal.SIGTERM, lambda *_: heard.append("ours"))
+    with multi_worker._kept_signals():
+        signal.signal(signal.SIGTERM, lambda *_: heard.append("TensorFlow's"))
+        signal.raise_signal(signal.SIGTERM)
+    assert heard == ["ours"]
+    signal.raise_signal(signal.SIGTERM)
+    assert heard == ["ours", "ours"]
+
+
 def test_a_handler_that_python_has_not_set_is_left(sigterm, monkeypatch):
     monkeypatch.setattr(signal, "getsignal", lambda _: None)
     with multi_worker._kept_signals():

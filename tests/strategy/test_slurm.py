@@ -43,13 +43,25 @@ def step(rank, nodes="n[9-11]", tasks="1(x3)", **others):
 def test_ranks_keep_the_order_of_the_nodes(rank):
     """n9 comes before n10, though not in the order of names."""
     cluster = find_cluster("auto", step(rank, NODEID=rank, LOCALID=0))
-    assert cluster == Cluster(("n9:12007", "n10:12007", "n11:12007"), rank)
+    assert cluster == Cluster(("n9:18527", "n10:18527", "n11:18527"), rank)
 
 
 def test_tasks_of_one_node_have_ports_of_their_own():
     environ = step(2, "a,b", "2,1", NODEID=1, LOCALID=0)
-    expected = Cluster(("a:12007", "a:12008", "b:12007"), 2)
+    expected = Cluster(("a:18527", "a:18528", "b:18527"), 2)
     assert find_cluster("slurm", environ) == expected
+
+
+def test_jobs_and_steps_that_share_a_node_have_ports_of_their_own():
+    taken = [
+        address
+        for job in range(40000, 40100)
+        for number in range(4)
+        for address in find_cluster(
+            "slurm", step(0, "a", "16", JOB_ID=job, STEP_ID=number)
+        ).addresses
+    ]
+    assert len(set(taken)) == len(taken) == 100 * 4 * 16
 
 
 def test_tasks_that_do_not_fill_the_nodes_in_turn_are_refused():

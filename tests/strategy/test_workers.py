@@ -20,9 +20,10 @@ from configs.command.errors import (
     WorkerError,
 )
 from configs.schema import Runtime
+from launch.workers import free_ports
 from strategy import connections, departures, lost, meeting
 from strategy.workers import Workers, join_workers
-from tests.strategy.local import environ, everyone, free_ports, run, start
+from tests.strategy.local import environ, everyone, run, start
 
 SOON = Runtime(join_minutes=1 / 60)
 
@@ -58,6 +59,31 @@ def test_addresses_of_ipv6_are_met_at():
     some = free_ports(2)
     environs = [environ(some, index, host="[::1]") for index in range(2)]
     assert run(environs, lambda workers: workers.share("word", "x")) == ["x", "x"]
+
+
+@pytest.mark.parametrize("value", [float("inf"), "caf\udce9.avi"])
+def test_what_strict_json_lacks_reaches_the_others(value):
+    """As the name of a file that is not UTF-8 does."""
+    assert everyone(2, lambda workers: workers.share("word", value)) == [value] * 2
+
+    def fail(workers):
+        if workers.is_chief:
+            raise DataError(f"{value} is gone.")
+        workers.share("word")
+
+    error = everyone(2, fail)[1]
+    assert error.exit_code == 3 and f"{value} is gone." in str(error)
+
+
+def test_what_is_too_long_to_be_read_is_not_sent(monkeypatch):
+    def talk(workers):
+        return workers.gather("word", "x" * 1000 * workers.index)
+
+    monkeypatch.setattr(connections, "LONGEST", 1000)
+    errors = everyone(2, talk)
+    assert isinstance(errors[1], ValueError)
+    assert "must have 1000 bytes at most" in str(errors[0])
+    assert errors[0].exit_code == 75
 
 
 def test_what_the_chief_does_first_is_done_when_the_others_begin():

@@ -68,10 +68,24 @@ names = ("TF_CPP_MIN_LOG_LEVEL", "TF_USE_LEGACY_KERAS")
 heavy = {"tensorflow", "tf_keras", "keras", "matplotlib"} & sys.modules.keys()
 print(*(os.environ[name] for name in names), *sorted(heavy), file=sys.stderr)
 """
+THREADS = """
+from configs.command.tensorflow_import import import_tensorflow
+import_tensorflow()
+import os, pathlib, signal, sys
+for task in pathlib.Path("/proc/self/task").iterdir():
+    (blocked,) = [l for l in (task / "status").open() if l.startswith("SigBlk")]
+    blocked = int(blocked.split()[1], 16) >> signal.SIGTERM - 1 & 1
+    if blocked == (task.name == str(os.getpid())):
+        print(task.name, blocked, file=sys.stderr)
+"""
 
 
 def test_tensorflow_comes_without_notices_and_without_keras_3(repository):
     assert written(IMPORT, repository) == ["2 1 tensorflow tf_keras"]
+
+
+def test_threads_of_libraries_leave_sigterm_to_the_main_thread(repository):
+    assert written(THREADS, repository) == []
 
 
 def test_whoever_asks_for_notices_gets_them(repository):
