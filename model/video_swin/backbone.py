@@ -16,7 +16,6 @@ import tensorflow as tf
 import tf_keras as keras
 
 from model.video_swin.layers import (
-    CHANNELS,
     Block,
     LayerNorm,
     PatchEmbedding,
@@ -24,6 +23,7 @@ from model.video_swin.layers import (
     build,
     feature_map,
 )
+from model.video_swin.sizes import CHANNELS
 
 
 class VideoSwin(keras.layers.Layer):

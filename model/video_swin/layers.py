@@ -16,19 +16,21 @@ import tensorflow as tf
 import tf_keras as keras
 
 from model.video_swin.closed_form import attend, gelu_linear, normalise
+from model.video_swin.sizes import (
+    CHANNELS,
+    MLP_RATIO,
+    effective_window,
+    padded_size,
+)
 from model.video_swin.sums import add_bias
 from model.video_swin.windows import (
-    effective_window,
     pad_to_multiples,
-    padded_size,
     relative_position_index,
     window_partition,
     window_regions,
     window_reverse,
 )
 
-CHANNELS = 3
-MLP_RATIO = 4
 EPSILON = 1e-5  # PyTorch's LayerNorm; Keras's default of 1e-3 costs accuracy silently
 
 
@@ -83,7 +85,7 @@ class Linear(keras.layers.Layer):
     """
 
     def __init__(self, units, use_bias=True, **kwargs):
-        """Args: C of the output, whether there is a bias, and those of a Keras layer."""
+        """Args: C of the output, whether there is a bias, and a Keras layer's own."""
         super().__init__(autocast=False, **kwargs)  # a norm is computed in float32
         self.units = units
         self.use_bias = use_bias
@@ -103,28 +105,30 @@ class Linear(keras.layers.Layer):
             )
         self.built = True
 
-    def call(self, x, norm=None, *, factor=1.0, padding=None):
+    def call(self, x, norm=None, *, factor=None, padding=None):
         """linear(x), or linear(norm(x)), times a factor.
 
         Args:
             x: [B, ..., C]; only B may be unknown when tracing.
             norm: a `LayerNorm`, applied before.
-            factor: by which the result is multiplied, broadcast to [units].
+            factor: [units], by which the result is multiplied; None for 1, which
+                makes no copy of the kernel.
             padding: float [...], 1 at tokens of zeros that count as zeros to this layer
                 although there is a norm, 0 at all others; None where there are none.
 
         Returns:
             [B, ..., units] in the compute precision.
         """
-        kernel = self.kernel * factor
-        constant = 0.0 if self.bias is None else self.bias * factor
+        kernel, constant = self.kernel, 0.0 if self.bias is None else self.bias
+        if factor is not None:
+            kernel, constant = kernel * factor, constant * factor
         if norm is None:
             x = tf.cast(x, self.compute_dtype)
         else:
             x = normalise(x, norm.epsilon, self.compute_dtype)
             shift = tf.reduce_sum(norm.beta[:, tf.newaxis] * kernel, axis=0)
             kernel = norm.gamma[:, tf.newaxis] * kernel
-            constant += shift
+            constant = constant + shift
         y = tf.matmul(
             tf.reshape(x, [-1, x.shape[-1]]), tf.cast(kernel, self.compute_dtype)
         )
