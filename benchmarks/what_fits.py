@@ -18,6 +18,7 @@ import sys
 from configs.schema import video_swin
 from configs.schema.model import VIDEO_SWIN_SIZES
 from model.video_swin.memory import GIB, largest_batch, peak_bytes
+from strategy.driver import count_gpus
 
 CLASSES = 101
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -80,7 +81,11 @@ def check(variants):
     ):
         case = {"frames": clip[0], "size": clip[1], "precision": precision}
         estimate = peak_bytes(
-            video_swin(variant, recompute=recompute), CLASSES, clips=1, **case
+            video_swin(variant, recompute=recompute),
+            CLASSES,
+            clips=1,
+            on_cpu=not count_gpus(),
+            **case,
         )
         measured = measure(variant=variant, recompute=recompute, **case)
         error = estimate / measured - 1

@@ -1,6 +1,7 @@
 """Whether a run will fit in memory, said before its first step; without TensorFlow."""
 
 import dataclasses
+import functools
 
 from absl import logging
 
@@ -32,11 +33,12 @@ def log_what_fits(config, clips, strategy, memory, folder):
         replicas=strategy.num_replicas_in_sync,
         memory=memory,
         begun=folder.has_checkpoint,
+        on_cpu="GPU" not in strategy.extended.worker_devices[0],
     )
     logging.log(logging.INFO if fits else logging.WARNING, "%s", line)
 
 
-def what_fits(config, classes, *, replicas, memory, begun):
+def what_fits(config, classes, *, replicas, memory, begun, on_cpu=False):
     """Whether a run is expected to fit, and the line that says so.
 
     Args:
@@ -45,6 +47,7 @@ def what_fits(config, classes, *, replicas, memory, begun):
         replicas: of all workers.
         memory: bytes that each replica may use; None where that is not known.
         begun: whether the run is continued, so that some options cannot change.
+        on_cpu: whether replicas are CPU devices.
 
     Returns:
         (bool, str).
@@ -55,8 +58,8 @@ def what_fits(config, classes, *, replicas, memory, begun):
     if config.model.architecture is None:
         text = "Memory: a SavedModel that runs as it is has no estimate; clips: "
         return True, f"{text}{shared}."
-    need = _peak(config, classes, replicas)
-    activations = activation_bytes(config.model, **_case(config))
+    need = _peak(config, classes, replicas, on_cpu)
+    activations = activation_bytes(config.model, **_case(config, on_cpu))
     xla = ", without XLA" if config.runtime.jit_compile else ""
     line = (
         f"Memory: {count_parameters(config.model, classes) / 1e6:.1f} M parameters, "
@@ -66,7 +69,8 @@ def what_fits(config, classes, *, replicas, memory, begun):
     )
     if memory is None or need <= USABLE * memory:
         return True, line
-    remedies = _remedies(config, classes, replicas, memory, begun)
+    peak = functools.partial(_peak, classes=classes, replicas=replicas, on_cpu=on_cpu)
+    remedies = _remedies(_choices(config, replicas), config, peak, memory, begun)
     if not remedies:
         return False, f"{line} It will not fit, whatever the options are."
     return False, (
@@ -75,11 +79,12 @@ def what_fits(config, classes, *, replicas, memory, begun):
     )
 
 
-def _case(config):
+def _case(config, on_cpu):
     return {
         "frames": config.data.frames,
         "size": config.data.size,
         "precision": config.runtime.precision,
+        "on_cpu": on_cpu,
     }
 
 
@@ -87,28 +92,28 @@ def _clips_at_once(config, replicas):
     return config.data.batch_size // (replicas * config.runtime.accumulation_steps)
 
 
-def _peak(config, classes, replicas):
+def _peak(config, classes, replicas, on_cpu):
     """Bytes that an update of an `Experiment` takes on each replica."""
     return peak_bytes(
         config.model,
         classes,
-        **_case(config),
+        **_case(config, on_cpu),
         clips=_clips_at_once(config, replicas),
         parts=config.runtime.accumulation_steps,
     )
 
 
-def _remedies(config, classes, replicas, memory, begun):
+def _remedies(lists, config, peak_of, memory, begun):
     """Flags that make the run fit, each with what it then takes, the cheapest first."""
     found = {}
-    for choices in _choices(config, replicas):
+    for choices in lists:
         for flags in choices:
             if begun and any(PRICES[name] for name in flags):
                 continue
             # Less of the same, or some of the same alone, is enough.
             if any(set(other) <= flags.keys() for other in found):
                 break
-            peak = _peak(_changed(config, flags), classes, replicas)
+            peak = peak_of(_changed(config, flags))
             if peak <= USABLE * memory:
                 shown = " ".join(f"--{name}={value}" for name, value in flags.items())
                 price = "".join(PRICES[name] for name in flags)

@@ -48,7 +48,7 @@ class Cost:
     gradients: int
 
 
-def peak_bytes(model, classes, *, frames, size, precision, clips, parts=1):
+def peak_bytes(model, classes, *, clips, parts=1, **case):
     """The most that tensors take at any moment of an update.
 
     The backward pass frees what a layer has kept and makes its gradients, from the last
@@ -58,29 +58,27 @@ def peak_bytes(model, classes, *, frames, size, precision, clips, parts=1):
     Args:
         model: a `configs.schema.Model` whose architecture is set.
         classes: how many the head tells apart.
-        frames: of a clip.
-        size: height and width of a clip in pixels.
-        precision: float32, mixed_bfloat16 or mixed_float16.
         clips: computed at once, by one replica.
         parts: in which a replica's batch is computed, of so many clips each.
+        **case: the other arguments of `costs`.
 
     Returns:
         Bytes on one replica, weights and AdamW's moments included.
     """
-    layers = costs(model, frames=frames, size=size, precision=precision)
+    layers = costs(model, **case)
     passes = max(
         clips * (kept + layer.passing) + kernels + gradients
         for layer, kept, kernels, gradients in moments(layers)
     )
     weights = BYTES * count_parameters(model, classes)
-    pixels = clips * parts * frames * CHANNELS * size * size
+    pixels = clips * parts * case["frames"] * CHANNELS * case["size"] ** 2
     totals = weights if parts > 1 else 0
     return COPIES * weights + pixels + totals + max(passes, folding_bytes(model))
 
 
-def activation_bytes(model, *, frames, size, precision):
-    """The most that is kept, and passing, of one clip. Args as in `peak_bytes`."""
-    layers = costs(model, frames=frames, size=size, precision=precision)
+def activation_bytes(model, **case):
+    """The most that is kept, and passing, of one clip. Args as in `costs`."""
+    layers = costs(model, **case)
     return max(kept + layer.passing for layer, kept, _, _ in moments(layers))
 
 
@@ -91,7 +89,7 @@ def largest_batch(model, classes, *, memory, **case):
         model: as in `peak_bytes`.
         classes: likewise.
         memory: bytes of the device, of which `USABLE` are used.
-        **case: frames, size and precision, as in `peak_bytes`.
+        **case: the other arguments of `costs`.
     """
     clips = 0
     while peak_bytes(model, classes, clips=clips + 1, **case) <= USABLE * memory:
@@ -133,16 +131,25 @@ def folding_bytes(model):
     return FLOAT * squares * (3 + 2 * (3 + MLP_RATIO) + MLP_RATIO)
 
 
-def costs(model, *, frames, size, precision):
-    """`Cost` of each layer in the order of the forward pass. Args as in `peak_bytes`.
+def costs(model, *, frames, size, precision, on_cpu=False):
+    """`Cost` of each layer in the order of the forward pass.
 
     The last norm and the head come to nothing beside them.
+
+    Args:
+        model: a `configs.schema.Model` whose architecture is set.
+        frames: of a clip.
+        size: height and width of a clip in pixels.
+        precision: float32, mixed_bfloat16 or mixed_float16.
+        on_cpu: whether the device is a CPU, which computes products of float16 in
+            float32.
     """
     low = FLOAT if precision == "float32" else 2
     grid = [
         -(-length // side)
         for length, side in zip((frames, size, size), model.patch_size, strict=True)
     ]
+    widened = 2 if on_cpu and precision == "mixed_float16" else 0
     layers = [patch_embedding(model, math.prod(grid), low)]
     for stage, (depth, heads) in enumerate(
         zip(model.depths, model.num_heads, strict=True)
@@ -151,7 +158,7 @@ def costs(model, *, frames, size, precision):
         if stage:
             grid = [grid[0], -(-grid[1] // 2), -(-grid[2] // 2)]
             layers.append(patch_merging(math.prod(grid), width // 2, low))
-        layers += depth * [block(model, grid, width, heads, low)]
+        layers += depth * [block(model, grid, width, heads, low, widened)]
     return layers
 
 
@@ -177,7 +184,7 @@ def patch_merging(tokens, width, low):
     )
 
 
-def block(model, grid, width, heads, low):
+def block(model, grid, width, heads, low, widened=0):
     """`Cost` of a block.
 
     Args:
@@ -186,6 +193,7 @@ def block(model, grid, width, heads, low):
         width: its C.
         heads: h.
         low: bytes of a number in the precision of the computation.
+        widened: how many copies of the scores products make in float32.
     """
     window, _ = effective_window(grid, model.window_size)
     side = math.prod(window)
@@ -201,7 +209,8 @@ def block(model, grid, width, heads, low):
     # of the scores, and those of Q, K and V in two layouts.
     rounded = 0 if low == FLOAT else FLOAT + 2 * low
     mlp = hidden * (3 * FLOAT + low + rounded)
-    attention = scores + (8 * in_windows - tokens - hidden) * low
+    attention = scores + widened * scores // low * FLOAT
+    attention += (8 * in_windows - tokens - hidden) * low
     if model.recompute == "attention":
         attention += scores + 3 * in_windows * low
         kernels += heads * side**2 * low  # the bias
