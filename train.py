@@ -57,9 +57,10 @@ from model import (
     Evaluator,
     create_model,
     create_optimizer,
-    describe_groups,
     finished_result,
     graph_fingerprint,
+    log_groups,
+    log_what_fits,
     resolve_model,
     summary,
     trained_videos_before,
@@ -75,6 +76,7 @@ from strategy import (
     create_strategy,
     join_workers,
     open_folder,
+    replica_memory,
     set_precision,
 )
 
@@ -133,6 +135,7 @@ def train(config, folder, preemption, workers):
         config.check_replicas(strategy.num_replicas_in_sync)
         clips = begin(config, folder, workers)
         calendar = Calendar(clips.train_size, config.data.batch_size, config.epochs)
+        log_what_fits(config, clips, strategy, replica_memory(strategy), folder)
         model = build(config, folder, clips, calendar, strategy, workers)
         record = keep_record(
             config, folder, model, clips, calendar, watchdog, preemption, workers
@@ -287,8 +290,7 @@ def build(config, folder, clips, calendar, strategy, workers):
             accumulation_steps=config.runtime.accumulation_steps,
             jit_compile=config.runtime.jit_compile,
         )
-    for line in describe_groups(optimizer):
-        logging.info("%s", line)
+    log_groups(optimizer)
     return model
 
 

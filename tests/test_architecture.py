@@ -52,6 +52,7 @@ ROOMS = {
         "weights": {"video_swin", "hub", "classifier"},
         "backbones": {"video_swin", "hub", "weights"},
         "create": {"backbones", "classifier"},
+        "memory": {"video_swin"},
         "trained": {"backbones", "classifier", "create", "wanted", "weights"},
         "wanted": {"hub"},
         "convert": {"create", "weights"},
@@ -161,7 +162,8 @@ def test_what_needs_no_tensorflow_does_not_import_it(repository):
     """It takes seconds: `--help`, a scan and the synthetic videos do without."""
     modules = (
         "configs.command.launch, configs.command.flags, data, data.scan.__main__, "
-        "data.sampling.plan, data.synthetic, storage.files, storage.run_folder"
+        "data.sampling.plan, data.synthetic, model.memory, storage.files, "
+        "storage.run_folder"
     )
     heavy = "{'tensorflow', 'tf_keras', 'tensorflow_datasets', 'matplotlib'}"
     code = f"import sys, {modules}; print(*sorted({heavy} & sys.modules.keys()))"

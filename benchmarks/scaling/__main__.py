@@ -14,7 +14,6 @@ import math
 
 from absl import flags
 
-from benchmarks.scaling.parameters import BYTES, count_parameters
 from benchmarks.scaling.prediction import (
     Cluster,
     Link,
@@ -30,6 +29,7 @@ from configs.command.flags import define, load
 from configs.command.launch import parse, run
 from configs.command.text import say
 from configs.schema.section import require
+from model.video_swin.parameters import BYTES, count_parameters
 
 FLAGS = flags.FLAGS
 

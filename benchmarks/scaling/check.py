@@ -6,13 +6,13 @@ import os
 
 import numpy as np
 
-from benchmarks.scaling.parameters import BYTES, count_parameters
 from benchmarks.scaling.prediction import Link, ring
 from benchmarks.scaling.task import Task
 from benchmarks.scaling.units import counts, show_bytes, show_seconds
 from benchmarks.scaling.workers import measure
 from configs.command.errors import ConfigError, RunError
 from configs.schema.serialization import to_json
+from model.video_swin.parameters import BYTES, count_parameters
 
 FITTED = (4_000, 64_000, 1_000_000, 16_000_000)  # bytes, from which a link is fitted
 HELD_OUT = (256_000, 4_000_000)  # bytes, which are predicted

@@ -10,8 +10,12 @@ import collections
 import dataclasses
 import math
 
-from model.video_swin.layers import CHANNELS, MLP_RATIO
-from model.video_swin.windows import effective_window, padded_size
+from model.video_swin.sizes import (
+    CHANNELS,
+    MLP_RATIO,
+    effective_window,
+    padded_size,
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -44,6 +44,12 @@ def create_optimizer(config, model, *, batch_size, steps, warmup_steps):
     )
 
 
+def log_groups(optimizer):
+    """Logs the lines of `describe_groups`."""
+    for line in describe_groups(optimizer):
+        logging.info("%s", line)
+
+
 def describe_groups(optimizer):
     """One line for each parameter group of an AdamW."""
     return [str(group) for group in optimizer.groups]

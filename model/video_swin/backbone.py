@@ -16,7 +16,8 @@ import tf_keras as keras
 
 from model.video_swin.block import Block
 from model.video_swin.linear import LayerNorm, build, feature_map
-from model.video_swin.patches import CHANNELS, PatchEmbedding, PatchMerging
+from model.video_swin.patches import PatchEmbedding, PatchMerging
+from model.video_swin.sizes import CHANNELS
 
 
 class VideoSwin(keras.layers.Layer):

@@ -17,17 +17,14 @@ from model.video_swin.linear import (
     feature_map,
     truncated_normal,
 )
+from model.video_swin.sizes import MLP_RATIO, effective_window, padded_size
 from model.video_swin.windows import (
-    effective_window,
     pad_to_multiples,
-    padded_size,
     relative_position_index,
     window_partition,
     window_regions,
     window_reverse,
 )
-
-MLP_RATIO = 4
 
 
 def scaled(branch, scales, index):

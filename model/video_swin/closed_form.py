@@ -47,7 +47,9 @@ def normalise(x, epsilon, dtype):
         n = tf.cast(centred * scale, dtype)
 
         def gradient(upstream):
-            g, exact = tf.cast(upstream, tf.float32), tf.cast(n, tf.float32)
+            g = tf.cast(upstream, tf.float32)
+            with tf.control_dependencies([upstream]):  # or it would be there too early
+                exact = tf.cast(n, tf.float32)
             return scale * (g - mean(g) - exact * mean(g * exact))
 
         return n, gradient
@@ -90,12 +92,13 @@ def gelu_linear(x, kernel, bias):
         result = tf.nn.bias_add(tf.matmul(hidden, scaled), bias)
 
         def gradient(upstream):
-            with tf.control_dependencies([upstream]):  # or it would be there too early
+            with tf.control_dependencies([upstream]):  # as above
                 wide = tf.cast(tf.identity(s), tf.float32)
+                halved = kernel * 0.5
             cumulative = 1 + tf.math.erf(wide)
             hidden = tf.cast(cumulative * wide, x.dtype)
             density = tf.exp(math.log(2 / math.sqrt(math.pi)) - tf.square(wide))
-            d = tf.matmul(upstream, kernel * 0.5, transpose_b=True)
+            d = tf.matmul(upstream, halved, transpose_b=True)
             slope = density * wide + cumulative
             return (
                 tf.cast(slope * tf.cast(d, tf.float32), x.dtype),

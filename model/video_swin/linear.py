@@ -75,28 +75,30 @@ class Linear(keras.layers.Layer):
             )
         self.built = True
 
-    def call(self, x, norm=None, *, factor=1.0, padding=None):
+    def call(self, x, norm=None, *, factor=None, padding=None):
         """linear(x), or linear(norm(x)), times a factor.
 
         Args:
             x: [B, ..., C]; only B may be unknown when tracing.
             norm: a `LayerNorm`, applied before.
-            factor: by which the result is multiplied, broadcast to [units].
+            factor: [units], by which the result is multiplied; None for 1, which
+                makes no copy of the kernel.
             padding: float [...], 1 at tokens of zeros that count as zeros to this layer
                 although there is a norm, 0 at all others; None where there are none.
 
         Returns:
             [B, ..., units] in the compute precision.
         """
-        kernel = self.kernel * factor
-        constant = 0.0 if self.bias is None else self.bias * factor
+        kernel, constant = self.kernel, 0.0 if self.bias is None else self.bias
+        if factor is not None:
+            kernel, constant = kernel * factor, constant * factor
         if norm is None:
             x = tf.cast(x, self.compute_dtype)
         else:
             x = normalise(x, norm.epsilon, self.compute_dtype)
             shift = tf.reduce_sum(norm.beta[:, tf.newaxis] * kernel, axis=0)
             kernel = norm.gamma[:, tf.newaxis] * kernel
-            constant += shift
+            constant = constant + shift
         y = tf.matmul(
             tf.reshape(x, [-1, x.shape[-1]]), tf.cast(kernel, self.compute_dtype)
         )

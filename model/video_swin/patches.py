@@ -10,10 +10,9 @@ import tensorflow as tf
 import tf_keras as keras
 
 from model.video_swin.linear import LayerNorm, Linear, build, feature_map
+from model.video_swin.sizes import CHANNELS
 from model.video_swin.sums import add_bias
 from model.video_swin.windows import pad_to_multiples
-
-CHANNELS = 3
 
 
 class PatchEmbedding(keras.layers.Layer):

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import os
-from pathlib import Path
 
 import tensorflow as tf
 from packaging.requirements import Requirement
@@ -10,10 +9,10 @@ from packaging.requirements import Requirement
 from configs.command.findings import note, ok, wrong
 from strategy.driver import ADVICE, listed_gpus
 from strategy.environment import PROJECT
+from strategy.memory import host_memory
 
 GIB = 2**30
 SHOWN = ("python", "tensorflow", "tf_keras", "numpy", "opencv-python-headless", "av")
-CGROUP = Path("/sys/fs/cgroup/memory.max")  # what a container may use, or "max"
 BUSY = 0.1  # of a GPU's memory, used before a run begins
 BFLOAT16_CAPABILITY = (8, 0)
 
@@ -31,7 +30,7 @@ def check_devices(strategy):
     """
     local, replicas = strategy.extended.worker_devices, strategy.num_replicas_in_sync
     cores = len(os.sched_getaffinity(0))
-    host = f"{cores} cores, {_memory() / GIB:.1f} GiB of memory"
+    host = f"{cores} cores, {host_memory() / GIB:.1f} GiB of memory"
     if replicas > len(local):
         yield note(f"replicas: {replicas}, of which this worker has {len(local)}.")
     seen, listed = tf.config.list_physical_devices("GPU"), listed_gpus()
@@ -99,15 +98,6 @@ def _is_met(requirement):
     except importlib.metadata.PackageNotFoundError:
         return False
     return requirement.specifier.contains(version, prereleases=True)
-
-
-def _memory():
-    """Bytes of memory that this process may use."""
-    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        return min(physical, int(CGROUP.read_text("ascii")))
-    except (OSError, ValueError):  # No such limit.
-        return physical
 
 
 def _gpu_finding(gpu):

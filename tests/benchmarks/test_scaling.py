@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from benchmarks.scaling import check, workers
-from benchmarks.scaling.parameters import count_parameters
 from benchmarks.scaling.prediction import (
     WORTH,
     Cluster,
@@ -36,6 +35,7 @@ from configs.command.errors import ConfigError, RunError
 from configs.schema import video_swin
 from configs.schema.serialization import to_json
 from model import create_model
+from model.video_swin.parameters import count_parameters
 from model.weights.architecture import official_shapes
 from tests.docs.pages import blocks
 

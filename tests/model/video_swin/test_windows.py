@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from model.video_swin.closed_form import REGIONS
 from model.video_swin.windows import (
-    effective_window,
     relative_position_index,
     window_partition,
     window_regions,
@@ -18,11 +17,6 @@ def test_window_partition_is_undone_by_its_reverse():
     assert windows.shape == (2, 12, 18, 5)
     np.testing.assert_array_equal(window_reverse(windows, (2, 3, 3), (4, 6, 9)), x)
     np.testing.assert_array_equal(windows[1, 1], tf.reshape(x[1, :2, :3, 3:6], [18, 5]))
-
-
-def test_a_window_shrinks_to_a_small_map_and_does_not_shift_there():
-    assert effective_window((16, 14, 7), (8, 7, 7)) == ((8, 7, 7), (4, 3, 0))
-    assert effective_window((4, 14, 5), (8, 7, 7)) == ((4, 7, 5), (0, 3, 0))
 
 
 def test_position_index_is_the_official_table():
