@@ -2,6 +2,7 @@
 
     python -m benchmarks.step [--variant=tiny] [--clip=32x224] [--precision=float32]
     python -m benchmarks.step --peer=Video-Swin-Transformer
+    python -m benchmarks.step --what_fits
 
 Updates of random clips on one device, random weights. Prints a table and, last, a line
 of JSON whose keys `benchmarks.step.report` explains. docs/measurements.md says what
@@ -15,6 +16,9 @@ compared on a batch that is so many times as large, and need as much more memory
 With --peer a checkout of https://github.com/SwinTransformer/Video-Swin-Transformer
 takes its turn, on PyTorch from the extra `convert`.
 
+With --what_fits it measures nothing and prints how many clips the estimate of
+`model.video_swin.memory` lets a replica compute at once.
+
 On a GPU memory is what TensorFlow's own counters say, and logical replicas are left
 out. Nobody has run that yet.
 """
@@ -26,6 +30,7 @@ from pathlib import Path
 from absl import flags
 
 from benchmarks.step.peer import SOURCE
+from benchmarks.what_fits import table
 from configs.command.errors import ConfigError
 from configs.command.flags import define_path
 from configs.command.launch import run, start
@@ -62,10 +67,17 @@ def define_flags():
         "steps", 5, "Rounds, of which medians are taken.", lower_bound=1
     )
     define_path("peer", "A checkout of the official repository, to take its turn.")
+    flags.DEFINE_bool(
+        "what_fits", False, "Only print how many clips fit into 16 to 80 GB, estimated."
+    )
 
 
 def plan(_):
     """The `Experiment` that the flags describe; refuses what cannot be measured."""
+    if FLAGS.what_fits:
+        for line in table():
+            say(line)
+        raise SystemExit(0)
     clip = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", FLAGS.clip)
     if clip is None:
         raise ConfigError(

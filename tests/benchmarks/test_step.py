@@ -319,3 +319,14 @@ def test_flags_say_what_is_measured(repository):
     assert found.runtime == Runtime(
         precision="mixed_bfloat16", jit_compile=True, replicas=1
     )
+
+
+def test_what_fits_is_printed_without_measuring(repository):
+    result = subprocess.run(
+        [sys.executable, "-m", "benchmarks.step", "--what_fits"],
+        cwd=repository,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.splitlines() == table()
