@@ -6,7 +6,7 @@
 The first prints the table of docs/measurements.md. The second measures a step for each
 variant, clip, precision and kind of recomputation, each in a process of its own, and
 prints the estimate beside it; the last line is JSON, with the largest error. It takes
-an hour on two cores, and 8 GB.
+an hour or more on two cores, and 8 GB.
 """
 
 import argparse

@@ -53,7 +53,7 @@ def what_fits(config, classes, *, replicas, memory, begun, on_cpu=False):
         (bool, str).
     """
     clips = _clips_at_once(config, replicas)
-    device = "unknown" if memory is None else f"{memory / GIB:.1f} GiB"
+    device = "unknown" if memory is None else _bytes(memory)
     shared = f"{clips} at once on each replica, whose memory is {device}"
     if config.model.architecture is None:
         text = "Memory: a SavedModel that runs as it is has no estimate; clips: "
@@ -63,9 +63,9 @@ def what_fits(config, classes, *, replicas, memory, begun, on_cpu=False):
     xla = ", without XLA" if config.runtime.jit_compile else ""
     line = (
         f"Memory: {count_parameters(config.model, classes) / 1e6:.1f} M parameters, "
-        f"about {activations / GIB:.2f} GiB of activations a clip "
+        f"about {_bytes(activations)} of activations a clip "
         f"({config.runtime.precision}, recompute={config.model.recompute}{xla}), "
-        f"clips: {shared}; an update takes about {need / GIB:.1f} GiB."
+        f"clips: {shared}; an update takes about {_bytes(need)}."
     )
     if memory is None or need <= USABLE * memory:
         return True, line
@@ -117,7 +117,7 @@ def _remedies(lists, config, peak_of, memory, begun):
             if peak <= USABLE * memory:
                 shown = " ".join(f"--{name}={value}" for name, value in flags.items())
                 price = "".join(PRICES[name] for name in flags)
-                found[tuple(flags)] = f"{shown} ({peak / GIB:.1f} GiB{price})"
+                found[tuple(flags)] = f"{shown} ({_bytes(peak)}{price})"
     return list(found.values())
 
 
@@ -152,3 +152,7 @@ def _changed(config, flags):
         changed = dataclasses.replace(getattr(config, section), **{option: value})
         config = dataclasses.replace(config, **{section: changed})
     return config
+
+
+def _bytes(count):
+    return f"{count / GIB:.1f} GiB" if count >= GIB else f"{count / 2**20:.0f} MiB"

@@ -23,6 +23,7 @@ from benchmarks.step.products import (
 from benchmarks.step.report import report
 from benchmarks.step.task import Loop, Memory, Replicas
 from benchmarks.step.updates import Update
+from benchmarks.what_fits import table
 from configs.command.errors import RunError
 from configs.schema import Data, Experiment, Model, Runtime, video_swin
 from configs.schema.serialization import from_json

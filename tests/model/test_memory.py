@@ -38,7 +38,7 @@ def test_the_line_says_what_an_update_takes():
     fits, line = line_of(config, 80, replicas=4)
     assert fits
     assert re.fullmatch(
-        r"Memory: 27\.9 M parameters, about \d\.\d\d GiB of activations a clip "
+        r"Memory: 27\.9 M parameters, about \d\.\d GiB of activations a clip "
         r"\(float32, recompute=none\), clips: 2 at once on each replica, whose memory "
         r"is 80\.0 GiB; an update takes about \d\.\d GiB\.",
         line,
