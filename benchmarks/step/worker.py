@@ -54,7 +54,7 @@ def peak_bytes():
     """
     if tf.config.list_physical_devices("GPU"):
         return tf.config.experimental.get_memory_info(GPU)["peak"]
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text("utf-8", "replace")
     return 1024 * int(re.search(r"VmHWM:\s*(\d+) kB", status)[1])
 
 

@@ -35,7 +35,9 @@ def compiled(strategy, config=MODEL, **options):
     with strategy.scope():
         model = create_model(config, num_classes=3)
         config = Optimizer(learning_rate=0.01, warmup_epochs=0)
-        optimizer = create_optimizer(config, model, steps=10, warmup_steps=2)
+        optimizer = create_optimizer(
+            config, model, batch_size=BATCH, steps=10, warmup_steps=2
+        )
         model.compile(optimizer, **options)
     return model
 
@@ -70,7 +72,7 @@ def plain():
 
 @pytest.mark.parametrize(
     ("replicas", "recompute", "accumulation_steps"),
-    [(1, True, 1), (1, False, 2), (2, True, 2)],
+    [(1, "block", 1), (1, "none", 2), (2, "attention", 2)],
 )
 def test_xla_computes_the_same_update(plain, replicas, recompute, accumulation_steps):
     """With the same masks: others would change the loss in the first digit."""
