@@ -78,9 +78,9 @@ class Model(Section):
     recompute: Literal["none", "attention", "block"] = option(
         "none",
         "Activation checkpointing: what the backward pass computes again instead of "
-        "keeping it. attention: scores and softmax, a little memory for little time; "
-        "block: all of a block but its input, much memory for about a quarter more "
-        "time.",
+        "keeping it. attention: scores and softmax, a third of the memory for little "
+        "time; block: all of a block but its input, half of it for about a quarter "
+        "more time.",
         may_change=True,
     )
 

@@ -61,7 +61,10 @@ def assert_same_but_for_rounding(workdir, other):
 
 
 def test_two_workers_are_the_same_run_as_two_replicas(cluster, alone):
+    """The updates to the bit: a sum of two is the same in either order."""
     assert_same_but_for_rounding(cluster, alone)
+    ours, theirs = (folder / "journal.jsonl" for folder in (cluster, alone))
+    assert ours.read_bytes() == theirs.read_bytes()
 
 
 def test_a_finished_run_ends_at_once_on_all_workers(start, cluster):
