@@ -34,6 +34,7 @@ from callbacks import record
 from configs.command.flags import define
 from configs.command.launch import run
 from data import Clips
+from data.scan import scanner
 from data.sources.files import Files
 from model import Evaluator, classifier
 from storage import checkpoints, files
@@ -168,16 +169,19 @@ def nan_from(first, last):
     classifier.Classifier.losses_per_example = losses_per_example
 
 
-def count_reads(path):
-    """Adds a byte to a file for each clip that is read."""
-    original = Files.read
+def count_decodes(path):
+    """Adds a byte to a file, r for each clip that is read, s for each file scanned."""
 
-    def read(self, *arguments, **options):
-        with open(path, "ab") as file:
-            file.write(b".")
-        return original(self, *arguments, **options)
+    def counted(byte, original):
+        def function(*arguments, **options):
+            with open(path, "ab") as file:
+                file.write(byte)
+            return original(*arguments, **options)
 
-    Files.read = read
+        return function
+
+    Files.read = counted(b"r", Files.read)
+    scanner.scan_file = counted(b"s", scanner.scan_file)
 
 
 SABOTAGES = {
@@ -186,7 +190,7 @@ SABOTAGES = {
     "iterations not restored": iterations_not_restored,
     "three NaN": lambda: nan_from(5, 7),
     "NaN for ever": lambda: nan_from(5, 10**6),
-    "count reads": count_reads,
+    "count decodes": count_decodes,
     "see at once": lambda: setattr(agreement, "UNSEEN", 0.0),
     "short registration": lambda: setattr(multi_worker, "REGISTRATION", 2),
     "short heartbeat": lambda: setattr(multi_worker, "HEARTBEAT", 5),

@@ -3,6 +3,7 @@
 `make chaos` runs more of them.
 """
 
+import collections
 import json
 import os
 import random
@@ -15,6 +16,7 @@ import time
 import numpy as np
 import pytest
 
+from data.scan import SCAN_FILE
 from tests.chaos.clusters import EPOCHS, Cluster
 from tests.chaos.runs import assert_undisturbed, rows
 from tests.whole_runs import rows as journal
@@ -144,14 +146,24 @@ def test_the_number_of_workers_and_of_their_replicas_may_change(start, alone, tm
     assert_same_but_for_rounding(tmp_path, alone)
 
 
-def test_each_worker_decodes_its_own_part_only(cluster, start, tmp_path):
-    """Measured again with two clips of each of seven videos: fourteen, seven each."""
-    logs = [tmp_path / f"reads{index}" for index in range(2)]
-    own = {i: {"sabotage": f"count reads: {path}"} for i, path in enumerate(logs)}
+def test_each_video_is_scanned_once_and_each_clip_decoded_by_one(
+    cluster, start, tiny_root, tmp_path
+):
+    """On a copy of the videos that nobody has scanned, after the run has ended.
+
+    The chief scans the twenty files. Two clips of each of the seven test videos are
+    measured again, half of them by each worker.
+    """
+    videos = tmp_path / "videos"
+    shutil.copytree(tiny_root, videos, ignore=shutil.ignore_patterns(SCAN_FILE))
+    logs = [tmp_path / f"decodes{index}" for index in range(2)]
+    own = {i: {"sabotage": f"count decodes: {path}"} for i, path in enumerate(logs)}
     shutil.copytree(cluster, tmp_path / "run")
-    run = Cluster(start, tmp_path / "run", 2, own=own, flags=["--views.clips=2"])
+    flags = ["--views.clips=2", f"--data.root={videos}"]
+    run = Cluster(start, tmp_path / "run", 2, own=own, flags=flags)
     assert run.wait() == [0, 0], run.outputs()
-    assert [len(path.read_bytes()) for path in logs] == [7, 7]
+    counts = [collections.Counter(path.read_text("ascii")) for path in logs]
+    assert counts == [{"s": 20, "r": 7}, {"r": 7}]
 
 
 def test_a_worker_that_hangs_ends_all(start, tmp_path):
