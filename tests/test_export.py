@@ -193,8 +193,9 @@ def test_whom_to_trust_is_not_for_the_runs_folder_to_say(experiment, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut off", "another run's", "without a manifest"])
-def test_refuses_a_damaged_newest_checkpoint(experiment, model, tmp_path, damage):
+def test_refuses_a_damaged_newest_checkpoint(experiment, tmp_path, damage):
     """It must not become an export of the older one that is still good."""
+    model = create_model(experiment.model, num_classes=len(CLASSES))
     write_run(tmp_path / "run", model, experiment, steps=(1, 2))
     newest = tmp_path / "run/checkpoints/step-00000002"
     if damage == "cut off":
