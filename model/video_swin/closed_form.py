@@ -178,16 +178,10 @@ def separated(query, key, regions):
     Swin-T would be 79 MB in stage one, and adding it another pass over all scores.
     """
     own = tf.one_hot(regions, REGIONS, dtype=query.dtype)[:, tf.newaxis]
-
-    def with_columns(x, columns):
-        shape = [tf.shape(x)[0] // own.shape[0], *own.shape]
-        shape[2] = x.shape[1]
-        columns = tf.reshape(
-            tf.broadcast_to(columns, shape), [-1, *x.shape[1:3], REGIONS]
-        )
-        return tf.concat([columns, x], axis=-1)
-
-    return with_columns(query, MASKED * own), with_columns(key, 1 - own)
+    # For each clip and head: [B W, h, N, REGIONS].
+    own = tf.tile(own, [tf.shape(query)[0] // own.shape[0], query.shape[1], 1, 1])
+    query = tf.concat([MASKED * own, query], axis=-1)
+    return query, tf.concat([1 - own, key], axis=-1)
 
 
 def again(x, gradient):
