@@ -11,14 +11,11 @@ the estimate.
 
 import argparse
 
-import numpy as np
 import tensorflow as tf
-import tf_keras as keras
 
-from configs.schema import Optimizer, video_swin
-from model import create_model, create_optimizer
-
-CLASSES = 101
+from benchmarks.step.updates import Update
+from configs.schema import Data, Experiment, Runtime, video_swin
+from strategy import create_strategy
 
 
 def main():
@@ -29,39 +26,22 @@ def main():
     for name in ("frames", "size", "clips", "parts"):
         parser.add_argument(f"--{name}", required=True, type=int)
     flags = parser.parse_args()
-    keras.mixed_precision.set_global_policy(flags.precision)
-    config = video_swin(flags.variant, recompute=flags.recompute)
-    shape = [flags.clips, flags.frames, 3, flags.size, flags.size]
-    print(peak_of_updates(config, shape, flags.parts))
-
-
-def peak_of_updates(config, shape, parts):
-    """Bytes of tensors at their peak, what is there between updates included.
-
-    Args:
-        config: a `configs.schema.Model`.
-        shape: [b, T, 3, H, W] of the clips of an update.
-        parts: in which they are computed.
-    """
-    model = create_model(config, num_classes=CLASSES)
-    optimizer = create_optimizer(
-        Optimizer(), model, batch_size=shape[0], steps=1000, warmup_steps=10
+    experiment = Experiment(
+        model=video_swin(flags.variant, recompute=flags.recompute),
+        data=Data(frames=flags.frames, size=flags.size, batch_size=flags.clips),
+        runtime=Runtime(precision=flags.precision, accumulation_steps=flags.parts),
     )
-    model.compile(optimizer, accumulation_steps=parts)
-    clip = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    inputs = {
-        "clip": clip,
-        "seed": np.ones([shape[0], 2], np.int32),
-        "video": np.zeros(shape[0]),
-    }
-    batch = (inputs, np.zeros(shape[0], np.int32), np.ones(shape[0], np.float32))
-    iterator = iter(tf.data.Dataset.from_tensors(batch).repeat())
-    update = model.make_train_function()
-    update(iterator)
+    print(peak_of_updates(experiment))
+
+
+def peak_of_updates(experiment):
+    """Bytes of tensors at their peak, what is there between updates included."""
+    update = Update(create_strategy(Runtime(replicas=1)), experiment)
+    update.first()
     device = "GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0"
     tf.config.experimental.reset_memory_stats(device)
     for _ in range(2):
-        update(iterator)
+        update.seconds()
     return tf.config.experimental.get_memory_info(device)["peak"]
 
 

@@ -75,7 +75,11 @@ class Update:
                 steps=STEPS,
                 warmup_steps=10,
             )
-            self.model.compile(optimizer, jit_compile=runtime.jit_compile)
+            self.model.compile(
+                optimizer,
+                accumulation_steps=runtime.accumulation_steps,
+                jit_compile=runtime.jit_compile,
+            )
         self.batch = next(iter(batches(strategy, experiment)))
         self.update = self.compiled(self.model.train_step)
         self.graph_bytes = None
