@@ -12,7 +12,7 @@ from tensorflow.python.eager import context
 # Seconds without a heartbeat after which TensorFlow ends the collectives of the others.
 # Its own limit, 10, is short for a machine that is busy or moved to another host.
 HEARTBEAT = 60
-# Seconds in which each worker must have found its devices and the chief have answered.
+# Seconds in which every worker must have found its devices and come to the chief.
 # TensorFlow's own limit is an hour, in which it holds the interpreter: no signal and no
 # thread would end the process. Eight GPUs that nothing holds open take tens of seconds.
 REGISTRATION = 300
@@ -73,6 +73,9 @@ def _set_heartbeat(workers):
         heartbeat_timeout_in_ms=1000 * HEARTBEAT,
         coordinated_jobs=[job],
     )
+    # The chief too waits for the others' registration; otherwise for something later,
+    # which has the limit of an hour again and does not see who never came.
+    context.context().coordination_service.cluster_register_with_barrier = True
 
 
 @contextlib.contextmanager

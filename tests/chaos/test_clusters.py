@@ -18,7 +18,7 @@ import pytest
 
 from data.scan import SCAN_FILE
 from tests.chaos.clusters import EPOCHS, Cluster
-from tests.chaos.runs import assert_undisturbed, rows
+from tests.chaos.runs import assert_undisturbed, note, rows
 from tests.whole_runs import rows as journal
 
 thorough = pytest.mark.skipif(
@@ -93,13 +93,16 @@ def test_a_worker_killed_ends_all_and_all_go_on(start, cluster, tmp_path, killed
     assert_undisturbed(tmp_path, cluster)
 
 
-def test_a_chief_lost_while_the_strategy_is_made_ends_the_others(start, tmp_path):
+@pytest.mark.parametrize("lost", range(2))
+def test_a_worker_lost_while_the_strategy_is_made_ends_all(start, tmp_path, lost):
     """TensorFlow waits for it, and holds the interpreter meanwhile."""
-    own = {0: {"faults": [["strategy begins", 1, "kill"]]}}
-    own[1] = {"sabotage": "short registration"}
+    own = {lost: {"faults": [["strategy begins", 1, "kill"]]}}
+    own[1 - lost] = {"sabotage": "short registration"}
     run = Cluster(start, tmp_path, 2, own=own)
-    assert run.wait() == [-signal.SIGKILL, 75], run.outputs()
-    assert "The stacks of all threads" in run.workers[1].output()
+    codes = run.wait()
+    assert codes[lost] == -signal.SIGKILL
+    assert codes[1 - lost] == 75, run.outputs()
+    assert "The stacks of all threads" in run.workers[1 - lost].output()
 
 
 @pytest.mark.parametrize("told", range(2))
@@ -215,19 +218,25 @@ def test_a_worker_that_is_stopped_ends_all(start, cluster, tmp_path):
 
 @thorough
 def test_killed_at_random_instants_any_worker(start, cluster, tmp_path):
-    """Ten times one of the two, 0 to 8 seconds after the start."""
+    """Ten times one of the two; a run that ends first is followed by another."""
     generator = random.Random(0)
-    for _ in range(10):
-        run = Cluster(start, tmp_path, 2)
+    kills, finished = 0, 0
+    while kills < 10 or not finished:
+        folder = tmp_path / f"run-{finished}"
+        run = Cluster(start, folder, 2)
         killed = generator.randrange(2)
-        time.sleep(generator.uniform(0, 8))
-        run.workers[killed].signal(signal.SIGKILL)
+        if kills < 10:
+            time.sleep(generator.uniform(0, 8))
+            run.workers[killed].signal(signal.SIGKILL)
         codes = run.wait()
-        assert codes[1 - killed] in (0, 75), run.outputs()
         if codes == [0, 0]:
-            break
-    assert Cluster(start, tmp_path, 2).wait() == [0, 0]
-    assert_undisturbed(tmp_path, cluster)
+            assert_undisturbed(folder, cluster)
+            finished += 1
+            continue
+        assert codes[killed] in (0, -signal.SIGKILL), run.outputs()
+        assert codes[1 - killed] in (0, 75), run.outputs()
+        kills += 1
+        note(workers=2, run=finished, kill=kills, ends=codes, rows=rows(folder))
 
 
 @thorough
