@@ -218,15 +218,21 @@ def test_a_worker_that_is_stopped_ends_all(start, cluster, tmp_path):
 
 @thorough
 def test_killed_at_random_instants_any_worker(start, cluster, tmp_path):
-    """Ten times one of the two; a run that ends first is followed by another."""
+    """Ten times one of the two, while starting, stepping, saving, evaluating."""
     generator = random.Random(0)
-    kills, finished = 0, 0
-    while kills < 10 or not finished:
+    kills, finished, codes = 0, 0, []
+    while kills < 10 or codes != [0, 0]:
         folder = tmp_path / f"run-{finished}"
+        before = rows(folder)
         run = Cluster(start, folder, 2)
+        if generator.random() < 0.3:
+            time.sleep(generator.uniform(0, 6))
+        else:
+            while rows(folder) <= before and all(w.alive for w in run.workers):
+                time.sleep(0.005)
+            time.sleep(generator.uniform(0, 1))
         killed = generator.randrange(2)
         if kills < 10:
-            time.sleep(generator.uniform(0, 8))
             run.workers[killed].signal(signal.SIGKILL)
         codes = run.wait()
         if codes == [0, 0]:
