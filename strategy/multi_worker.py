@@ -44,7 +44,7 @@ def create_multi_worker_strategy(workers, names):
         rpc_layer="grpc",
     )
     _pass_by_proxies(workers.cluster.addresses)
-    _set_heartbeat(workers.count)
+    _configure_coordination(workers.count)
     with _devices(names), _kept_signals():
         return tf.distribute.MultiWorkerMirroredStrategy(
             resolver,
@@ -63,8 +63,11 @@ def _pass_by_proxies(addresses):
     os.environ["no_grpc_proxy"] = ",".join([*filter(None, [others]), *sorted(hosts)])
 
 
-def _set_heartbeat(workers):
-    """Sets what the strategy would set, but for the times; there is no public way."""
+def _configure_coordination(workers):
+    """Sets what the strategy would set, but for how long workers wait for one another.
+
+    There is no public way.
+    """
     job = coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=workers)
     context.context().configure_coordination_service(
         service_type="standalone",

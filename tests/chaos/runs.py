@@ -93,6 +93,23 @@ def rows(workdir):
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
+def wait_for_random_instant(generator, workdir, before, runs):
+    """Waits for some instant of the start, or just after the next row of the journal.
+
+    Args:
+        generator: a `random.Random`.
+        workdir: the folder of the run.
+        before: how many rows its journal had before it was started.
+        runs: list of `Run`, its workers; the end of one ends the wait for a row.
+    """
+    if generator.random() < 0.2:
+        time.sleep(generator.uniform(0, 6))
+        return
+    while rows(workdir) <= before and all(run.alive for run in runs):
+        time.sleep(0.005)
+    time.sleep(generator.uniform(0, 0.6))
+
+
 def events(workdir):
     """What TensorBoard shows, in one order, with floats that can be compared."""
     rows = scalars(workdir / "tensorboard")

@@ -44,7 +44,7 @@ from strategy import agreement, multi_worker
 
 # Name -> (object, attribute, whether the fault comes after the call, not before it).
 POINTS = {
-    "strategy begins": (multi_worker, "_set_heartbeat", False),
+    "strategy begins": (multi_worker, "_configure_coordination", False),
     "strategy made": (tf.distribute, "MultiWorkerMirroredStrategy", True),
     "save begins": (checkpoints.CheckpointStore, "save", False),
     "variables written": (checkpoints, "_seal", False),

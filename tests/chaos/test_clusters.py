@@ -11,14 +11,18 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 
 from data.scan import SCAN_FILE
 from tests.chaos.clusters import EPOCHS, Cluster
-from tests.chaos.runs import assert_undisturbed, note, rows
+from tests.chaos.runs import (
+    assert_undisturbed,
+    note,
+    rows,
+    wait_for_random_instant,
+)
 from tests.whole_runs import rows as journal
 
 thorough = pytest.mark.skipif(
@@ -225,14 +229,9 @@ def test_killed_at_random_instants_any_worker(start, cluster, tmp_path):
         folder = tmp_path / f"run-{finished}"
         before = rows(folder)
         run = Cluster(start, folder, 2)
-        if generator.random() < 0.3:
-            time.sleep(generator.uniform(0, 6))
-        else:
-            while rows(folder) <= before and all(w.alive for w in run.workers):
-                time.sleep(0.005)
-            time.sleep(generator.uniform(0, 1))
         killed = generator.randrange(2)
         if kills < 10:
+            wait_for_random_instant(generator, folder, before, run.workers)
             run.workers[killed].signal(signal.SIGKILL)
         codes = run.wait()
         if codes == [0, 0]:

@@ -7,7 +7,6 @@ import os
 import platform
 import random
 import signal
-import time
 
 import pytest
 import tensorflow as tf
@@ -21,6 +20,7 @@ from tests.chaos.runs import (
     last_saved,
     note,
     rows,
+    wait_for_random_instant,
 )
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "20"))  # In each variant one half.
@@ -42,12 +42,7 @@ def test_killed_at_random_instants(start, reference, tmp_path, variant):
         workdir = tmp_path / f"run-{finished}"
         before = rows(workdir)
         run = start(workdir, **VARIANTS[variant])
-        if generator.random() < 0.2:
-            time.sleep(generator.uniform(0, 6))
-        else:
-            while run.alive and rows(workdir) <= before:
-                time.sleep(0.005)
-            time.sleep(generator.uniform(0, 0.6))
+        wait_for_random_instant(generator, workdir, before, [run])
         number = generator.choices([signal.SIGKILL, signal.SIGTERM], [6, 1])[0]
         if run.alive:
             run.signal(number)
