@@ -99,6 +99,7 @@ def main(config):
 
 def resolve(config, folder, workers):
     """Fills in what the handle, or the run that is continued, says of the backbone."""
+    config = config.completed()
 
     def resolved():
         folder.check_files()
@@ -280,9 +281,7 @@ def build(config, folder, clips, calendar, strategy, workers):
         optimizer = create_optimizer(
             config.optimizer,
             model,
-            batch_size=calendar.batch_size,
-            steps=calendar.steps,
-            warmup_steps=calendar.steps_of(config.optimizer.warmup_epochs),
+            **calendar.durations(config.optimizer),
         )
         model.compile(
             optimizer,

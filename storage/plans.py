@@ -23,14 +23,18 @@ def plan_run(config, workdir):
     """
     folder = RunFolder(workdir)
     folder.check_files()
+    epochs = config.epochs
     if (folder / "config.json").exists():
         # The model is compared once it is resolved: its handle completes it.
-        model = from_json(folder.saved_config()).model
+        before = from_json(folder.saved_config())
         folder.check_config(
-            dataclasses.asdict(dataclasses.replace(config, model=model))
+            dataclasses.asdict(dataclasses.replace(config, model=before.model))
         )
+        epochs = before.epochs
     if folder.finished:
-        return folder, "a run that has finished"
+        goes_on = f", and goes on from epoch {epochs} to {config.epochs}"
+        longer = goes_on if config.epochs > epochs else ""
+        return folder, f"a run that has finished{longer}"
     steps = checkpoint_steps(folder / "checkpoints")
     if steps:
         return folder, f"the run goes on, its newest checkpoint is of step {steps[0]}"

@@ -25,6 +25,7 @@ import msgspec
 
 from configs.command.errors import ConfigError
 from configs.schema.experiment import changeable_options
+from configs.schema.extension import why_not_extended
 from configs.schema.paths import check_utf8
 from configs.schema.serialization import from_json
 from storage.files import MUST_BE_UNCHANGED, clear_asides, read_json, write_atomically
@@ -198,8 +199,17 @@ class RunFolder:
         """
         self.check_files()
         if (self / "config.json").exists():
-            before = dataclasses.asdict(from_json(self.saved_config()))
-            _refuse_changes(self.path, flatten(before), flatten(config))
+            saved = from_json(self.saved_config())
+            before, now = flatten(dataclasses.asdict(saved)), flatten(config)
+            reason = why_not_extended(
+                saved,
+                now["epochs"],
+                clips=self.identity.get("train_size", 0),
+                step=next(iter(checkpoint_steps(self / "checkpoints")), 0),
+            )
+            if reason is None:
+                before["epochs"] = now["epochs"]
+            _refuse_changes(self.path, before, now, reasons={"epochs": reason})
 
     def begin(self, config_json, facts):
         """Fixes the run's identity at its first start and checks it at later ones.
@@ -270,11 +280,12 @@ def _apart(*values):
     return list(map(ascii, values)) if alike else texts
 
 
-def _refuse_changes(path, before, now):
+def _refuse_changes(path, before, now, reasons=None):
     fixed = (before.keys() | now.keys()) - changeable_options()
+    notes = {name: f": {reason}" for name, reason in (reasons or {}).items()}
     changed = [
-        "{} (was {}, received {})".format(
-            name, *_apart(before.get(name), now.get(name))
+        "{} (was {}, received {}{})".format(
+            name, *_apart(before.get(name), now.get(name)), notes.get(name, "")
         )
         for name in sorted(fixed)
         if before.get(name) != now.get(name)

@@ -23,6 +23,7 @@ from export import export
 from model import Evaluator, finished_result
 from model.classifier import Classifier
 from model.optimizer.schedule import warmup_cosine
+from storage.plans import plan_run
 from storage.run_folder import RunFolder
 from storage.trained_videos import read_trained_videos
 from strategy.workers import Workers
@@ -161,6 +162,75 @@ def test_a_run_is_the_same_on_any_number_of_replicas(tiny, finished, tmp_path, r
             [row[name] for row in theirs[:20]],
             rtol=1e-4,
         )
+
+
+def scheduled(tiny, epochs, schedule, **changes):
+    optimizer = dataclasses.replace(
+        tiny.optimizer, schedule=schedule, warmup_epochs=0.5, **changes
+    )
+    return dataclasses.replace(tiny, epochs=epochs, optimizer=optimizer)
+
+
+def test_stopped_before_its_decay_a_run_is_extended_as_if_it_had_begun_so(
+    tiny, tmp_path
+):
+    """Two epochs are 7 steps, three are 10; the decay is the last 2 of them."""
+    two, three = (scheduled(tiny, n, "wsd", decay_epochs=0.5) for n in (2, 3))
+    run(three, tmp_path / "whole")
+    with pytest.raises(Killed):
+        run(two, tmp_path / "parts", KillAfter(5))
+    run(three, tmp_path / "parts")
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    rates = [row["learning_rate"] for row in rows(tmp_path / "parts")]
+    expected = [0.1, 0.55, *[1] * 7, 1 - 0.5**0.5]
+    assert rates == pytest.approx([3e-3 * rate for rate in expected])
+
+    with pytest.raises(
+        ConfigError, match="epochs .was 3, received 2: it may only grow"
+    ):
+        run(two, tmp_path / "parts")
+
+
+def test_once_the_decay_has_begun_a_run_cannot_be_extended(tiny, tmp_path):
+    two, three = (scheduled(tiny, n, "wsd", decay_epochs=0.5) for n in (2, 3))
+    with pytest.raises(Killed):
+        run(two, tmp_path, KillAfter(6))
+    message = (
+        r"epochs \(was 2, received 3: the decay .* began after step 5, .* step 6\)"
+    )
+    with pytest.raises(ConfigError, match=message):
+        run(three, tmp_path)
+    run(two, tmp_path)  # As it began it goes on.
+    with pytest.raises(ConfigError, match="began after step 5, .* of step 7"):
+        run(three, tmp_path)
+
+
+def test_under_a_constant_rate_a_finished_run_is_extended(tiny, tmp_path):
+    two, three = (scheduled(tiny, n, "constant") for n in (2, 3))
+    run(three, tmp_path / "whole")
+    assert run(two, tmp_path / "parts")["step"] == 7
+    folder = RunFolder(tmp_path / "parts")
+    assert plan_run(two, folder.path)[1] == "a run that has finished"
+    assert plan_run(three, folder.path)[1] == (
+        "a run that has finished, and goes on from epoch 2 to 3"
+    )
+    assert finished_result(three, folder) is None
+    assert run(three, folder.path)["step"] == 10
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    assert finished_result(three, folder)["step"] == 10
+
+
+def test_a_warmup_that_is_left_open_is_that_of_the_runs_length(tiny, tmp_path):
+    """And is kept: a longer run does not silently get another one."""
+    optimizer = dataclasses.replace(
+        tiny.optimizer, warmup_epochs=None, schedule="constant"
+    )
+    one = dataclasses.replace(tiny, epochs=1, optimizer=optimizer)
+    run(one, tmp_path)
+    saved = from_json((tmp_path / "config.json").read_text())
+    assert saved.optimizer.warmup_epochs == 0.1
+    with pytest.raises(ConfigError, match=r"warmup_epochs \(was 0.1, received 2.5\)"):
+        run(dataclasses.replace(one, epochs=3), tmp_path)
 
 
 def test_interrupted_anywhere_it_ends_as_if_it_had_not_been(tiny, finished, tmp_path):

@@ -7,11 +7,12 @@ replaces the options given on the command line.
 import dataclasses
 from pathlib import Path
 
-from absl import flags
+from absl import flags, logging
 
 from configs.command.config_file import experiment_of
 from configs.command.errors import ConfigError
 from configs.schema.experiment import Experiment
+from configs.schema.optimizer import USUAL_WARMUP
 from configs.schema.paths import expand_path
 from configs.schema.section import options
 from configs.schema.types import describe, parse
@@ -146,6 +147,8 @@ def experiments():
 def load(name, values=flags.FLAGS):
     """The experiment called `name` with the command line's options replaced.
 
+    What its length decides is filled in; a warm-up that is shortened is logged.
+
     Args:
         name: an experiment of `configs/`, or the path of a Python file.
         values: the parsed flags.
@@ -154,7 +157,16 @@ def load(name, values=flags.FLAGS):
         ConfigError: there is no such experiment, its file fails, or an option is not
             valid.
     """
-    return override(experiment_of(_file_of(name)), values)
+    config = override(experiment_of(_file_of(name)), values)
+    full = config.completed()
+    warmup = full.optimizer.warmup_epochs
+    if config.optimizer.warmup_epochs is None and warmup < USUAL_WARMUP:
+        logging.info(
+            "optimizer.warmup_epochs is %g: the run is not longer than the usual %g.",
+            warmup,
+            USUAL_WARMUP,
+        )
+    return full
 
 
 def override(config, values=flags.FLAGS):

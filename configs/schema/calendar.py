@@ -38,6 +38,30 @@ class Calendar:
         """A duration in epochs, not necessarily whole, as a number of updates."""
         return round(epochs * self.clips / self.batch_size)
 
+    def decay_begin(self, epochs):
+        """Updates done before those of the last `epochs` epochs, a duration.
+
+        A learning rate that falls to the end has its peak until then.
+        """
+        return self.steps - self.steps_of(epochs)
+
+    def durations(self, optimizer):
+        """What the learning rate of each update depends on, for `create_optimizer`.
+
+        Args:
+            optimizer: a `configs.schema.Optimizer`.
+
+        Returns:
+            dict of "batch_size" (clips), "steps", "warmup_steps" and "decay_begin"
+            (updates).
+        """
+        return {
+            "batch_size": self.batch_size,
+            "steps": self.steps,
+            "warmup_steps": self.steps_of(optimizer.warmup_of(self.epochs)),
+            "decay_begin": self.decay_begin(optimizer.decay_epochs),
+        }
+
     def first_epoch(self, step):
         """The epoch in which a run continues after `step` updates.
 

@@ -34,13 +34,27 @@ class Experiment(Section):
 
     def validate(self):
         """Raises ConfigError where sections that are valid alone do not go together."""
+        warmup = self.optimizer.warmup_of(self.epochs)
         require(
-            self.optimizer.warmup_epochs < self.epochs,
+            warmup < self.epochs,
             "optimizer.warmup_epochs",
             f"be below epochs={self.epochs}",
             self.optimizer.warmup_epochs,
         )
+        require(
+            self.optimizer.schedule != "wsd"
+            or warmup + self.optimizer.decay_epochs <= self.epochs,
+            "optimizer.decay_epochs",
+            f"be at most epochs - warmup_epochs = {self.epochs - warmup:g}",
+            self.optimizer.decay_epochs,
+        )
         self.check_replicas(self.runtime.replicas or 1)
+
+    def completed(self):
+        """This experiment with the length of its warm-up, where that is left open."""
+        warmup = self.optimizer.warmup_of(self.epochs)
+        optimizer = dataclasses.replace(self.optimizer, warmup_epochs=warmup)
+        return dataclasses.replace(self, optimizer=optimizer)
 
     def check_replicas(self, replicas):
         """Raises ConfigError unless so many replicas can share each batch evenly."""

@@ -154,7 +154,7 @@ def finished_result(config, folder):
     """The result of a run that has finished; None where there is none to be had.
 
     One that was measured with other views or videos than are wanted now is not shown:
-    the run is then measured again.
+    the run is then measured again. A run that is to have more epochs goes on.
 
     Args:
         config: the `Experiment`, resolved.
@@ -164,6 +164,8 @@ def finished_result(config, folder):
     if not result:
         return None
     before = from_json(folder.saved_config())
+    if config.epochs > before.epochs:
+        return None
     other = {
         "data.root": (Path(before.data.root), Path(config.data.root)),
         "views.clips": (result.get("clips"), config.views.clips),

@@ -1,14 +1,16 @@
-"""AdamW with parameter groups, on a warm-up cosine schedule."""
+"""AdamW with parameter groups, on a schedule with warm-up."""
 
 from absl import logging
 
 from model.optimizer.adamw import AdamW
 from model.optimizer.groups import parameter_groups
-from model.optimizer.schedule import warmup_cosine
+from model.optimizer.schedule import create_schedule
 
 
-def create_optimizer(config, model, *, batch_size, steps, warmup_steps):
-    """AdamW on a warm-up cosine schedule, for a model whose variables exist.
+def create_optimizer(
+    config, model, *, batch_size, steps, warmup_steps, decay_begin=None
+):
+    """AdamW on the schedule of a configuration, for a model whose variables exist.
 
     Logs whether, and how, the learning rate is scaled with the batch size.
 
@@ -18,6 +20,7 @@ def create_optimizer(config, model, *, batch_size, steps, warmup_steps):
         batch_size: clips of one update, over all replicas and accumulated parts.
         steps: updates of the whole run.
         warmup_steps: updates of the warm-up.
+        decay_begin: updates before the decay of schedule=wsd, which needs it.
     """
     if config.reference_batch_size is not None:
         logging.info(
@@ -29,8 +32,12 @@ def create_optimizer(config, model, *, batch_size, steps, warmup_steps):
             config.peak(batch_size),
         )
     return AdamW(
-        warmup_cosine(
-            config, batch_size=batch_size, steps=steps, warmup_steps=warmup_steps
+        create_schedule(
+            config,
+            batch_size=batch_size,
+            steps=steps,
+            warmup_steps=warmup_steps,
+            decay_begin=decay_begin,
         ),
         groups=parameter_groups(
             model,

@@ -1,12 +1,14 @@
 """One writer, one identity."""
 
+import dataclasses
 import json
 
 import pytest
 
 from configs.command.errors import ConfigError, StorageError
 from configs.demo import config
-from configs.schema.serialization import to_json
+from configs.schema.serialization import from_json, to_json
+from configs.ucf101_swin_tiny import config as swin_tiny
 from storage.run_folder import RunFolder
 
 
@@ -33,6 +35,28 @@ def test_a_run_goes_on_only_as_it_began(folder):
         folder.begin(changed.replace('"epochs": ', '"epochs": 1'), facts)
     assert folder.saved_config() == text
     assert folder.identity["run_id"] == run_id
+
+
+def test_a_run_of_a_version_without_schedules_goes_on(folder):
+    """Such a run has its warm-up, 2.5 unless it was set, in its config."""
+    now = to_json(swin_tiny().completed())
+    values = json.loads(now)
+    for name in ("schedule", "decay_epochs"):
+        del values["optimizer"][name]
+    assert values["optimizer"]["warmup_epochs"] == 2.5
+    (folder / "config.json").write_text(json.dumps(values))
+    folder.begin(now, {})
+    assert folder.saved_config() == now
+
+
+def test_only_some_runs_take_more_epochs(folder):
+    now = config()
+    folder.begin(to_json(now), {"train_size": 400})
+    longer = dataclasses.replace(now, epochs=19)
+    message = r"epochs \(was 18, received 19: every learning rate of .*cosine depends"
+    with pytest.raises(ConfigError, match=message):
+        folder.begin(to_json(longer), {})
+    assert from_json(folder.saved_config()) == now
 
 
 def test_names_that_look_alike_are_told_apart(folder):

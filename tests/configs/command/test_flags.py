@@ -79,6 +79,24 @@ def test_flags_replace_fields_of_every_type(parse):
     assert config.views.crops == 3
 
 
+def test_a_warmup_is_shortened_in_one_line_unless_it_was_set(tmp_path, parse, caplog):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from configs.schema import Experiment, Model\n"
+        "def config():\n"
+        "    return Experiment(model=Model(handle='x'))\n"
+    )
+    values = parse()
+    with caplog.at_level("INFO", "absl"):
+        assert flags.load(str(path), values).optimizer.warmup_epochs == 2.5
+        assert not caplog.records
+        values["epochs"].parse("1")
+        assert flags.load(str(path), values).optimizer.warmup_epochs == 0.1
+    assert [record.getMessage() for record in caplog.records] == [
+        "optimizer.warmup_epochs is 0.1: the run is not longer than the usual 2.5."
+    ]
+
+
 def test_none_replaces_an_optional_field(parse):
     config = flags.load("demo", parse("--optimizer.clip_norm=none"))
     assert config.optimizer.clip_norm is None

@@ -112,5 +112,37 @@ def test_the_learning_rate_scales_linearly_where_it_is_asked_for(
     assert optimizer.learning_rate == 1e-3
 
 
+@pytest.mark.parametrize(
+    ("epochs", "warmup"), [(1, 0.1), (2, 0.2), (3, 2.5), (30, 2.5)]
+)
+def test_a_warmup_that_is_left_open_fits_the_run(epochs, warmup):
+    config = schema.Experiment(model=schema.Model(handle="x"), epochs=epochs)
+    full = config.completed()
+    assert full.optimizer.warmup_epochs == pytest.approx(warmup, rel=1e-15)
+    assert full.completed() == full
+    assert dataclasses.replace(full, optimizer=config.optimizer) == config
+
+
+def test_a_warmup_set_by_hand_is_never_shortened():
+    optimizer = schema.Optimizer(warmup_epochs=2.5)
+    message = "warmup_epochs must be below epochs=1; received 2.5"
+    with pytest.raises(ConfigError, match=message):
+        schema.Experiment(model=schema.Model(handle="x"), epochs=1, optimizer=optimizer)
+
+
+def test_a_decay_has_room_after_the_warmup():
+    config = schema.Experiment(
+        model=schema.Model(handle="x"),
+        epochs=5,
+        optimizer=schema.Optimizer(decay_epochs=2.6),  # Not asked for: no matter.
+    )
+    wsd = dataclasses.replace(config.optimizer, schedule="wsd")
+    message = "decay_epochs must be at most epochs - warmup_epochs = 2.5; received 2.6"
+    with pytest.raises(ConfigError, match=message):
+        dataclasses.replace(config, optimizer=wsd)
+    wsd = dataclasses.replace(wsd, decay_epochs=2.5)
+    dataclasses.replace(config, optimizer=wsd)
+
+
 def test_a_run_does_not_go_on_with_another_reference_batch_size():
     assert "optimizer.reference_batch_size" not in changeable_options()

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from configs.schema import Optimizer
-from model.optimizer.schedule import warmup_cosine
+from model.optimizer.schedule import create_schedule, warmup_cosine
 
 
 def schedule(warmup_steps=10, **changes):
@@ -90,6 +90,66 @@ def test_serialises():
     config = keras.optimizers.schedules.serialize(schedule(final_fraction=0.5))
     again = keras.optimizers.schedules.deserialize(config)
     assert again.get_config() == schedule(final_fraction=0.5).get_config()
+
+
+def stable(schedule="wsd", steps=20, decay_begin=16, warmup_steps=4, **changes):
+    config = Optimizer(learning_rate=2.0, schedule=schedule, **changes)
+    return create_schedule(
+        config,
+        batch_size=4,
+        steps=steps,
+        warmup_steps=warmup_steps,
+        decay_begin=decay_begin,
+    )
+
+
+# Worked by hand: up from a tenth of 2 in quarters; then 2; then 2 (1 - sqrt(d)) for
+# d = 1/4, 1/2, 3/4, 1.
+BY_HAND = [0.2, 0.65, 1.1, 1.55, *[2.0] * 13, 1.0, 0.585786, 0.267949, 0.0, 0.0]
+
+
+def test_warmup_stable_decay_is_the_table_worked_by_hand():
+    rates = [float(stable()(step)) for step in range(22)]
+    assert rates == pytest.approx(BY_HAND, abs=1e-6)
+
+
+def test_a_constant_rate_stays_after_its_warmup():
+    rates = [float(stable("constant")(step)) for step in (*range(5), 16, 20, 10**6)]
+    assert rates == pytest.approx([*BY_HAND[:5], 2.0, 2.0, 2.0], abs=1e-6)
+
+
+def test_the_decay_ends_at_the_floor_and_scales_with_the_batch():
+    floor = stable(final_fraction=0.25, reference_batch_size=8)
+    assert float(floor(17)) == pytest.approx(1 - 0.75 * 0.5)
+    assert float(floor(20)) == float(floor(30)) == 0.25
+
+
+def test_until_the_decay_no_bit_depends_on_the_length_of_the_run():
+    short, long = stable(), stable(steps=1000, decay_begin=900)
+    constant = stable("constant", decay_begin=None)
+    for step in range(17):
+        rates = [float(tf.function(rate)(step)) for rate in (short, long, constant)]
+        assert rates[0] == rates[1] == rates[2]
+    assert float(short(17)) < float(long(17)) == float(constant(17)) == 2.0
+
+
+def test_without_warmup_it_begins_at_the_peak():
+    assert float(stable(warmup_steps=0)(0)) == 2.0
+
+
+def test_warmup_stable_decay_moves_inside_a_function_traced_once():
+    rates, step = tf.function(stable()), tf.Variable(0, dtype=tf.int64)
+    seen = []
+    for _ in range(22):
+        seen.append(float(rates(step)))
+        step.assign_add(1)
+    assert rates.experimental_get_tracing_count() == 1
+    assert seen == pytest.approx(BY_HAND, abs=1e-6)
+
+
+def test_warmup_stable_decay_can_be_made_again_from_its_config():
+    again = type(stable()).from_config(stable().get_config())
+    assert [float(again(s)) for s in (2, 18)] == [float(stable()(s)) for s in (2, 18)]
 
 
 @pytest.mark.parametrize(("batch_size", "factor"), [(64, 1.0), (8, 0.125)])
