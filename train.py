@@ -55,6 +55,7 @@ from configs.schema.serialization import from_json, to_json
 from data import open_clips
 from model import (
     Evaluator,
+    class_weights,
     create_model,
     create_optimizer,
     finished_result,
@@ -286,6 +287,7 @@ def build(config, folder, clips, calendar, strategy, workers):
         model.compile(
             optimizer,
             label_smoothing=config.optimizer.label_smoothing,
+            class_weights=class_weights(config.optimizer, clips.class_counts),
             accumulation_steps=config.runtime.accumulation_steps,
             jit_compile=config.runtime.jit_compile,
         )

@@ -56,6 +56,7 @@ class Clips:
     Attributes:
         class_names: in the order of the labels.
         train_videos: names of the training videos, in the order of "video" in `train`.
+        train_labels: int32 [training videos].
         test_videos: names of every listed test video, readable or not.
         test_labels: int32 [test videos].
         validation_labels: int32 [validation videos].
@@ -87,6 +88,7 @@ class Clips:
         self.class_names = listing.class_names
         self.train_videos = tuple(listing.names[i] for i in self._train)
         self._train_names = frozenset(self.train_videos)
+        self.train_labels = listing.labels[self._train]
         self.test_videos = tuple(listing.names[i] for i in self._test)
         self.test_labels = listing.labels[self._test]
         self.validation_labels = listing.labels[self._validation]
@@ -114,6 +116,11 @@ class Clips:
         }
 
     @property
+    def class_counts(self):
+        """Int [classes], how many training videos there are of each class."""
+        return np.bincount(self.train_labels, minlength=len(self.class_names))
+
+    @property
     def lost(self):
         """Name -> number of clips that a video failed to give since it was scanned."""
         return dict(self._reader.lost)
@@ -136,7 +143,7 @@ class Clips:
         lost = self.lost_train_videos
         count = len(lost) if count is None else int(count)
         fraction = self._data.max_bad_fraction
-        allowed = int(fraction * self.train_size)
+        allowed = self._data.bad_allowed(self.train_size)
         if count > allowed:
             names = ", ".join(lost[:3]) or "see the other workers' logs"
             raise DataError(
@@ -171,7 +178,7 @@ class Clips:
             strategy,
             self._read_train,
             step=step,
-            videos=self.train_size,
+            labels=self.train_labels,
             seed=self._seed,
             data=self._data,
         )

@@ -13,21 +13,22 @@ import tensorflow as tf
 
 from configs.command.errors import ConfigError
 from configs.schema.experiment import divisors
+from data.order import training_order
 
 
-def train_batches(strategy, read, *, step, videos, seed, data):
+def train_batches(strategy, read, *, step, labels, seed, data):
     """The endless training stream from `step` on.
 
-    Position g is the g-th clip of an endless sequence in which each run of `videos`
-    positions is a permutation of the training videos. The global batch of a step is the
-    same whatever the number of workers and replicas.
+    Position g is the g-th clip of an endless sequence; `data.order` says which video it
+    is of. The global batch of a step is the same whatever the number of workers and
+    replicas.
 
     Args:
         strategy: a `tf.distribute.Strategy`.
         read: function of int64 [b] positions and int64 [b] indices of training videos
             that returns the features "clip", "seed" and "video", labels and weights.
         step: the first step.
-        videos: number of training videos.
+        labels: int [videos], the class of each training video.
         seed: int in [0, 2^31), of the permutations.
         data: a `configs.schema.Data`.
 
@@ -37,10 +38,11 @@ def train_batches(strategy, read, *, step, videos, seed, data):
     Raises:
         ConfigError: the replicas do not divide data.batch_size.
     """
+    order = training_order(data.sampling, labels, seed)
 
     def create(context):
         positions = batch_positions(context, data.batch_size, step, None)
-        shuffled = positions.map(lambda position: _shuffle(position, videos, seed))
+        shuffled = positions.map(lambda position: (position, order(position)))
         return _decode(
             shuffled.batch(data.batch_size // context.num_replicas_in_sync),
             read,
@@ -189,15 +191,6 @@ def _distribute(strategy, create, batch_size):
             f"{batch_size}, which divides over {divisors(batch_size)} replicas."
         )
     return strategy.distribute_datasets_from_function(create)
-
-
-def _shuffle(position, videos, seed):
-    """Position in the training stream -> (position, index of a training video)."""
-    epoch = tf.cast(position // videos, tf.int32)
-    index = tf.random.experimental.index_shuffle(
-        position % videos, [seed, epoch], videos - 1
-    )
-    return position, index
 
 
 def _decode(batches, read, *, keys, data, context):

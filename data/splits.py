@@ -27,7 +27,7 @@ def divide(source, data, leave_out=()):
     listed = np.arange(listing.train_size)
     test = np.arange(listing.train_size, len(listing.names))
     bad = bad_videos(source, listed)
-    allowed = int(data.max_bad_fraction * len(listed))
+    allowed = data.bad_allowed(len(listed))
     if len(bad) > allowed:
         name, reason = next(iter(bad.items()))
         raise DataError(

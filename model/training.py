@@ -62,6 +62,7 @@ class Trainable(keras.Model):
         optimizer,
         *,
         label_smoothing=0.0,
+        class_weights=None,
         accumulation_steps=1,
         jit_compile=False,
     ):
@@ -75,6 +76,8 @@ class Trainable(keras.Model):
         Args:
             optimizer: a `model.optimizer.AdamW` for the variables of this model.
             label_smoothing: fraction of the target that is spread over all classes.
+            class_weights: float32 [classes], factors of the losses of their examples;
+                None: no factors.
             accumulation_steps: parts in which a replica's batch is computed, one after
                 the other, for one update (gradient accumulation).
             jit_compile: whether XLA compiles the forward and backward pass of a part.
@@ -82,6 +85,7 @@ class Trainable(keras.Model):
                 computed outside.
         """
         self.label_smoothing = label_smoothing
+        self.class_weights = class_weights
         self.accumulation_steps = accumulation_steps
         scaled = keras.mixed_precision.global_policy().name == "mixed_float16"
         scale = {} if scaled else dict(initial_scale=1, dynamic_growth_steps=2**31 - 1)
@@ -110,8 +114,10 @@ class Trainable(keras.Model):
 
         Args:
             data: ({"clip", "seed", "video"}, labels int [b], weights float [b]).
-                Examples of weight 0 count for nothing; the loss is the mean over the
-                others of all replicas.
+                Examples of weight 0 count for nothing. The loss is the sum over the
+                others of all replicas, each times the weight of its class, divided by
+                how many they are; not by the sum of those factors, which differs from
+                batch to batch. The accuracy knows no weights of classes.
             news: dict of float32 scalars that are to be summed over the replicas.
 
         Returns:
@@ -267,9 +273,10 @@ class Trainable(keras.Model):
         """
         with tf.GradientTape() as tape:
             logits = self(inputs, training=True)
-            loss = tf.reduce_sum(
-                example_weights * self.losses_per_example(labels, logits)
-            )
+            losses = self.losses_per_example(labels, logits)
+            if self.class_weights is not None:
+                losses *= tf.gather(self.class_weights, labels)
+            loss = tf.reduce_sum(example_weights * losses)
             scaled = self.optimizer.get_scaled_loss(loss)
         gradients = tape.gradient(
             scaled,

@@ -30,7 +30,8 @@ ROOMS = {
         "sources": {"scan", "decoding"},
         "splits": set(),
         "identities": {"splits"},
-        "pipeline": set(),
+        "order": set(),
+        "pipeline": {"order"},
         "synthetic": {"decoding"},
         "clips": {
             *("sampling", "decoding", "sources"),

@@ -242,6 +242,24 @@ def test_interrupted_anywhere_it_ends_as_if_it_had_not_been(tiny, finished, tmp_
     assert_same_run(tmp_path, finished(tiny))
 
 
+@pytest.mark.parametrize("option", ["class_weights", "sampling"])
+def test_interrupted_with_balanced_classes_it_goes_on(tiny, tmp_path, option):
+    """On the other number of replicas the examples are the same."""
+    section = "data" if option == "sampling" else "optimizer"
+    values = dataclasses.replace(getattr(tiny, section), **{option: "balanced"})
+    config = dataclasses.replace(tiny, epochs=2, **{section: values})
+    run(config, tmp_path / "whole")
+    with pytest.raises(Killed):
+        run(config, tmp_path / "parts", KillAfter(3))
+    run(config, tmp_path / "parts")
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    run(replace_runtime(config, replicas=1), tmp_path / "other")
+    ours, theirs = rows(tmp_path / "other"), rows(tmp_path / "whole")
+    assert [row["examples"] for row in ours] == [row["examples"] for row in theirs]
+    losses = [[row["loss"] for row in part] for part in (ours, theirs)]
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
 def test_nothing_is_traced_again_for_epochs_and_validations(
     tiny, tmp_path, monkeypatch
 ):

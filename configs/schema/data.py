@@ -55,6 +55,13 @@ class Data(Section):
     validation_groups: tuple[int, ...] = option(
         (23, 24, 25), "Training groups (the number after _g) that groups holds out."
     )
+    sampling: Literal["uniform", "balanced"] = option(
+        "uniform",
+        "Training clips of an epoch, which are as many as there are training videos. "
+        "uniform: each video once; balanced: each class equally often, and its videos "
+        "in turn.",
+        was_default=True,
+    )
     shuffle_frames: bool = option(
         False,
         "Put the frames of every clip in a random order: an ablation that shows "
@@ -62,7 +69,8 @@ class Data(Section):
     )
     max_bad_fraction: float = option(
         0.01,
-        "Fraction of the training videos that may be unreadable before a run refuses.",
+        "Fraction of the training videos that may be unreadable before a run refuses; "
+        "one may be in any case, unless it is 0.",
         at_least=0,
         below=1,
         may_change=True,
@@ -73,6 +81,10 @@ class Data(Section):
         at_least=0,
         may_change=True,
     )
+
+    def bad_allowed(self, videos):
+        """How many of so many training videos may be unreadable."""
+        return max(int(self.max_bad_fraction * videos), int(self.max_bad_fraction > 0))
 
     def validate(self):
         """Raises ConfigError where options that are valid alone do not go together."""

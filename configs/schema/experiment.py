@@ -48,6 +48,12 @@ class Experiment(Section):
             f"be at most epochs - warmup_epochs = {self.epochs - warmup:g}",
             self.optimizer.decay_epochs,
         )
+        require(
+            self.data.sampling == "uniform" or self.optimizer.class_weights == "none",
+            "optimizer.class_weights",
+            "be none where data.sampling=balanced evens out the classes already",
+            self.optimizer.class_weights,
+        )
         self.check_replicas(self.runtime.replicas or 1)
 
     def completed(self):

@@ -74,6 +74,12 @@ class Optimizer(Section):
         at_least=0,
         below=1,
     )
+    class_weights: Literal["none", "balanced"] = option(
+        "none",
+        "Factor of each example's loss in training. balanced: n / (classes x n_class) "
+        "of its class, over the training videos, so that all classes count the same.",
+        was_default=True,
+    )
     clip_norm: float | None = option(
         None,
         "Global gradient norm above which gradients are scaled down; none: never.",

@@ -146,7 +146,7 @@ def test_views_are_evenly_spaced_and_their_crops_go_left_to_right(counting_set):
 def test_file_gone_bad_keeps_its_position_with_weight_zero(counting_set, tmp_path):
     root = tmp_path / "copy"
     shutil.copytree(counting_set, root)
-    clips = open_set(root)
+    clips = open_set(root, max_bad_fraction=0.0)
     before = train(clips, 6)
     name = "Run/v_Run_g02_c01.avi"
     (root / "UCF-101" / name).write_bytes(b"")

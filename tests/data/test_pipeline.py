@@ -68,6 +68,29 @@ def test_workers_read_only_their_slice_of_each_global_batch(clips, workers, repl
         )
 
 
+def test_classes_in_turn_do_not_depend_on_replicas_workers_or_where_it_begins(
+    counting_set, clips
+):
+    """11 videos: 3, 4 and 4 of three classes."""
+    balanced = open_set(counting_set, sampling="balanced")
+    whole = train(balanced, 22)  # 88 clips: eight epochs
+    for labels in whole[1].reshape(8, 11):
+        assert np.ptp(np.bincount(labels, minlength=3)) == 1
+    np.testing.assert_array_equal(whole[1], balanced.train_labels[whole[0]["video"]])
+    for replicas in (2, 4):
+        assert_same(whole, train(balanced, 22, replicas=replicas))
+    rest = tf.nest.map_structure(lambda values: values[4 * 13 :], whole)
+    assert_same(rest, train(balanced, 9, step=13))
+    slices = [
+        np.concatenate([f["video"] for f, *_ in dataset.take(22)])
+        for dataset in balanced.train(Workers(2, 1), 0)
+    ]
+    joined_slices = np.stack([part.reshape(22, 2) for part in slices], axis=1)
+    np.testing.assert_array_equal(joined_slices.reshape(-1), whole[0]["video"])
+    # What is done to the clip at a position is as before.
+    np.testing.assert_array_equal(whole[0]["seed"], train(clips, 22)[0]["seed"])
+
+
 def test_replicas_that_do_not_divide_the_batch_are_refused(clips):
     message = r"divisible by the 3 replicas; received 4, .* \[1, 2, 4\]"
     with pytest.raises(ConfigError, match=message):

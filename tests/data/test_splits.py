@@ -111,5 +111,22 @@ def test_too_many_bad_training_videos_are_refused(damaged):
     message = r"2 of 11 training videos cannot be read, .*=0.1 allows 1; .*v_Run_g02"
     with pytest.raises(DataError, match=message):
         open_set(damaged, max_bad_fraction=0.1)
-    with pytest.raises(DataError, match="allows 0"):
+    with pytest.raises(DataError, match="2 of 11 .*=0.01 allows 1"):
         open_set(damaged)
+
+
+def test_one_bad_training_video_is_always_allowed_but_at_zero(damaged, counting_set):
+    name = BAD_TRAIN[0]
+    shutil.copyfile(counting_set / "UCF-101" / name, damaged / "UCF-101" / name)
+    assert list(open_set(damaged).bad_train_videos) == [BAD_TRAIN[1]]
+    with pytest.raises(DataError, match="1 of 11 .*=0.0 allows 0"):
+        open_set(damaged, max_bad_fraction=0.0)
+
+
+@pytest.mark.parametrize(
+    ("fraction", "videos", "allowed"),
+    [(0.01, 50, 1), (0.01, 199, 1), (0.01, 200, 2), (0.0, 200, 0), (0.5, 1, 1)],
+)
+def test_how_many_bad_videos_are_allowed(fraction, videos, allowed):
+    data = dataclasses.replace(SETTINGS, max_bad_fraction=fraction)
+    assert data.bad_allowed(videos) == allowed

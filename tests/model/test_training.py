@@ -168,3 +168,39 @@ def test_what_xla_cannot_compile_is_said_with_the_option():
     )
     with pytest.raises(ConfigError, match="runtime.jit_compile must be false.* XLA"):
         model.make_train_function()(iter(batches(model.distribute_strategy)))
+
+
+@pytest.mark.parametrize(
+    ("replicas", "options"),
+    [
+        (1, {}),
+        (2, {}),
+        (1, {"accumulation_steps": 2}),
+        (1, {"jit_compile": True}),
+    ],
+    ids=["1 replica", "2 replicas", "2 parts", "XLA"],
+)
+def test_the_loss_is_weighted_by_class_and_divided_by_the_number_of_examples(
+    replicas, options
+):
+    """Not by the sum of the factors; the accuracy has none. One example is lost."""
+    weights = np.array([0.5, 2.0, 4.0], np.float32)
+
+    def first(present, **options):
+        model = compiled(strategy_of(replicas), **options)
+        iterator = iter(batches(model.distribute_strategy, present))
+        return model.make_train_function()(iterator)
+
+    alone = [first(np.eye(BATCH)[i])["loss"] for i in (0, 1, 2)]
+    found = first([1, 1, 1, 0], class_weights=weights, **options)
+    assert found["loss"] == pytest.approx(np.dot(weights, alone) / 3, rel=1e-5)
+    plain = first([1, 1, 1, 0])
+    assert found["accuracy"] == plain["accuracy"]
+    assert found["weight"] == plain["weight"] == 3
+
+
+def test_class_weights_of_one_change_no_bit(plain):
+    found, variables = trained(1, class_weights=np.ones(3, np.float32))
+    assert [row["loss"] for row in found] == [row["loss"] for row in plain[0]]
+    for mine, expected in zip(variables, plain[1], strict=True):
+        np.testing.assert_array_equal(mine, expected)

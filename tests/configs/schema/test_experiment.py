@@ -144,5 +144,14 @@ def test_a_decay_has_room_after_the_warmup():
     dataclasses.replace(config, optimizer=wsd)
 
 
+def test_classes_are_evened_out_once():
+    with pytest.raises(ConfigError, match="class_weights must be none where data.samp"):
+        schema.Experiment(
+            model=schema.Model(handle="x"),
+            data=schema.Data(sampling="balanced"),
+            optimizer=schema.Optimizer(class_weights="balanced"),
+        )
+
+
 def test_a_run_does_not_go_on_with_another_reference_batch_size():
     assert "optimizer.reference_batch_size" not in changeable_options()

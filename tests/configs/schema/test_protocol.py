@@ -63,6 +63,7 @@ def test_what_a_test_depends_on_is_all_in_it():
         "data": {
             *("source", "root", "split", "validation", "validation_groups"),
             *("batch_size", "crop_area", "flip", "max_bad_fraction", "threads"),
+            "sampling",
         },
         "views": {"batch_size_per_replica"},
         "runtime": {
