@@ -185,7 +185,7 @@ def keep_record(config, folder, model, clips, calendar, watchdog, preemption, wo
 
 
 def fit(model, clips, calendar, record, validate):
-    """Trains from the record's step to the calendar's last, validating each epoch."""
+    """Trains from the record's step to the last, validating each epoch."""
     logging.info("From step %d to %d.", record.step, calendar.steps)
     for epoch in range(calendar.first_epoch(record.step), calendar.epochs):
         if record.step < calendar.end(epoch):
@@ -197,7 +197,8 @@ def fit(model, clips, calendar, record, validate):
                 callbacks=record.callbacks,
                 verbose=0,
             )
-        record.end_epoch(epoch, validate)
+        if record.end_epoch(epoch, validate):
+            break
     record.end()
 
 

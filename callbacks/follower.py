@@ -55,8 +55,12 @@ class Follower(Recorder, RunCallback):
         Args:
             epoch: counted from 0.
             validate: a function that validates the model.
+
+        Returns:
+            Whether the run ends here; the chief says so.
         """
         self.saved = self.step
         self.check_in()
         if not self.share(f"epoch {epoch} is validated", None):
             validate()
+        return self.share(f"epoch {epoch} is the last", None)

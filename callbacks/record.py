@@ -6,11 +6,13 @@ import math
 from typing import Literal
 
 import numpy as np
+from absl import logging
 
 from callbacks.base import Recorder
 from callbacks.journal import Journal, Step
 from callbacks.lost_videos import LostVideos
 from callbacks.nonfinite_guard import NonFiniteGuard
+from callbacks.patience import has_stopped_improving
 from callbacks.progress import Progress, Timing
 from callbacks.save_checkpoints import SaveCheckpoints
 from callbacks.summaries import Summaries
@@ -71,7 +73,7 @@ class Record(Recorder):
     def __init__(
         self, config, folder, model, calendar, *, check, watchdog, preemption, share
     ):
-        self.calendar = calendar
+        self.calendar, self.patience = calendar, config.patience
         self.watchdog, self.preemption, self.share = watchdog, preemption, share
         run_id = folder.identity["run_id"]
         path = folder / "checkpoints"
@@ -99,6 +101,7 @@ class Record(Recorder):
             history=self.history,
             step=step,
             save_every=config.save_every,
+            lasting=calendar.ends(config.keep_every),
         )
         self.callbacks = [
             self._writer,
@@ -166,16 +169,32 @@ class Record(Recorder):
             epoch: counted from 0.
             validate: a function that validates the model and returns what it found, as
                 entries of the row.
+
+        Returns:
+            Whether the run ends here, as it has stopped getting better.
         """
         self.saver.save(self.step)
         self.check_in()
         done = any(row["epoch"] == epoch for row in self.history.read())
-        if self.share(f"epoch {epoch} is validated", done):
-            return
-        row = self._means(epoch) | validate()
-        self.history.append(row)
-        for callback in self.callbacks:
-            callback.after_epoch(row)
+        if not self.share(f"epoch {epoch} is validated", done):
+            row = self._means(epoch) | validate()
+            self.history.append(row)
+            for callback in self.callbacks:
+                callback.after_epoch(row)
+        return self.share(f"epoch {epoch} is the last", self._is_last(epoch))
+
+    def _is_last(self, epoch):
+        """Whether the run ends with an epoch because it has stopped getting better."""
+        stops = has_stopped_improving(self.history.read(), epoch, self.patience)
+        if stops:
+            logging.info(
+                "The run ends with epoch %d of %d: no better top-1 on the held-out "
+                "groups in the last %d epochs (checkpoints.patience).",
+                epoch + 1,
+                self.calendar.epochs,
+                self.patience,
+            )
+        return stops
 
     def _means(self, epoch):
         """The row of an epoch before its validation: means over the epoch's steps."""

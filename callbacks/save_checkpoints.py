@@ -19,17 +19,19 @@ class SaveCheckpoints(RunCallback):
         history: the rows of epochs, to protect the best one's checkpoint.
         step: updates done so far.
         save_every: steps between checkpoints.
+        lasting: steps whose checkpoints are never deleted.
 
     Attributes:
         saved: the step of the newest checkpoint.
     """
 
-    def __init__(self, store, *, rows, history, step, save_every):
+    def __init__(self, store, *, rows, history, step, save_every, lasting=()):
         super().__init__(step)
         self.store = store
         self.rows = rows
         self.history = history
         self.save_every = save_every
+        self.lasting = frozenset(lasting)
         self.saved = step
 
     def after_step(self, step, logs):
@@ -52,7 +54,8 @@ class SaveCheckpoints(RunCallback):
             for rows in self.rows:
                 rows.sync()
             kept = {step, *self.store.steps()}
-            self.store.save(step, protect=[best_step(self.history.read(), kept)])
+            best = best_step(self.history.read(), kept)
+            self.store.save(step, protect=self.lasting | {best})
             self.saved = step
         except StorageError as error:
             if required:

@@ -351,6 +351,52 @@ def test_the_best_on_held_out_groups_is_kept(tiny, tmp_path):
     assert json.loads((tmp_path / "evaluation.json").read_text())["step"] == 7
 
 
+def test_checkpoints_of_every_so_manieth_epoch_stay(tiny, tmp_path):
+    checkpoints = dataclasses.replace(tiny.checkpoints, keep=1, keep_every=2)
+    run(dataclasses.replace(tiny, epochs=5, checkpoints=checkpoints), tmp_path)
+    # 13 clips an epoch in batches of 4: epochs end at 4, 7, 10, 13 and 17.
+    kept = sorted(int(p.name[5:]) for p in (tmp_path / "checkpoints").iterdir())
+    assert kept == [7, 13, 17]
+
+
+def test_a_run_ends_when_it_has_stopped_improving(tiny, tmp_path, monkeypatch, caplog):
+    """However it was interrupted; with more patience it goes on."""
+    # 7 clips an epoch in batches of 4, and how good each epoch is at its last step.
+    top1 = {2: 0.2, 4: 0.6, 6: 0.5, 7: 0.6, 9: 0.5, 11: 0.9, 13: 0.9}
+
+    def validated(data, clips, evaluator):
+        step = int(evaluator.model.optimizer.iterations.numpy())
+        return {"validation": data.validation, "top1": top1[step]}
+
+    monkeypatch.setattr(train, "validation_row", validated)
+    data = dataclasses.replace(tiny.data, validation="groups", validation_groups=(1, 2))
+
+    def patient(patience):
+        checkpoints = dataclasses.replace(tiny.checkpoints, patience=patience)
+        return dataclasses.replace(tiny, data=data, checkpoints=checkpoints)
+
+    with caplog.at_level("INFO", "absl"):
+        assert run(patient(2), tmp_path / "whole")["step"] == 7
+    assert "The run ends with epoch 4 of 7: no better top-1" in caplog.text
+
+    def fail(*_, **__):
+        raise Killed
+
+    with pytest.raises(Killed):
+        run(patient(2), tmp_path / "parts", KillAfter(5))
+    with monkeypatch.context() as context, pytest.raises(Killed):
+        context.setattr(train, "write_report", fail)
+        run(patient(2), tmp_path / "parts")
+    assert run(patient(2), tmp_path / "parts")["step"] == 7
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+
+    folder = RunFolder(tmp_path / "parts")
+    assert finished_result(patient(2), folder)["step"] == 7
+    assert finished_result(patient(3), folder) is None
+    assert run(patient(3), folder.path)["step"] == 9
+    assert [row["epoch"] for row in rows(folder.path, "history")] == [*range(5)]
+
+
 def test_another_seed_is_another_run_and_cannot_go_on(tiny, finished):
     other = dataclasses.replace(tiny, seed=4)
     with pytest.raises(ConfigError, match=r"seed \(was 3, received 4\)"):

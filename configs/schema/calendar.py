@@ -30,6 +30,11 @@ class Calendar:
         """Updates done when every clip of `epoch` (from 0) has been trained on."""
         return -(-(epoch + 1) * self.clips // self.batch_size)
 
+    def ends(self, every):
+        """The set of steps at which every `every`-th epoch ends; 0: empty."""
+        epochs = range(every - 1, self.epochs, every) if every else ()
+        return {self.end(epoch) for epoch in epochs}
+
     def epoch_of(self, step):
         """The epoch of the first clip of update number `step` (from 1)."""
         return (step - 1) * self.batch_size // self.clips

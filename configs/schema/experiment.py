@@ -54,6 +54,13 @@ class Experiment(Section):
             "be none where data.sampling=balanced evens out the classes already",
             self.optimizer.class_weights,
         )
+        require(
+            self.checkpoints.patience == 0 or self.data.validation == "groups",
+            "checkpoints.patience",
+            f"be 0 under data.validation={self.data.validation} (only groups holds out "
+            "what may choose when a run ends; the test split must not)",
+            self.checkpoints.patience,
+        )
         self.check_replicas(self.runtime.replicas or 1)
 
     def completed(self):

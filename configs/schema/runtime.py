@@ -76,6 +76,20 @@ class Checkpoints(Section):
         at_least=1,
         may_change=True,
     )
+    keep_every: int = option(
+        0,
+        "Epochs: the checkpoint at the end of every so many epochs is never deleted; "
+        "0: all but the newest and the best are.",
+        at_least=0,
+        may_change=True,
+    )
+    patience: int = option(
+        0,
+        "Early stopping: epochs in a row without a better top-1 on the groups that "
+        "data.validation=groups holds out, after which the run ends; 0: never.",
+        at_least=0,
+        may_change=True,
+    )
     nonfinite_limit: int = option(
         20,
         "Updates in a row that are not finite after which the run ends; fewer are "

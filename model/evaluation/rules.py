@@ -154,7 +154,8 @@ def finished_result(config, folder):
     """The result of a run that has finished; None where there is none to be had.
 
     One that was measured with other views or videos than are wanted now is not shown:
-    the run is then measured again. A run that is to have more epochs goes on.
+    the run is then measured again. A run that is to have more epochs, or another
+    patience, goes on.
 
     Args:
         config: the `Experiment`, resolved.
@@ -164,7 +165,13 @@ def finished_result(config, folder):
     if not result:
         return None
     before = from_json(folder.saved_config())
-    if config.epochs > before.epochs:
+    if config.epochs > before.epochs or (
+        config.checkpoints.patience != before.checkpoints.patience
+    ):
+        logging.info(
+            "The run has finished; it goes on where more epochs, or another "
+            "checkpoints.patience, ask for it."
+        )
         return None
     other = {
         "data.root": (Path(before.data.root), Path(config.data.root)),

@@ -20,9 +20,9 @@ class Store:
         self.saved.append((step, *protect))
 
 
-def create_saver(folder):
+def create_saver(folder, **options):
     """A saver that is due every three steps, with its history in a folder."""
     history = Rows(folder / "history.jsonl")
     return SaveCheckpoints(
-        Store(), rows=[history], history=history, step=0, save_every=3
+        Store(), rows=[history], history=history, step=0, save_every=3, **options
     )

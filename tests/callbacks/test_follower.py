@@ -95,6 +95,13 @@ def test_it_validates_where_the_chief_does(follow, is_done):
     record, seen = follow(Chief(**{BEGIN: 4, "epoch 1 is validated": is_done}))
     record.on_train_batch_end(0, {})
     validated = []
-    record.end_epoch(1, lambda: validated.append(1))
+    assert not record.end_epoch(1, lambda: validated.append(1))
     assert len(validated) == (not is_done)
     assert not record.unsaved and seen.beats == 2
+
+
+@pytest.mark.parametrize("is_last", [True, False])
+def test_it_ends_where_the_chief_does(follow, is_last):
+    said = {"epoch 1 is validated": True, "epoch 1 is the last": is_last}
+    record, _ = follow(Chief(**{BEGIN: 4}, **said))
+    assert record.end_epoch(1, None) == is_last

@@ -39,6 +39,13 @@ def test_the_best_epoch_is_protected(saver):
     assert saver.saved == 2
 
 
+def test_lasting_checkpoints_are_protected_besides_the_best(tmp_path):
+    saver = create_saver(tmp_path, lasting={4, 8})
+    saver.history.append({"step": 2, "validation": "groups", "top1": 0.5})
+    saver.save(2)
+    assert set(saver.store.saved[0][1:]) == {2, 4, 8}
+
+
 def test_the_best_is_never_chosen_on_the_test_split():
     row = {"step": 4, "top1": 0.9}
     assert best_step([{**row, "validation": "test"}, {"step": 8}], {4, 8}) is None

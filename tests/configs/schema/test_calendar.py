@@ -25,5 +25,13 @@ def test_a_restart_begins_with_the_first_epoch_not_yet_over():
     assert [calendar.first_epoch(step) for step in range(7)] == [0, 0, 0, 1, 1, 2, 2]
 
 
+def test_every_so_manieth_epoch_ends_with_a_step():
+    calendar = Calendar(clips=10, batch_size=4, epochs=5)
+    assert calendar.ends(1) == {3, 5, 8, 10, 13}
+    assert calendar.ends(2) == {5, 10}
+    assert calendar.ends(5) == {13}
+    assert calendar.ends(6) == calendar.ends(0) == set()
+
+
 def test_durations_may_be_fractions_of_epochs():
     assert Calendar(clips=100, batch_size=8, epochs=3).steps_of(2.5) == 31

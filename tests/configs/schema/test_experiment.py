@@ -59,7 +59,9 @@ def test_every_option_has_help():
 def test_what_decides_the_result_cannot_change_while_a_run_is_continued():
     assert changeable_options() == {
         "checkpoints.keep",
+        "checkpoints.keep_every",
         "checkpoints.nonfinite_limit",
+        "checkpoints.patience",
         "checkpoints.save_every",
         "checkpoints.stall_minutes",
         "data.max_bad_fraction",
@@ -142,6 +144,19 @@ def test_a_decay_has_room_after_the_warmup():
         dataclasses.replace(config, optimizer=wsd)
     wsd = dataclasses.replace(wsd, decay_epochs=2.5)
     dataclasses.replace(config, optimizer=wsd)
+
+
+@pytest.mark.parametrize("validation", ["test", "none"])
+def test_patience_needs_videos_that_are_held_out(validation):
+    patient = schema.Checkpoints(patience=2)
+    experiment = schema.Experiment(
+        model=schema.Model(handle="x"),
+        data=schema.Data(validation="groups"),
+        checkpoints=patient,
+    )
+    message = f"patience must be 0 under data.validation={validation} .*; received 2"
+    with pytest.raises(ConfigError, match=message):
+        dataclasses.replace(experiment, data=schema.Data(validation=validation))
 
 
 def test_classes_are_evened_out_once():
