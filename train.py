@@ -17,7 +17,7 @@ import functools
 
 from absl import flags, logging
 
-from configs.command.flags import define, load
+from configs.command.flags import define, load, require_run
 from configs.command.launch import run, start
 from configs.command.text import say
 from data import check_root
@@ -46,7 +46,7 @@ def plan(_):
 
 if __name__ == "__main__":
     define()
-    flags.mark_flags_as_required(["config", "workdir"])
+    require_run()
     PLAN = start(plan, positional=False)  # What follows imports TensorFlow.
 
 from callbacks import LOST, STOP, Follower, Preemption, Record, Watchdog

@@ -11,10 +11,12 @@ from absl import flags, logging
 
 from configs.command.config_file import experiment_of
 from configs.command.errors import ConfigError
+from configs.command.streams import produce
 from configs.schema.experiment import Experiment
 from configs.schema.optimizer import USUAL_WARMUP
 from configs.schema.paths import expand_path
 from configs.schema.section import options
+from configs.schema.serialization import to_python
 from configs.schema.types import describe, parse
 
 EXPERIMENTS = Path(__file__).parents[1]
@@ -98,12 +100,12 @@ def define_path(name, text, *, values=flags.FLAGS, required=False):
 
 
 def define(values=flags.FLAGS, *, config=True):
-    """Defines --config, --workdir and one flag for each option of `Experiment`.
+    """Defines --config, --dump_config, --workdir and a flag for each option.
 
     Args:
         values: the flags that they join.
-        config: whether there is --config; a program that takes the config of a run, or
-            of a model, has none.
+        config: whether there are --config and --dump_config; a program that takes the
+            config of a run, or of a model, has neither.
     """
     if config:
         define_path(
@@ -111,6 +113,13 @@ def define(values=flags.FLAGS, *, config=True):
             f"Experiment: one of {', '.join(experiments())}, or the path of a Python "
             "file with a function config().",
             values=values,
+        )
+        flags.DEFINE_bool(
+            "dump_config",
+            False,
+            "Print the experiment with every option, as a Python file that --config "
+            "takes, and end.",
+            flag_values=values,
         )
     define_path("workdir", "Folder of the run: everything it writes.", values=values)
     for name, kind, field in options(Experiment):
@@ -123,6 +132,17 @@ def define(values=flags.FLAGS, *, config=True):
             values,
             serializer=FieldSerializer(),
         )
+
+
+def require_run(values=flags.FLAGS):
+    """Requires --config, and --workdir unless the experiment is only to be printed."""
+    flags.mark_flag_as_required("config", values)
+    flags.register_validator(
+        "workdir",
+        lambda path: path is not None or values["dump_config"].value,
+        message="Flag --workdir must have a value other than None.",
+        flag_values=values,
+    )
 
 
 def _help(field):
@@ -147,7 +167,8 @@ def experiments():
 def load(name, values=flags.FLAGS):
     """The experiment called `name` with the command line's options replaced.
 
-    What its length decides is filled in; a warm-up that is shortened is logged.
+    What its length decides is filled in; a warm-up that is shortened is logged. With
+    --dump_config it is printed, and the program ends.
 
     Args:
         name: an experiment of `configs/`, or the path of a Python file.
@@ -156,6 +177,8 @@ def load(name, values=flags.FLAGS):
     Raises:
         ConfigError: there is no such experiment, its file fails, or an option is not
             valid.
+        StorageError: it is to be printed, and cannot be.
+        SystemExit: it has been printed.
     """
     config = override(experiment_of(_file_of(name)), values)
     full = config.completed()
@@ -166,6 +189,9 @@ def load(name, values=flags.FLAGS):
             warmup,
             USUAL_WARMUP,
         )
+    if values.dump_config:
+        produce(*to_python(full).splitlines())
+        raise SystemExit(0)
     return full
 
 

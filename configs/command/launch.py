@@ -1,6 +1,5 @@
 """How every entry point starts and ends: flags, logging, errors, exit codes."""
 
-import difflib
 import logging
 import os
 import sys
@@ -12,7 +11,9 @@ from absl import logging as absl_logging
 
 from configs.command.errors import ConfigError, Interrupted, RunError
 from configs.command.flagfiles import with_flagfiles
+from configs.command.help import define_help
 from configs.command.streams import protect
+from configs.command.suggestions import meant
 from configs.command.tensorflow_import import import_tensorflow
 from configs.command.text import printable, say
 from configs.schema.paths import expand_path
@@ -51,7 +52,7 @@ def parse(*, positional=True):
     """
     protect()
     flags.FLAGS.set_default("verbosity", absl_logging.INFO)
-    app.define_help_flags()
+    define_help()
     return _parse_flags(sys.argv, positional, _without_hub_flags)[1:]
 
 
@@ -157,7 +158,7 @@ def _parse_flags(arguments, positional, chosen=list):
         # A required flag is missing where it was given without its dashes.
         bare = [a for a in arguments[1:] if a.partition("=")[0] in flags.FLAGS]
         mistaken = bare and not positional
-        reason = _no_such_argument(bare[0]) if mistaken else error
+        reason = _no_such_argument(bare[0]) if mistaken else _explained(error)
         say(f"ConfigError: {reason} See --help.", file=sys.stderr)
         sys.exit(ConfigError.exit_code)
 
@@ -165,10 +166,21 @@ def _parse_flags(arguments, positional, chosen=list):
 def _no_such_argument(argument):
     """What is said of an argument that is not a flag, where all must be flags."""
     name, _, value = argument.lstrip(DASHES).partition("=")
-    known = [flag for flag in flags.FLAGS if len(flag) > 1]
-    near = [name] if name in known else difflib.get_close_matches(name, known, n=1)
-    advice = f" Did you mean --{near[0]}={value or '…'}?" if near else ""
+    advice = _did_you_mean(name, value)
     return f"Every option is a flag, --name=value; received {argument!r}.{advice}"
+
+
+def _explained(error):
+    """An error of the flags; of one that is not known, which was meant."""
+    if not isinstance(error, flags.UnrecognizedFlagError):
+        return error
+    advice = _did_you_mean(error.flagname)
+    return f"Unknown command line flag {error.flagname!r}.{advice}"
+
+
+def _did_you_mean(name, value=""):
+    near = [f"--{flag}={value or '…'}" for flag in meant(name, flags.FLAGS)]
+    return f" Did you mean {' or '.join(near)}?" if near else ""
 
 
 def _without_hub_flags(arguments):

@@ -18,7 +18,12 @@ class Experiment(Section):
     Sections are replaced, never changed: `dataclasses.replace` validates the new one.
     """
 
-    epochs: int = option(30, "Passes over the training videos.", at_least=1)
+    epochs: int = option(
+        30,
+        "Passes over the training videos; optimizer.schedule says when a run may be "
+        "continued with more.",
+        at_least=1,
+    )
     seed: int = option(
         0,
         "Decides the initial head, the order of clips and every augmentation.",

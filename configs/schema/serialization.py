@@ -1,4 +1,4 @@
-"""Experiments as JSON text, the form in which a run's folder keeps its own."""
+"""Experiments as text: JSON, as a run's folder keeps its own, and Python."""
 
 import dataclasses
 import functools
@@ -17,6 +17,36 @@ RENAMED = {"model.recompute": {False: "none", True: "block"}}
 def to_json(config):
     """`config` as JSON text; `from_json` gives it back."""
     return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+
+
+def to_python(config):
+    """`config` as a Python file that --config takes, every option on a line.
+
+    It is ASCII, so no terminal or file can change what it says.
+    """
+    names = [
+        type(getattr(config, field.name)).__name__
+        for field in dataclasses.fields(config)
+        if dataclasses.is_dataclass(field.type)
+    ]
+    imported = "".join(f"    {name},\n" for name in sorted(["Experiment", *names]))
+    return (
+        f'"""An experiment with every option."""\n\n'
+        f"from configs.schema import (\n{imported})\n\n\n"
+        f'def config():\n    """The experiment."""\n'
+        f"    return {_call(config, 4)}\n"
+    )
+
+
+def _call(section, indent):
+    """A section as the call that makes it, its closing bracket so far to the right."""
+    lines = []
+    for field in dataclasses.fields(section):
+        value = getattr(section, field.name)
+        nested = dataclasses.is_dataclass(value)
+        text = _call(value, indent + 4) if nested else ascii(value)
+        lines.append(f"{' ' * (indent + 4)}{field.name}={text},\n")
+    return f"{type(section).__name__}(\n{''.join(lines)}{' ' * indent})"
 
 
 def from_json(text):

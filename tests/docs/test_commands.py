@@ -100,7 +100,7 @@ def flags_of(path):
             isinstance(node, ast.ImportFrom) and node.module == "configs.command.flags"
         ):
             if any(alias.name == "define" for alias in node.names):
-                names |= {"config", "workdir", *schema()}
+                names |= {"config", "workdir", "dump_config", *schema()}
     return names
 
 

@@ -1,5 +1,6 @@
 """JSON gives the same experiment back, and nothing else."""
 
+import dataclasses
 import json
 import logging
 
@@ -7,9 +8,10 @@ import pytest
 from absl import flags as absl_flags
 
 from configs.command import flags
+from configs.command.config_file import experiment_of
 from configs.command.errors import ConfigError
 from configs.schema import serialization
-from configs.schema.serialization import from_json, to_json
+from configs.schema.serialization import from_json, to_json, to_python
 
 
 @pytest.fixture
@@ -24,6 +26,24 @@ def load():
 @pytest.mark.parametrize("name", flags.experiments())
 def test_every_experiment_survives_json(name, load):
     assert from_json(to_json(load(name))) == load(name)
+
+
+@pytest.mark.parametrize("name", flags.experiments())
+def test_every_experiment_survives_python(name, load, tmp_path):
+    path = tmp_path / "dumped.py"
+    path.write_text(to_python(load(name)))
+    assert experiment_of(path) == load(name)
+
+
+def test_python_of_an_experiment_is_ascii_whatever_its_names(load, tmp_path):
+    root = "caf\u00e9 \u202e\U0001f3c3 'a' \"b\" \\n"
+    config = load("demo")
+    config = dataclasses.replace(
+        config, data=dataclasses.replace(config.data, root=root, crop_area=(0.1, 1e-0))
+    )
+    path = tmp_path / "dumped.py"
+    path.write_bytes(to_python(config).encode("ascii"))
+    assert experiment_of(path) == config
 
 
 def test_json_with_another_field_is_refused(load):
