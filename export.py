@@ -83,6 +83,7 @@ def describe(trained, name):
     """What `write_saved_model` is told about a run's model."""
     config, size = trained.config, trained.config.data.size
     elsewhere = ("frames", "size")  # In the clip.
+    before = config.init_from or config.model.handle or "random weights"
     return {
         "name": name,
         "architecture": config.model.architecture,
@@ -95,7 +96,7 @@ def describe(trained, name):
             if name not in elsewhere
         },
         "licence": "not stated",
-        "origin": f"fine-tuned from {config.model.handle or 'random weights'}",
+        "origin": f"fine-tuned from {before}",
         "source": trained.source,
         "source_sha256": trained.source_sha256,
     }

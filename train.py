@@ -3,11 +3,12 @@
     python train.py --config=ucf101_swin_tiny --data.root=UCF101 --workdir=runs/tiny \\
         --model.handle=CONVERTED
 
-Every option of the experiment is a flag. Rerunning the same command continues from the
-newest checkpoint; a finished run says so and ends. Exit codes: 0 finished, 2 usage or
-config, 3 data, 4 no usable checkpoint, 5 numerics, 6 storage, 7 locked, 75 stopped by
-SIGTERM, SIGHUP or SIGUSR1 and 130 by Ctrl-C (the same command continues), 1 stalled or
-a defect (see the stacks); of several workers 75 also where one was lost or stalled.
+Every option of the experiment is a flag. Rerunning the same command, or --workdir=RUN
+alone, continues from the newest checkpoint; a finished run says so and ends. With
+--init_from=RUN a new run begins with another's weights. Exit codes: 0 finished, 2 usage
+or config, 3 data, 4 no usable checkpoint, 5 numerics, 6 storage, 7 locked, 75 stopped
+by SIGTERM, SIGHUP or SIGUSR1 and 130 by Ctrl-C (the same command continues), 1 stalled
+or a defect (see the stacks); of several workers 75 also where one was lost or stalled.
 """
 
 import collections
@@ -17,11 +18,12 @@ import functools
 
 from absl import flags, logging
 
-from configs.command.flags import define, load, require_run
+from configs.command.flags import define, load_wanted, require_workdir
 from configs.command.launch import run, start
 from configs.command.text import say
 from data import check_root
 from model import check_handle
+from storage.initial_run import begun_model, find_initial_run
 from storage.plans import plan_run
 from strategy import count_workers
 
@@ -30,7 +32,7 @@ FLAGS = flags.FLAGS
 
 def plan(_):
     """The `Experiment` of the flags, unless it must fail; says what is started."""
-    config = load(FLAGS.config)
+    config, name = load_wanted()
     workers = count_workers(config.runtime.cluster)
     config.check_replicas(workers * (config.runtime.replicas or 1))
     what = f"one of {workers} workers"
@@ -38,15 +40,18 @@ def plan(_):
         folder, what = plan_run(config, FLAGS.workdir)
         if not folder.finished:
             check_root(config.data)
-        if config.model.handle and not folder.has_checkpoint:
+        initial = find_initial_run(config, folder)
+        if initial:
+            what = f"{what} with the weights of {initial}"
+        elif config.model.handle and not folder.has_checkpoint:
             check_handle(config.model.handle)
-    logging.info("Training %s in %s: %s.", FLAGS.config, FLAGS.workdir, what)
+    logging.info("Training %s in %s: %s.", name, FLAGS.workdir, what)
     return config
 
 
 if __name__ == "__main__":
     define()
-    require_run()
+    require_workdir()
     PLAN = start(plan, positional=False)  # What follows imports TensorFlow.
 
 from callbacks import LOST, STOP, Follower, Preemption, Record, Watchdog
@@ -60,15 +65,16 @@ from model import (
     create_optimizer,
     finished_result,
     graph_fingerprint,
+    initial_weights,
+    keep_trained_videos,
     log_groups,
     log_what_fits,
     resolve_model,
     summary,
-    trained_videos_before,
+    take_initial_weights,
     validation_row,
     write_report,
 )
-from storage.files import write_atomically
 from storage.starts import note_start
 from storage.trained_videos import TRAINED_VIDEOS, read_trained_videos
 from strategy import (
@@ -104,9 +110,7 @@ def resolve(config, folder, workers):
 
     def resolved():
         folder.check_files()
-        begun = (
-            from_json(folder.saved_config()).model if folder.has_checkpoint else None
-        )
+        begun = begun_model(config, folder)
         model = resolve_model(
             config.model, begun, frames=config.data.frames, size=config.data.size
         )
@@ -223,6 +227,9 @@ def begin(config, folder, workers):
     Returns:
         `data.clips.Clips`.
     """
+    weights = workers.from_chief(
+        "initial weights", lambda: initial_weights(config, folder)
+    )
     left_out = workers.from_chief(
         "videos left out", lambda: folder.identity.get("left_out", ())
     )
@@ -236,49 +243,29 @@ def begin(config, folder, workers):
             after_video=workers.alive,
         ),
     )
-    identity = {"graph_fingerprint": graph_fingerprint(config.model), **clips.identity}
+    identity = {
+        "graph_fingerprint": graph_fingerprint(config.model),
+        "initial_weights": weights,
+        **clips.identity,
+    }
     workers.compare("videos", identity)
     if workers.is_chief:
         folder.begin(to_json(config), identity)
-        keep_trained_videos(config, folder, clips, workers)
+        keep_trained_videos(config, folder, clips, workers.alive)
     workers.share("run begun")
     return clips
-
-
-def keep_trained_videos(config, folder, clips, workers):
-    """Notes the videos that the run is trained on, and warns if it is tested on some.
-
-    Those that its first weights were trained on are among them, as far as is known.
-    """
-    path = folder / TRAINED_VIDEOS
-    trained = read_trained_videos(path)
-    if trained is None:
-        trained = clips.identities.trained_videos(after_video=workers.alive)
-        if trained is None:
-            return
-        if not folder.has_checkpoint:  # The handle may be gone later.
-            trained |= trained_videos_before(config)
-        write_atomically(path, trained.to_json())
-    seen = clips.identities.seen(trained)
-    if seen:
-        logging.warning(
-            "%d of %d test videos are trained on, by content, name or group; the first "
-            "is %s. The run's accuracy will say so.",
-            len(seen),
-            clips.test_size,
-            next(iter(seen)),
-        )
 
 
 def build(config, folder, clips, calendar, strategy, workers):
     """Creates and compiles the model; a checkpoint is restored into it later."""
     set_precision(config.runtime.precision)
+    begins = workers.is_chief and not folder.has_checkpoint
     with strategy.scope():
         model = create_model(
             config.model,
             num_classes=len(clips.class_names),
             seed=config.seed,
-            pretrained=workers.is_chief and not folder.has_checkpoint,
+            pretrained=begins and not config.init_from,
         )
         optimizer = create_optimizer(
             config.optimizer,
@@ -292,6 +279,8 @@ def build(config, folder, clips, calendar, strategy, workers):
             accumulation_steps=config.runtime.accumulation_steps,
             jit_compile=config.runtime.jit_compile,
         )
+    if begins:
+        take_initial_weights(model, config, folder, clips.class_names)
     log_groups(optimizer)
     return model
 

@@ -1,9 +1,6 @@
 """Everything a run writes while it trains, and its continuation after a restart."""
 
-import dataclasses
 import itertools
-import math
-from typing import Literal
 
 import numpy as np
 from absl import logging
@@ -18,30 +15,12 @@ from callbacks.save_checkpoints import SaveCheckpoints
 from callbacks.summaries import Summaries
 from configs.command.errors import CheckpointError
 from storage.checkpoints import CheckpointStore
-from storage.records import Count, Fraction
-from storage.rows import Row, Rows
+from storage.history import Epoch
+from storage.rows import Rows
 
 # What the chief tells the other workers: the step from which all go on, and that it has
 # saved, before all of them end.
 BEGIN, SAVED = "first step", "saved step"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Epoch(Row):
-    """A row of history.jsonl: means over an epoch's steps, then its validation."""
-
-    epoch: Count
-    loss: float
-    accuracy: float
-    validation: Literal["test", "groups", "none"] = "none"
-    validation_loss: float = math.nan
-    top1: Fraction = math.nan
-    top5: Fraction = math.nan
-
-    def __post_init__(self):
-        """Raises ValueError where a validation did not measure what decides on it."""
-        if self.validation != "none" and math.isnan(self.top1):
-            raise ValueError(f"validation={self.validation} must come with a top1")
 
 
 class Record(Recorder):

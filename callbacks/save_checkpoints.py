@@ -4,6 +4,7 @@ from absl import logging
 
 from callbacks.base import RunCallback
 from configs.command.errors import StorageError
+from storage.history import best_step
 
 
 class SaveCheckpoints(RunCallback):
@@ -61,24 +62,3 @@ class SaveCheckpoints(RunCallback):
             if required:
                 raise
             logging.error("%s Training goes on; the next save tries again.", error)
-
-
-def best_step(history, kept):
-    """The step of the epoch with the highest top-1 on held-out groups.
-
-    Epochs validated on the test split do not count: choosing among them would be
-    fitting to it.
-
-    Args:
-        history: rows of history.jsonl.
-        kept: steps that have a checkpoint; a full disk may have cost an epoch its own.
-
-    Returns:
-        The step, the earliest of equals, or None.
-    """
-    rows = [
-        row
-        for row in history
-        if row.get("validation") == "groups" and row["step"] in kept
-    ]
-    return max(rows, key=lambda row: row["top1"])["step"] if rows else None

@@ -1,16 +1,18 @@
 """Writes what the model sees as pictures: look here first when a run does not learn.
 
     python -m data.show --config=ucf101_swin_tiny --data.root=UCF101 --workdir=runs/x
+    python -m data.show --workdir=RUN
 
 writes sheets/train.png, which shows the first training clips after augmentation, one in
-each row, and sheets/test_1.png, …, which show all views of a few test videos.
+each row, and sheets/test_1.png, …, which show all views of a few test videos. The
+second command takes the options of a run.
 """
 
 from pathlib import Path
 
 from absl import flags, logging
 
-from configs.command.flags import define, load
+from configs.command.flags import define, load_wanted
 from configs.command.launch import run, start
 from data import check_root
 
@@ -19,7 +21,7 @@ FLAGS = flags.FLAGS
 
 def plan(_):
     """The `Experiment` whose clips are shown, if its data set is there; says which."""
-    config = load(FLAGS.config)
+    config, _ = load_wanted()
     check_root(config.data)
     logging.info("Showing clips of %s.", config.data.root)
     return config
@@ -27,7 +29,7 @@ def plan(_):
 
 if __name__ == "__main__":
     define()
-    flags.mark_flags_as_required(["config", "workdir"])
+    flags.mark_flag_as_required("workdir")
     PLAN = start(plan, positional=False)  # What follows imports TensorFlow.
 
 import numpy as np

@@ -25,7 +25,6 @@ from storage.trained_videos import (
 )
 
 VALUES = Path("variables", "variables.data-00000-of-00001")
-CLIP = ("frames", "frame_interval", "size")
 VIEWS = ("clips", "crops")
 # Options of a model that change nothing of what a trained one computes.
 FREE = {"trust_graph", "recompute", "drop_path_rate", "dropout"}
@@ -107,7 +106,7 @@ def _open_run(folder, step, override, prepare):
     _refuse_another_model(folder, own.model, config.model)
     protocol = Protocol.of(own)
     tell_differences(protocol, config)
-    _check_graph(folder, config)
+    check_same_graph(folder, config)
     class_names = tuple(folder.class_names)
     with prepare(config):
         model = create_model(
@@ -148,8 +147,16 @@ def _refuse_another_model(folder, own, wanted):
         )
 
 
-def _check_graph(folder, config):
-    """Refuses to put a run's weights into another graph of a handle than its own."""
+def check_same_graph(folder, config):
+    """Refuses to put a run's weights into another graph of a handle than its own.
+
+    Args:
+        folder: the `RunFolder` of the run.
+        config: the `Experiment` whose model takes them.
+
+    Raises:
+        ConfigError: the graph is another.
+    """
     before = folder.identity.get("graph_fingerprint")
     now = before and graph_fingerprint(config.model)
     if now != before:
@@ -254,25 +261,6 @@ def write_saved_model(output, trained, description):
     write_classifier(
         output, model, description, variables, graph, trained.trained_videos
     )
-
-
-def trained_videos_before(config):
-    """What the weights that a run starts from were trained on, as far as is known.
-
-    Logs where the run's clips are others than those that the weights know.
-
-    Args:
-        config: the `Experiment` of a run, resolved.
-
-    Returns:
-        `TrainedVideos`; empty for random weights and where it is not known.
-    """
-    handle = config.model.handle and load_handle(config.model.handle)
-    if not handle:
-        return TrainedVideos()
-    clip = {name: getattr(handle.protocol, name) for name in CLIP}
-    tell_differences(Protocol(**clip), config)
-    return handle.trained_videos or TrainedVideos()
 
 
 def state_dict(trained):

@@ -72,7 +72,7 @@ class CheckpointStore:
 
     def weights_sha256(self, step):
         """The SHA-256, by the manifest, of the values of a step's checkpoint."""
-        return read_manifest(self.folder(step) / MANIFEST)[VALUES].sha256
+        return values_sha256_of(self.folder(step))
 
     def values_sha256(self):
         """The SHA-256 of the values that the variables have now."""
@@ -188,7 +188,7 @@ class CheckpointStore:
     def _try(self, step):
         """Restores one checkpoint; returns why it cannot be used, or None."""
         folder = self.folder(step)
-        reason = _damage(folder, {"step": step, "run_id": self.run_id})
+        reason = damage(folder, {"step": step, "run_id": self.run_id})
         if reason is None:
             try:
                 status = self.checkpoint.read(str(folder / "variables"))
@@ -246,7 +246,12 @@ def _seal(folder):
     (folder / MANIFEST).write_text(to_manifest(folder, names), "utf-8")
 
 
-def _damage(folder, expected):
+def values_sha256_of(folder):
+    """The SHA-256, by the manifest, of the values of the checkpoint in a folder."""
+    return read_manifest(folder / MANIFEST)[VALUES].sha256
+
+
+def damage(folder, expected):
     """Why a checkpoint is damaged or not the expected one, or None if it is good.
 
     Args:

@@ -1,8 +1,8 @@
 """The folder of a run: what lies in it, and who may write to it.
 
 config.json      the experiment, as the run's last start had it
-run.json         the run's id, class names, videos left out and hashes of the lists,
-                 fixed at first start
+run.json         the run's id, class names, videos left out, hashes of the lists, and
+                 whose weights it began with; fixed at first start
 journal.jsonl    one row a step           history.jsonl  one row an epoch
 timing.jsonl     how long steps took      tensorboard/   the same as event files
 starts.jsonl     one row a start: versions, devices, host
@@ -19,18 +19,16 @@ import re
 import unicodedata
 import uuid
 from pathlib import Path
-from typing import Annotated
-
-import msgspec
 
 from configs.command.errors import ConfigError
 from configs.schema.experiment import changeable_options
 from configs.schema.extension import why_not_extended
 from configs.schema.paths import check_utf8
 from configs.schema.serialization import from_json
+from storage.changes import way_on
 from storage.files import MUST_BE_UNCHANGED, clear_asides, read_json, write_atomically
+from storage.identity import Identity, Result
 from storage.lock import locked, signature
-from storage.records import Count, Fraction, Text
 from storage.trained_videos import TRAINED_VIDEOS
 
 CHECKPOINT = re.compile(r"step-([0-9]{8}|[1-9][0-9]{8,})")
@@ -52,32 +50,6 @@ FILES = {
 }
 # Results of other views, data or steps than the run's own: evaluation-1x1.json.
 RESULT = re.compile(r"(evaluation|predictions|confusion_matrix)-.+\.(json|csv|png)")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Identity:
-    """What run.json holds; a version may write more, and an older one wrote less."""
-
-    run_id: Text
-    class_names: Annotated[list[Text], msgspec.Meta(min_length=1)] | None = None
-    train_size: Count = 0
-    left_out: tuple[str, ...] = ()
-    train_fingerprint: str = ""
-    evaluation_fingerprint: str = ""
-    graph_fingerprint: str | None = None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Result:
-    """What finished.json holds, as far as it is read again."""
-
-    top1: Fraction
-    top5: Fraction = 0.0
-    mean_class_accuracy: Fraction
-    videos: Count
-    views: Count
-    unreadable: list[str]
-    class_accuracies: dict[str, Fraction | None]
 
 
 class RunFolder:
@@ -283,15 +255,17 @@ def _apart(*values):
 def _refuse_changes(path, before, now, reasons=None):
     fixed = (before.keys() | now.keys()) - changeable_options()
     notes = {name: f": {reason}" for name, reason in (reasons or {}).items()}
-    changed = [
-        "{} (was {}, received {}{})".format(
+    changed = {
+        name: "{} (was {}, received {}{})".format(
             name, *_apart(before.get(name), now.get(name)), notes.get(name, "")
         )
         for name in sorted(fixed)
         if before.get(name) != now.get(name)
-    ]
+    }
     if changed:
+        begun = bool(checkpoint_steps(path / "checkpoints"))
         raise ConfigError(
             f"The run in {path} can only go on as it began; these differ: "
-            f"{'; '.join(changed)}. Restore them or choose another --workdir."
+            f"{'; '.join(changed.values())}. "
+            f"{way_on(path, changed, has_checkpoint=begun)}"
         )

@@ -55,6 +55,7 @@ ROOMS = {
         "create": {"backbones", "classifier"},
         "memory": {"video_swin"},
         "trained": {"backbones", "classifier", "create", "wanted", "weights"},
+        "initial": {"backbones", "trained", "weights"},
         "wanted": {"hub"},
         "convert": {"create", "weights"},
     },

@@ -1,6 +1,7 @@
-"""Runs the Python file of an experiment; what is wrong in it is one line."""
+"""Reads the file of an experiment, Python or JSON; what is wrong in it is one line."""
 
 import contextlib
+import dataclasses
 import importlib.util
 import sys
 import traceback
@@ -8,11 +9,44 @@ from pathlib import Path
 
 from configs.command.errors import ConfigError
 from configs.schema.experiment import Experiment
+from configs.schema.serialization import from_json
 
 CONFIGS = Path(__file__).parents[1]
 
 
 def experiment_of(path):
+    """The experiment in a file.
+
+    Args:
+        path: the file, `Path`: JSON as a run's config.json holds it, or Python with a
+            function config().
+
+    Returns:
+        `Experiment`.
+
+    Raises:
+        ConfigError: it cannot be read, fails or holds something else; names the file.
+    """
+    return (_from_json if path.suffix == ".json" else _from_python)(path)
+
+
+def _from_json(path):
+    """The experiment in a JSON file.
+
+    Which graphs to trust is the user's to say, not that of a file that may have come
+    with a run from elsewhere.
+    """
+    try:
+        config = from_json(path.read_bytes().decode())
+    except (OSError, ValueError) as error:  # ConfigError and Unicode's errors, too.
+        raise ConfigError(
+            f"{path} must hold an experiment as a run's config.json does; {error}"
+        ) from None
+    model = dataclasses.replace(config.model, trust_graph=False)
+    return dataclasses.replace(config, model=model)
+
+
+def _from_python(path):
     """The experiment that a Python file's function config() returns.
 
     The file may import its neighbours. A neighbour called like something that is

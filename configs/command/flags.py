@@ -1,7 +1,8 @@
 """One command-line flag for each option of the schema, and experiments by name.
 
 `define()` derives the flags; `load()` takes the experiment that `--config` names and
-replaces the options given on the command line.
+replaces the options given on the command line; `load_wanted()` does without `--config`
+where a run has an experiment.
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ from configs.command.config_file import experiment_of
 from configs.command.errors import ConfigError
 from configs.command.streams import produce
 from configs.schema.experiment import Experiment
+from configs.schema.init_from import InitFrom
 from configs.schema.optimizer import USUAL_WARMUP
 from configs.schema.paths import expand_path
 from configs.schema.section import options
@@ -111,7 +113,8 @@ def define(values=flags.FLAGS, *, config=True):
         define_path(
             "config",
             f"Experiment: one of {', '.join(experiments())}, or the path of a Python "
-            "file with a function config().",
+            "file with a function config(), or of the config.json of a run. Without "
+            "it, that of the run in --workdir, else of the run in --init_from.",
             values=values,
         )
         flags.DEFINE_bool(
@@ -134,9 +137,8 @@ def define(values=flags.FLAGS, *, config=True):
         )
 
 
-def require_run(values=flags.FLAGS):
-    """Requires --config, and --workdir unless the experiment is only to be printed."""
-    flags.mark_flag_as_required("config", values)
+def require_workdir(values=flags.FLAGS):
+    """Requires --workdir, unless the experiment is only to be printed."""
     flags.register_validator(
         "workdir",
         lambda path: path is not None or values["dump_config"].value,
@@ -171,7 +173,8 @@ def load(name, values=flags.FLAGS):
     --dump_config it is printed, and the program ends.
 
     Args:
-        name: an experiment of `configs/`, or the path of a Python file.
+        name: an experiment of `configs/`, or the path of a Python file or of the
+            config.json of a run.
         values: the parsed flags.
 
     Raises:
@@ -180,7 +183,40 @@ def load(name, values=flags.FLAGS):
         StorageError: it is to be printed, and cannot be.
         SystemExit: it has been printed.
     """
-    config = override(experiment_of(_file_of(name)), values)
+    return _complete(override(experiment_of(_file_of(name)), values), values)
+
+
+def load_wanted(values=flags.FLAGS):
+    """The experiment of --config; without it, that of the run that is meant.
+
+    A run goes on in --workdir with its own. Where none has begun there, a new run takes
+    that of the run in --init_from, but for where that one's weights came from.
+
+    Args:
+        values: the parsed flags.
+
+    Returns:
+        (`Experiment`, as `load` returns it; what names it).
+
+    Raises:
+        ConfigError: there is none, or see `load`.
+    """
+    if values["config"].value:
+        return load(values["config"].value, values), values["config"].value
+    workdir, init_from = values["workdir"].value, values["init_from"].value
+    own = workdir and Path(workdir) / "config.json"
+    if own and own.is_file():
+        return load(str(own), values), str(own)
+    if not init_from:
+        missing = f"; {own} is not there" if own else ""
+        raise ConfigError(f"--config must be given where no run has begun{missing}.")
+    path = InitFrom.parse(init_from).config_path
+    config = override(experiment_of(path).for_another_run(), values)
+    return _complete(config, values), str(path)
+
+
+def _complete(config, values):
+    """Fills in what the length of a run decides; prints it where that is wanted."""
     full = config.completed()
     warmup = full.optimizer.warmup_epochs
     if config.optimizer.warmup_epochs is None and warmup < USUAL_WARMUP:
@@ -201,13 +237,13 @@ def override(config, values=flags.FLAGS):
 
 
 def _file_of(name):
-    """The Python file of an experiment that is named, or given as a path."""
-    is_path = name.endswith(".py")
+    """The file of an experiment that is named, or given as a path."""
+    is_path = name.endswith((".py", ".json"))
     path = Path(name) if is_path else EXPERIMENTS / f"{name}.py"
     if not path.is_file() or not is_path and name not in experiments():
         raise ConfigError(
             f"--config must be one of {', '.join(experiments())} or the path of a "
-            f"Python file; received {name!r}."
+            f"Python file or of a run's config.json; received {name!r}."
         )
     return path
 

@@ -30,6 +30,21 @@ class Experiment(Section):
         at_least=0,
         below=2**31,
     )
+    init_from: str = option(
+        "",
+        "A run to begin with the weights of: its folder RUN, whose newest checkpoint "
+        "is taken; RUN@best takes the one with the best validation, RUN@120 that of "
+        "step 120. They take the place of those of model.handle. Without --config the "
+        "options are RUN's. Step, schedule and optimizer begin anew.",
+        was_default=True,
+        is_path=True,
+    )
+    init_head: bool = option(
+        True,
+        "Take the head of init_from, too, for the classes that have the same names; "
+        "false: the backbone alone.",
+        was_default=True,
+    )
     data: Data = Data()
     model: Model
     optimizer: Optimizer = Optimizer()
@@ -66,6 +81,12 @@ class Experiment(Section):
             "what may choose when a run ends; the test split must not)",
             self.checkpoints.patience,
         )
+        require(
+            self.init_from or self.init_head,
+            "init_head",
+            "be true where init_from is empty",
+            self.init_head,
+        )
         self.check_replicas(self.runtime.replicas or 1)
 
     def completed(self):
@@ -73,6 +94,19 @@ class Experiment(Section):
         warmup = self.optimizer.warmup_of(self.epochs)
         optimizer = dataclasses.replace(self.optimizer, warmup_epochs=warmup)
         return dataclasses.replace(self, optimizer=optimizer)
+
+    def for_another_run(self):
+        """This experiment of a run, for another that is to begin with its weights.
+
+        It does not say where the weights of this one came from. A warm-up of the length
+        that an open one has here is left open, as the other may be shorter.
+        """
+        optimizer = dataclasses.replace(self.optimizer, warmup_epochs=None)
+        if optimizer.warmup_of(self.epochs) != self.optimizer.warmup_epochs:
+            optimizer = self.optimizer
+        return dataclasses.replace(
+            self, init_from="", init_head=True, optimizer=optimizer
+        )
 
     def check_replicas(self, replicas):
         """Raises ConfigError unless so many replicas can share each batch evenly."""

@@ -123,5 +123,5 @@ def _note_default(name, value):
     logging.getLogger("absl").warning(
         "The run's config, of another version, says nothing of %s: it is %s.",
         name,
-        value,
+        "empty" if value == "" else value,
     )

@@ -59,6 +59,28 @@ def test_only_some_runs_take_more_epochs(folder):
     assert from_json(folder.saved_config()) == now
 
 
+def test_another_run_with_the_weights_is_named_where_they_fit(folder):
+    text = to_json(config())
+    folder.begin(text, {"class_names": ["a"]})
+    longer = text.replace('"epochs": 18', '"epochs": 20')
+    with pytest.raises(ConfigError, match="Restore them or choose another --workdir"):
+        folder.begin(longer, {})  # There are no weights yet.
+    path = folder / "checkpoints" / "step-00000000"
+    path.mkdir(parents=True)
+    (path / "manifest.json").touch()
+    way = f"the same command with --init_from={folder.path} --workdir=NEW"
+    with pytest.raises(ConfigError, match=rf"epochs \(was 18, received 20\).*{way}"):
+        folder.begin(longer, {})
+    folder.finish(RESULT)
+    with pytest.raises(ConfigError, match=way):
+        folder.begin(longer, {})
+    with pytest.raises(ConfigError, match=way):
+        folder.begin(text, {"class_names": ["b"]})
+    wider = longer.replace('"embed_dim": 24', '"embed_dim": 48')
+    with pytest.raises(ConfigError, match="Restore them or choose another --workdir"):
+        folder.begin(wider, {})
+
+
 def test_names_that_look_alike_are_told_apart(folder):
     text = to_json(config())
     folder.begin(text, {"class_names": ["caf\u00e9"]})
@@ -173,6 +195,7 @@ def test_what_a_run_wrote_is_read_again(folder):
         ("run.json", {"left_out": {"a": 1}}, "left_out"),
         ("run.json", {"train_size": -1}, "train_size"),
         ("run.json", {"graph_fingerprint": 1}, "graph_fingerprint"),
+        ("run.json", {"initial_weights": {"step": 3}}, "run_id"),
         ("finished.json", {"top1": 1.5}, "top1"),
         ("finished.json", {"top1": "0.5"}, "top1"),
         ("finished.json", {"top1": float("nan")}, "top1"),

@@ -7,15 +7,17 @@ from absl import flags as absl_flags
 
 from configs.command import flags
 from configs.command.errors import ConfigError
+from configs.demo import config as demo
 from configs.schema import Experiment
+from configs.schema.serialization import to_json
 
 
 @pytest.fixture
 def parse():
     """Parses a command line into flag values of its own."""
-    values = absl_flags.FlagValues()
 
     def parse(*arguments):
+        values = absl_flags.FlagValues()
         flags.define(values)
         values(["program", *arguments])
         return values
@@ -158,3 +160,74 @@ def test_an_experiment_may_be_a_file_anywhere(tmp_path, parse):
         "    return dataclasses.replace(demo(), epochs=3)\n"
     )
     assert flags.load(str(path), parse()).epochs == 3
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Writes the config.json of a run of four epochs; returns the run's folder."""
+
+    def run(name="run", **changes):
+        model = dataclasses.replace(demo().model, trust_graph=True)
+        config = dataclasses.replace(demo(), epochs=4, model=model, **changes)
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(to_json(config))
+        return tmp_path / name
+
+    return run
+
+
+def test_the_config_of_a_run_is_an_experiment(run, parse):
+    config = flags.load(str(run() / "config.json"), parse("--seed=5"))
+    assert (config.epochs, config.seed) == (4, 5)
+    assert not config.model.trust_graph, "whom to trust is the user's to say"
+    assert dataclasses.replace(config, epochs=18, seed=0) == demo()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "\xff", '{"epochs": 3}'])
+def test_json_that_is_no_experiment_is_named(tmp_path, parse, text):
+    path = tmp_path / "config.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigError, match=f"{path} must hold an experiment") as error:
+        flags.load(str(path), parse())
+    assert "\n" not in str(error.value)
+
+
+def test_without_config_a_run_goes_on_with_its_own(run, parse):
+    folder = run(init_from="elsewhere", init_head=False)
+    config, name = flags.load_wanted(parse(f"--workdir={folder}", "--epochs=5"))
+    assert name == str(folder / "config.json")
+    assert (config.epochs, config.init_from, config.init_head) == (
+        5,
+        "elsewhere",
+        False,
+    )
+    config, name = flags.load_wanted(parse(f"--workdir={folder}", "--config=demo"))
+    assert (config, name) == (demo(), "demo")
+
+
+def test_without_config_a_new_run_takes_that_of_the_run_it_begins_with(run, parse):
+    """But not what that one began with."""
+    folder = run(init_from="elsewhere", init_head=False)
+    new = f"--workdir={folder.parent / 'new'}"
+    config, name = flags.load_wanted(parse(new, f"--init_from={folder}@best"))
+    assert name == str(folder / "config.json") and config.epochs == 4
+    assert (config.init_from, config.init_head) == (f"{folder}@best", True)
+    head = "--init_head=false"
+    config, _ = flags.load_wanted(parse(new, head, f"--init_from={folder}"))
+    assert not config.init_head
+    own = run("new", seed=9)  # It has begun: its own counts.
+    config, name = flags.load_wanted(parse(new, f"--init_from={folder}"))
+    assert (config.seed, name) == (9, str(own / "config.json"))
+
+
+def test_without_config_and_run_there_is_nothing_to_train(tmp_path, parse):
+    new = f"--workdir={tmp_path / 'new'}"
+    with pytest.raises(ConfigError, match="--config must be given.*new/config.json"):
+        flags.load_wanted(parse(new))
+    with pytest.raises(ConfigError, match="init_from must be RUN.*no config.json"):
+        flags.load_wanted(parse(new, f"--init_from={tmp_path}"))
+
+
+def test_a_head_can_be_left_only_where_there_is_a_run_to_take_it_from(parse):
+    with pytest.raises(ConfigError, match="init_head must be true where init_from is"):
+        flags.load("demo", parse("--init_head=false"))
