@@ -84,6 +84,30 @@ def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_pat
     assert {line.split()[1] for line in lines[1:]} <= {"Fall", "Rise", "Slide"}
 
 
+def test_a_run_goes_on_without_its_config_and_another_begins_with_it(
+    command, tiny_root, tmp_path
+):
+    """By the command that the refusal to train it longer names."""
+    workdir = tmp_path / "run"
+    train = ("train.py", "--config=demo", f"--data.root={tiny_root}", *TINY)
+    first = command(*train, f"--workdir={workdir}")
+    alone = command("train.py", f"--workdir={workdir}")
+    assert alone.stdout == first.stdout
+    assert (
+        f"Training {workdir}/config.json in {workdir}: a run that has" in alone.stderr
+    )
+
+    longer = ("train.py", f"--workdir={workdir}", "--epochs=3")
+    refused = command(*longer, "--seed=5", code=2)
+    assert "seed (was 0, received 5)" in refused.stderr
+    way = re.search(r"(--init_from=\S+) --workdir=NEW\.", refused.stderr)[1]
+    new = command(*longer, way, f"--workdir={tmp_path / 'new'}")
+    assert f"a new run with the weights of step 7 of {workdir}." in new.stderr
+    assert "backbone; head: 3 classes kept." in new.stderr and "epoch 3/3" in new.stderr
+    own = json.loads((tmp_path / "new" / "config.json").read_text())
+    assert (own["epochs"], own["data"]["batch_size"]) == (3, 4)
+
+
 @pytest.mark.parametrize("entry_point", ["train.py", "evaluate.py", "predict.py"])
 def test_help_lists_every_field(command, entry_point):
     text = command(entry_point, "--help").stdout
@@ -154,6 +178,12 @@ DEMO = RUN + "--config=demo "
         (DEMO + "--lr=1", 2, "'lr'. Did you mean --optimizer.learning_rate=…"),
         (DEMO + "data.root=X", 2, "Did you mean --data.root=X"),
         ("train.py --config=demo", 2, "workdir must have a value"),
+        (RUN, 2, "--config must be given where no run has begun; TMP/run/config.json"),
+        (RUN + "--config=TMP/config.json", 2, "received 'TMP/config.json'"),
+        (RUN + "--init_from=TMP/run@best", 2, "received 'TMP/run', which holds no"),
+        (DEMO + "--data.root=ROOT --init_from=TMP", 2, "'TMP', which holds no config"),
+        (DEMO + "--init_head=false", 2, "init_head must be true where init_from is"),
+        ("-m data.show --workdir=TMP/run", 2, "--config must be given"),
         (RUN + "--config=dmo", 2, "--config must be one of demo"),
         (RUN + "--config=TMP/absent.py", 2, "received 'TMP/absent.py'"),
         (RUN + "--config=TMP/fails.py", 2, "fails.py line 1: ZeroDivisionError"),

@@ -105,3 +105,34 @@ def test_another_graph_with_the_same_variables_cannot_go_on(tiny, published, tmp
     with pytest.raises(ConfigError, match="must be the graph that the run in .* was"):
         open_trained(tmp_path / "run", override=other_handle)
     assert open_trained(tmp_path / "run").step == 0
+
+
+def test_another_run_begins_with_the_weights_of_a_run_of_the_same_graph(
+    tiny, published, tmp_path
+):
+    data = dataclasses.replace(tiny.data, validation="none")
+    config = dataclasses.replace(
+        tiny, data=data, epochs=2, model=Model(handle=published)
+    )
+    with pytest.raises(Killed):
+        run(config, tmp_path / "run", KillAfter(3))  # Its newest checkpoint: step 2.
+    new = dataclasses.replace(config, init_from=str(tmp_path / "run"), seed=9)
+    with pytest.raises(Killed):
+        run(new, tmp_path / "new", KillAfter(1))
+    ours, theirs = (
+        newest_variables(tmp_path / "new"),
+        newest_variables(tmp_path / "run"),
+    )
+    weights = [n for n in theirs if n.startswith(("backbone/", "head/"))]
+    assert len(weights) >= 6
+    for name in weights:
+        np.testing.assert_array_equal(ours[name], theirs[name], name)
+
+    other = tmp_path / "other"
+    shutil.copytree(published, other)
+    with open(other / "saved_model.pb", "ab") as file:
+        file.write(b"\xca\x3e\x00")
+    new = dataclasses.replace(new, model=Model(handle=str(other)))
+    with pytest.raises(ConfigError, match="must be the graph that the run in .* was"):
+        run(new, tmp_path / "another")
+    assert [path.name for path in (tmp_path / "another").iterdir()] == [".lock"]

@@ -34,8 +34,8 @@ class Experiment(Section):
         "",
         "A run to begin with the weights of: its folder RUN, whose newest checkpoint "
         "is taken; RUN@best takes the one with the best validation, RUN@120 that of "
-        "step 120. They take the place of those of model.handle. Without --config the "
-        "options are RUN's. Step, schedule and optimizer begin anew.",
+        "step 120. They take the place of those of model.handle. Where no experiment "
+        "is named, the options are RUN's. Step, schedule and optimizer begin anew.",
         was_default=True,
         is_path=True,
     )

@@ -83,6 +83,18 @@ def test_a_finished_run_ends_at_once_on_all_workers(start, cluster):
     assert (cluster / "journal.jsonl").read_bytes() == before
 
 
+def test_two_workers_begin_with_the_weights_of_another_run(start, cluster, tmp_path):
+    """The chief reads them; the journal says that both have them."""
+    flags = (f"--init_from={cluster}", "--epochs=2", "--optimizer.warmup_epochs=1")
+    two = Cluster(start, tmp_path / "two", 2, flags=flags)
+    assert two.wait() == [0, 0], two.outputs()
+    assert "head: 3 classes kept." in two.workers[0].output()
+    one = start(tmp_path / "one", flags=flags)
+    assert one.wait() == 0, one.output()[-3000:]
+    ours, theirs = (tmp_path / name / "journal.jsonl" for name in ("two", "one"))
+    assert ours.read_bytes() == theirs.read_bytes()
+
+
 @pytest.mark.parametrize("killed", [0, pytest.param(1, marks=thorough)])
 def test_a_worker_killed_ends_all_and_all_go_on(start, cluster, tmp_path, killed):
     run = Cluster(

@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 
@@ -6,6 +7,8 @@ import numpy as np
 import pytest
 
 from configs.schema import Data, Views
+from configs.schema.serialization import to_json
+from configs.ucf101_mini import config
 from data import open_clips
 from data.show import contact_sheet, write_sheets
 
@@ -53,6 +56,16 @@ def test_command_writes_into_the_run_folder(counting_set, repository, tmp_path):
         check=True,
     )
 
+    assert (tmp_path / "sheets/train.png").is_file()
+
+
+def test_a_run_is_shown_with_its_own_options(counting_set, repository, tmp_path):
+    """Only its config says where the videos are."""
+    data = dataclasses.replace(config().data, root=str(counting_set))
+    own = dataclasses.replace(config(), data=data)
+    (tmp_path / "config.json").write_text(to_json(own))
+    command = [sys.executable, "-m", "data.show", f"--workdir={tmp_path}"]
+    subprocess.run(command, cwd=repository, check=True)
     assert (tmp_path / "sheets/train.png").is_file()
 
 
