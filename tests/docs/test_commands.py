@@ -120,7 +120,7 @@ def check_flag(flag, known):
     if not value or "…" in value or re.fullmatch("[A-Z_]+", value):
         return
     if name == "config":
-        assert value.endswith(".py") or value in experiments(), flag
+        assert value.endswith((".py", ".json")) or value in experiments(), flag
     elif name in schema():
         kind, bounds = schema()[name]
         assert bounds.allows(parse(value, kind)), flag
