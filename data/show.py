@@ -12,7 +12,7 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from configs.command.flags import define, load_wanted
+from configs.command.flags import define, load_wanted, require_workdir
 from configs.command.launch import run, start
 from data import check_root
 
@@ -29,7 +29,7 @@ def plan(_):
 
 if __name__ == "__main__":
     define()
-    flags.mark_flag_as_required("workdir")
+    require_workdir()
     PLAN = start(plan, positional=False)  # What follows imports TensorFlow.
 
 import numpy as np
