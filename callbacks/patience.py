@@ -1,11 +1,13 @@
 """When a run ends before its last epoch, because it has stopped getting better."""
 
+from configs.schema.data import HELD_OUT
+
 
 def has_stopped_improving(history, epoch, patience):
     """Whether the epochs up to one have brought no better top-1 for a while.
 
     It is a function of the rows alone, so a run that was interrupted ends where one
-    that was not does. Only validations on held-out groups count: ending by the test
+    that was not does. Only validations on held-out videos count: ending by the test
     split would be fitting to it.
 
     Args:
@@ -17,7 +19,7 @@ def has_stopped_improving(history, epoch, patience):
     rows = [
         row
         for row in history
-        if row.get("validation") == "groups" and row["epoch"] <= epoch
+        if row.get("validation") in HELD_OUT and row["epoch"] <= epoch
     ]
     if not patience or not rows:
         return False

@@ -168,7 +168,7 @@ class Record(Recorder):
         if stops:
             logging.info(
                 "The run ends with epoch %d of %d: no better top-1 on the held-out "
-                "groups in the last %d epochs (checkpoints.patience).",
+                "videos in the last %d epochs (checkpoints.patience).",
                 epoch + 1,
                 self.calendar.epochs,
                 self.patience,

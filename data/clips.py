@@ -33,18 +33,14 @@ def open_clips(data, views, *, seed, leave_out=(), after_video=lambda: None):
     Raises:
         DataError: the data set is incomplete, inconsistent or too damaged.
     """
-    source = open_source(
-        data.source,
-        data.root,
-        data.split,
-        threads=data.threads,
-        after_video=after_video,
-    )
+    source = open_source(data, after_video=after_video)
     clips = Clips(source, data, views, seed=seed, leave_out=leave_out)
     for name, reason in clips.bad_train_videos.items():
         logging.warning("Left out of training: %s %s.", name, reason)
     for name in sorted(set(leave_out) - clips.bad_train_videos.keys()):
         logging.warning("Left out of training: %s was bad when the run began.", name)
+    for name, reason in clips.bad_validation_videos.items():
+        logging.warning("Counts as wrong in each validation: %s %s.", name, reason)
     for name, reason in clips.bad_test_videos.items():
         logging.warning("Counts as wrong in the evaluation: %s %s.", name, reason)
     return clips
@@ -63,8 +59,9 @@ class Clips:
         bad_train_videos: name -> reason, training videos that cannot be read.
         left_out: names of videos of the training list that are not used, because they
             are bad or were when the run began, sorted.
-        bad_test_videos: name -> reason, test videos that cannot be read: they come
-            with weight 0 and count as wrong in an evaluation.
+        bad_validation_videos: name -> reason, videos of a validation list that cannot
+            be read: they come with weight 0 and count as wrong in a validation.
+        bad_test_videos: name -> reason, the same of test videos in an evaluation.
         train_size, validation_size, test_size: how many videos there are of each.
         identities: tells who the videos are, an `Identities`.
         train_fingerprint: hash of everything that defines the training stream besides
@@ -92,7 +89,10 @@ class Clips:
         self.test_videos = tuple(listing.names[i] for i in self._test)
         self.test_labels = listing.labels[self._test]
         self.validation_labels = listing.labels[self._validation]
-        self.bad_train_videos = bad_videos(source, range(listing.train_size))
+        listed, held_out, _ = listing.parts
+        self.bad_train_videos = bad_videos(source, listed)
+        own = held_out if data.validation == "split" else ()
+        self.bad_validation_videos = bad_videos(source, own)
         self.left_out = tuple(sorted({*self.bad_train_videos, *leave_out}))
         self.bad_test_videos = bad_videos(source, self._test)
         self.train_size, self.test_size = len(self._train), len(self._test)

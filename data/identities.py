@@ -10,15 +10,13 @@ anew. Its group: class folder and the number after _g, whose videos show the sam
 import hashlib
 import json
 import os
-import re
 from pathlib import PurePosixPath
 from unicodedata import normalize
 
+from data.recordings import group_number
 from data.splits import content_fingerprint
 from storage.trained_videos import TrainedVideos
 
-# A longer number is a time or the like, and no group.
-GROUP = re.compile(r"_g(\d{1,9})(?=[_.]|$)")
 SAMPLE = 1 << 16  # bytes
 UNREADABLE = "unreadable-"  # begins the key of a file that cannot be read
 
@@ -154,8 +152,8 @@ def name_key(name):
 def group_key(name):
     """Key of class and group of "Class/v_Class_g01_c01.avi"; None without a group."""
     path = PurePosixPath(name)
-    found = GROUP.search(path.stem)
-    return _key(f"{path.parent}/{int(found.group(1))}") if found else None
+    number = group_number(path.stem)
+    return None if number is None else _key(f"{path.parent}/{number}")
 
 
 def _key(text):

@@ -4,6 +4,7 @@ import hashlib
 import json
 
 import numpy as np
+from absl import logging
 
 from configs.command.errors import DataError
 
@@ -24,8 +25,7 @@ def divide(source, data, leave_out=()):
             asked for where the names have none.
     """
     listing = source.listing
-    listed = np.arange(listing.train_size)
-    test = np.arange(listing.train_size, len(listing.names))
+    listed, held_out, test = listing.parts
     bad = bad_videos(source, listed)
     allowed = data.bad_allowed(len(listed))
     if len(bad) > allowed:
@@ -41,8 +41,22 @@ def divide(source, data, leave_out=()):
     train, validation = good, good[:0]
     if data.validation == "groups":
         train, validation = _divide_groups(listing, good, data.validation_groups)
+    elif data.validation == "split":
+        validation = held_out
     elif data.validation == "test":
         validation = test
+    if len(held_out) and data.validation != "split":
+        logging.warning(
+            "The %d videos of the validation split are not used with "
+            "data.validation=%s; data.validation=split measures on them.",
+            len(held_out),
+            data.validation,
+        )
+    if data.validation == "split" and not len(held_out):
+        raise DataError(
+            "data.validation=split needs videos to validate on, and this data set has "
+            "none: choose test, groups or none, or another data.validation_fraction."
+        )
     if not len(train):
         raise DataError("No training video is left that can be read.")
     return train, validation, test

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from typing import Literal
 
+from configs.schema.data import HELD_OUT
 from storage.records import Count, Fraction
 from storage.rows import Row
 
@@ -15,7 +16,7 @@ class Epoch(Row):
     epoch: Count
     loss: float
     accuracy: float
-    validation: Literal["test", "groups", "none"] = "none"
+    validation: Literal["test", "split", "groups", "none"] = "none"
     validation_loss: float = math.nan
     top1: Fraction = math.nan
     top5: Fraction = math.nan
@@ -27,7 +28,7 @@ class Epoch(Row):
 
 
 def best_step(history, kept):
-    """The step of the epoch with the highest top-1 on held-out groups.
+    """The step of the epoch with the highest top-1 on videos that are held out.
 
     Epochs validated on the test split do not count: choosing among them would be
     fitting to it.
@@ -42,6 +43,6 @@ def best_step(history, kept):
     rows = [
         row
         for row in history
-        if row.get("validation") == "groups" and row["step"] in kept
+        if row.get("validation") in HELD_OUT and row["step"] in kept
     ]
     return max(rows, key=lambda row: row["top1"])["step"] if rows else None

@@ -91,10 +91,10 @@ def _step_of(folder, checkpoint):
     best = best_step(history, set(steps))
     if best is None:
         raise ConfigError(
-            "init_from=RUN@best must name a run that was validated on held-out groups "
-            f"(data.validation=groups); {folder.path} was not: choosing by the test "
-            f"split would be fitting to it. Its checkpoints are of the steps {steps}, "
-            "one of which RUN@STEP takes."
+            "init_from=RUN@best must name a run that was validated on held-out videos "
+            f"(data.validation=split or groups); {folder.path} was not: choosing by "
+            "the test split would be fitting to it. Its checkpoints are of the steps "
+            f"{steps}, one of which RUN@STEP takes."
         )
     return best
 

@@ -1,6 +1,7 @@
-"""Text in the encodings that editors save."""
+"""Text in the encodings that editors save, and names of files as text."""
 
 import codecs
+import os
 import re
 
 # The longer marks first: UTF-32's begins with UTF-16's.
@@ -44,3 +45,12 @@ def decode_text(content):
         )
     # Editors of DOS end a file so.
     return DOS_END.sub("", text)
+
+
+def escaped(path):
+    """A path as text that is Unicode whatever bytes it has; no two have the same.
+
+    Args:
+        path: str; a backslash becomes two, a byte that is not UTF-8 becomes \\xff.
+    """
+    return os.fsencode(path.replace("\\", "\\\\")).decode("utf-8", "backslashreplace")

@@ -5,6 +5,11 @@ from typing import Literal
 
 from configs.schema.section import Section, option, require
 
+# The values of data.validation by which a checkpoint may be chosen, or a run ended.
+HELD_OUT = ("split", "groups")
+LISTS = ("train_list", "validation_list", "test_list", "class_list")
+FILE = {"may_change": True, "is_path": True, "was_default": True}
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Data(Section):
@@ -12,16 +17,50 @@ class Data(Section):
 
     prefix = "data."
 
-    source: Literal["ucf101", "tfds"] = option(
+    source: Literal["ucf101", "folder", "list", "tfds"] = option(
         "ucf101",
         "ucf101: a directory of class folders of video files with train and test "
-        "lists, as UCF101 unpacks; tfds: the prepared TFDS builder of that name.",
+        "lists, as UCF101 unpacks; folder: class folders alone, or in train, val and "
+        "test; list: lists of paths and labels; tfds: the TFDS builder ucf101.",
     )
     root: str = option(
         "",
-        "Directory of the data set (source=tfds: the TFDS data_dir).",
+        "Directory of the data set (source=list: in which the paths of the lists "
+        "begin; source=tfds: the TFDS data_dir).",
         may_change=True,
         is_path=True,
+    )
+    train_list: str = option("", "source=list: the training list.", **FILE)
+    validation_list: str = option(
+        "", "source=list: the list that validation=split measures on.", **FILE
+    )
+    test_list: str = option("", "source=list: the test list.", **FILE)
+    class_list: str = option(
+        "",
+        "source=list: names of the classes, in the order of their numbers. Empty: the "
+        "labels of the lists are the names.",
+        **FILE,
+    )
+    split_file: str = option(
+        "",
+        "source=folder: CSV file that keeps which video is trained, validated or "
+        "tested on. Empty: split.csv in root.",
+        **FILE,
+    )
+    validation_fraction: float = option(
+        0.1,
+        "source=folder: fraction of each class that is drawn to validate on, of videos "
+        "that the split file does not know yet.",
+        at_least=0,
+        below=1,
+        was_default=True,
+    )
+    test_fraction: float = option(
+        0.2,
+        "source=folder: the same to test on.",
+        at_least=0,
+        below=1,
+        was_default=True,
     )
     split: int = option(
         1,
@@ -47,10 +86,11 @@ class Data(Section):
     flip: bool = option(
         True, "Mirror half of the training clips; off where left and right matter."
     )
-    validation: Literal["test", "groups", "none"] = option(
+    validation: Literal["test", "split", "groups", "none"] = option(
         "test",
         "Measured after each epoch: test watches the test split (never to choose a "
-        "checkpoint), groups holds out training groups, none measures nothing.",
+        "checkpoint), split the validation split of source=folder or list, groups "
+        "holds out training groups, none measures nothing.",
     )
     validation_groups: tuple[int, ...] = option(
         (23, 24, 25), "Training groups (the number after _g) that groups holds out."
@@ -90,6 +130,33 @@ class Data(Section):
         """Raises ConfigError where options that are valid alone do not go together."""
         low, high = self.crop_area
         require(low <= high, "data.crop_area", "be increasing", self.crop_area)
+        fractions = self.validation_fraction + self.test_fraction
+        require(
+            fractions < 1,
+            "data.test_fraction",
+            f"leave some videos beside validation_fraction={self.validation_fraction}",
+            self.test_fraction,
+        )
+        for name in LISTS:
+            require(
+                self.source == "list" or not getattr(self, name),
+                f"data.{name}",
+                f"be empty under data.source={self.source}",
+                getattr(self, name),
+            )
+        require(
+            self.source != "list" or self.train_list or self.test_list,
+            "data.train_list",
+            "be given under data.source=list, or data.test_list to evaluate on",
+            self.train_list,
+        )
+        require(
+            self.validation != "split" or self.source in ("folder", "list"),
+            "data.validation",
+            f"be test, groups or none under data.source={self.source}, which has no "
+            "validation split",
+            self.validation,
+        )
         require(
             self.validation != "groups" or self.validation_groups,
             "data.validation_groups",

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from configs.schema.data import Data, Views
+from configs.schema.data import HELD_OUT, Data, Views
 from configs.schema.model import Model
 from configs.schema.optimizer import Optimizer
 from configs.schema.runtime import Checkpoints, Runtime
@@ -75,10 +75,10 @@ class Experiment(Section):
             self.optimizer.class_weights,
         )
         require(
-            self.checkpoints.patience == 0 or self.data.validation == "groups",
+            self.checkpoints.patience == 0 or self.data.validation in HELD_OUT,
             "checkpoints.patience",
-            f"be 0 under data.validation={self.data.validation} (only groups holds out "
-            "what may choose when a run ends; the test split must not)",
+            f"be 0 under data.validation={self.data.validation} (only split and groups "
+            "hold out what may choose when a run ends; the test split must not)",
             self.checkpoints.patience,
         )
         require(

@@ -85,8 +85,9 @@ class Checkpoints(Section):
     )
     patience: int = option(
         0,
-        "Early stopping: epochs in a row without a better top-1 on the groups that "
-        "data.validation=groups holds out, after which the run ends; 0: never.",
+        "Early stopping: epochs in a row without a better top-1 on what "
+        "data.validation=split or groups holds out, after which the run ends; 0: "
+        "never.",
         at_least=0,
         may_change=True,
     )

@@ -1,6 +1,8 @@
 """Tells what every video of a data set really holds, and which are bad.
 
     python -m data.scan ROOT
+    python -m data.scan VIDEOS --source=folder
+    python -m data.scan --workdir=RUN
 
 Each file is decoded whole in a process of its own, so that one which crashes or hangs
 the decoder costs a process and a line of output, never a run. Files that have not
@@ -12,12 +14,15 @@ import argparse
 import collections
 import sys
 
-from configs.command.errors import DataError, RunError, StorageError
+from configs.command.errors import ConfigError, DataError, RunError, StorageError
 from configs.command.streams import produce, protect
 from configs.command.text import say
 from configs.schema import Data
+from configs.schema.data import LISTS
 from configs.schema.paths import expand_path
+from configs.schema.serialization import from_json
 from data.sources import SOURCES, scan_source
+from storage.run_folder import RunFolder
 
 
 def describe(names, videos):
@@ -67,13 +72,20 @@ def command_line():
         prog="python -m data.scan",
         description="Decode every listed video once and tell which are bad.",
     )
-    parser.add_argument("root", help="the data set's directory")
+    parser.add_argument(
+        "root", nargs="?", default="", help="the data set's directory, as data.root"
+    )
+    parser.add_argument(
+        "--workdir", default="", help="a run, whose data set is scanned"
+    )
     parser.add_argument(
         "--source",
         choices=SOURCES,
         default=Data.source,
         help="kind of data set, as data.source (default: %(default)s)",
     )
+    for name in LISTS:
+        parser.add_argument(f"--{name}", default="", help=f"as data.{name}")
     parser.add_argument(
         "--max_bad_fraction",
         type=float,
@@ -90,6 +102,29 @@ def command_line():
     return parser
 
 
+def data_of(options):
+    """The data set that the command line names.
+
+    Args:
+        options: what the parser made of it.
+
+    Returns:
+        `configs.schema.Data`.
+
+    Raises:
+        ConfigError: it names none, or a run that is none.
+    """
+    if options.workdir:
+        folder = RunFolder(expand_path(options.workdir, "--workdir"))
+        folder.check_files()
+        if not (folder / "config.json").exists():
+            raise ConfigError(f"--workdir must be a run; {folder.path} holds none.")
+        return from_json(folder.saved_config()).data
+    lists = {name: expand_path(getattr(options, name), f"--{name}") for name in LISTS}
+    root = expand_path(options.root, "ROOT")
+    return Data(source=options.source, root=root, **lists)
+
+
 def main(arguments=None):
     """Scans what the lists name and prints a table.
 
@@ -101,8 +136,7 @@ def main(arguments=None):
     """
     options = command_line().parse_args(arguments)
     try:
-        root = expand_path(options.root, "ROOT")
-        scanned = scan_source(options.source, root, processes=options.processes)
+        scanned = scan_source(data_of(options), processes=options.processes)
     except RunError as error:
         say(error, file=sys.stderr)
         return error.exit_code

@@ -16,6 +16,7 @@ from data.scan.video import Count, Video
 from storage.files import write_atomically
 from storage.private import user_cache
 from storage.records import decode
+from storage.text import escaped
 
 SCAN_FILE = "video_scan.json"
 # Of the rules by which a scan judges; with others, or with other decoders, the files
@@ -104,8 +105,7 @@ class ScanCache:
 
     def _key(self, path):
         """A path below the directory as text that is Unicode whatever bytes it has."""
-        below = os.path.relpath(path, self._root).replace("\\", "\\\\")
-        return os.fsencode(below).decode("utf-8", "backslashreplace")
+        return escaped(os.path.relpath(path, self._root))
 
 
 def candidate_paths(root, name):

@@ -1,38 +1,55 @@
 """The kinds of data sets: one table of them, for training and `data.scan` alike."""
 
 import dataclasses
-from collections.abc import Callable
+import importlib
 
 
 @dataclasses.dataclass(frozen=True)
 class SourceKind:
-    """One kind of data set.
+    """One kind of data set: the names of its functions, "module:function".
+
+    Their modules are imported when they are called. TFDS takes seconds, and a glance at
+    a folder is to need no decoder.
 
     Attributes:
-        open: opens one split; called with the arguments of `open_source` but the name.
-        scan: scans every split; called with the arguments of `scan_source` but the
-            name.
+        check: refuses what is not there, see `check_root`.
+        open: opens it for training, see `open_source`.
+        scan: finds out what all of its videos hold, see `scan_source`.
     """
 
-    open: Callable
-    scan: Callable
-
-
-def _ucf101():
-    from data.sources.ucf101 import open_ucf101, scan_ucf101
-
-    return SourceKind(open_ucf101, scan_ucf101)
-
-
-def _tfds():
-    # Only when it is asked for: TFDS takes seconds to import.
-    from data.sources.tfds import open_tfds, scan_tfds
-
-    return SourceKind(open_tfds, scan_tfds)
+    check: str
+    open: str
+    scan: str
 
 
 # The values of the option data.source.
-SOURCES = {"ucf101": _ucf101, "tfds": _tfds}
+SOURCES = {
+    "ucf101": SourceKind(
+        check="data.sources.ucf101_layout:check_ucf101",
+        open="data.sources.ucf101:open_ucf101",
+        scan="data.sources.ucf101:scan_ucf101",
+    ),
+    "folder": SourceKind(
+        check="data.sources.tree:check_folder",
+        open="data.sources.folder:open_folder",
+        scan="data.sources.folder:scan_folder",
+    ),
+    "list": SourceKind(
+        check="data.sources.lists:check_lists",
+        open="data.sources.listed:open_lists",
+        scan="data.sources.listed:scan_lists",
+    ),
+    "tfds": SourceKind(
+        check="",  # TFDS itself tells what is missing, and is slow to import.
+        open="data.sources.tfds:open_tfds",
+        scan="data.sources.tfds:scan_tfds",
+    ),
+}
+
+
+def _function(name):
+    module, function = name.split(":")
+    return getattr(importlib.import_module(module), function)
 
 
 def check_root(data):
@@ -42,23 +59,18 @@ def check_root(data):
         data: a `configs.schema.Data`.
 
     Raises:
-        DataError: data.root is no folder, or the lists of the split are not in it.
+        DataError: data.root is no folder, or lists are not where they must be.
     """
-    if data.source == "ucf101":  # TFDS, which takes seconds to import, knows its own.
-        from data.sources.ucf101_layout import find_lists
+    name = SOURCES[data.source].check
+    if name:
+        _function(name)(data)
 
-        find_lists(data.root, data.split)
 
-
-def open_source(name, root, split, *, threads=0, after_video=lambda: None):
-    """Lists the videos of one split and finds out what each of them holds.
+def open_source(data, *, after_video=lambda: None):
+    """Lists the videos to train, validate and test on, and finds out what each holds.
 
     Args:
-        name: one of `SOURCES`.
-        root: where the data set lies.
-        split: 1, 2 or 3.
-        threads: how many threads may decode at once in this process; 0 takes one for
-            each core.
+        data: a `configs.schema.Data`.
         after_video: called after each video that had to be scanned.
 
     Returns:
@@ -67,15 +79,14 @@ def open_source(name, root, split, *, threads=0, after_video=lambda: None):
     Raises:
         DataError: the data set is absent, incomplete or inconsistent.
     """
-    return SOURCES[name]().open(root, split, threads=threads, after_video=after_video)
+    return _function(SOURCES[data.source].open)(data, after_video=after_video)
 
 
-def scan_source(name, root, *, processes=0):
+def scan_source(data, *, processes=0):
     """Finds out what every video holds, of all splits that are there.
 
     Args:
-        name: one of `SOURCES`.
-        root: where the data set lies.
+        data: a `configs.schema.Data`.
         processes: how many videos are decoded at once; 0 takes one for each core.
 
     Returns:
@@ -84,4 +95,4 @@ def scan_source(name, root, *, processes=0):
     Raises:
         DataError: the data set is absent, incomplete or inconsistent.
     """
-    return SOURCES[name]().scan(root, processes=processes)
+    return _function(SOURCES[data.source].scan)(data, processes=processes)

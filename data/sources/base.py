@@ -1,9 +1,11 @@
 """What a data set offers: a list of its videos, facts about them, random access."""
 
 import dataclasses
+import os
 
 import numpy as np
 
+from data.recordings import group_number
 from data.scan import Video
 
 
@@ -13,10 +15,13 @@ class Listing:
 
     Attributes:
         class_names: in the order of the labels.
-        names: [videos] "Class/video.avi" as listed, the training list first.
+        names: [videos] "Class/video.avi" as listed, each once: the training list, then
+            the validation list, then the test list.
         labels: int [videos], from 0.
         groups: int [videos], the number after _g in the name, -1 without one.
         train_size: how many of the videos, from the first on, are the training list.
+        validation_size: how many after them are the validation list; 0 where there is
+            none.
         paths: [videos] path of each file; empty where videos are not files.
     """
 
@@ -25,7 +30,39 @@ class Listing:
     labels: np.ndarray
     groups: np.ndarray
     train_size: int
+    validation_size: int = 0
     paths: tuple[str, ...] = ()
+
+    @classmethod
+    def of_files(cls, class_names, train, validation, test):
+        """The listing of videos that are files.
+
+        Args:
+            class_names: in the order of the labels.
+            train: list of (name, label, path) of the training videos.
+            validation: list of the same of the validation videos.
+            test: list of the same of the test videos.
+
+        Returns:
+            Listing.
+        """
+        names, labels, paths = zip(*train, *validation, *test, strict=True)
+        numbers = [group_number(os.path.basename(path)) for path in paths]
+        return cls(
+            class_names=tuple(class_names),
+            names=names,
+            labels=np.array(labels, np.int32),
+            groups=np.array([-1 if n is None else n for n in numbers], np.int32),
+            train_size=len(train),
+            validation_size=len(validation),
+            paths=paths,
+        )
+
+    @property
+    def parts(self):
+        """Indices of the training, the validation and the test list: int64 arrays."""
+        ends = self.train_size, self.train_size + self.validation_size
+        return np.split(np.arange(len(self.names)), ends)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -50,19 +50,16 @@ def open_files(listing, root, *, after_video):
     return Files(listing=listing, videos=videos)
 
 
-def scan_files(listings, root, *, processes):
-    """Scans the files of several listings, each file once.
+def scan_files(names, root, *, processes):
+    """Scans files.
 
     Args:
-        listings: list of `Listing` with paths.
+        names: dict of path -> name.
         root: the directory in which the scan is remembered.
         processes: how many files are decoded at once; 0 takes one for each core.
 
     Returns:
         list of (name, `Video`).
     """
-    names = {}  # path -> name
-    for listing in listings:
-        names |= dict(zip(listing.paths, listing.names, strict=True))
     videos = scan_videos(list(names), cache=ScanCache(root), processes=processes)
     return list(zip(names.values(), videos, strict=True))

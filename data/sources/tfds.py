@@ -86,14 +86,12 @@ class Prepared(Source):
         )
 
 
-def open_tfds(root, split, *, threads, after_video=lambda: None):
+def open_tfds(data, *, after_video=lambda: None):
     """See `data.sources.open_source`.
 
     Args:
-        root: TFDS's data_dir; "" takes its default.
-        split: 1, 2 or 3, which selects the builder's configuration.
-        threads: how many records are read at once where they must be scanned; 0 takes
-            one for each core.
+        data: a `configs.schema.Data`, whose root is TFDS's data_dir ("" takes its
+            default) and whose split selects the builder's configuration.
         after_video: called after each record that had to be scanned.
 
     Returns:
@@ -102,6 +100,7 @@ def open_tfds(root, split, *, threads, after_video=lambda: None):
     Raises:
         DataError: the builder is not prepared there, or not as ArrayRecord.
     """
+    root, split = data.root, data.split
     builder = _builder(root, split)
     name = f"ucf101/ucf101_{split}"
     command = (
@@ -123,15 +122,15 @@ def open_tfds(root, split, *, threads, after_video=lambda: None):
         builder.as_data_source(split, decoders={"video": Pictures()})
         for split in SPLITS
     )
-    return _describe(builder, records, thread_count(threads), after_video)
+    return _describe(builder, records, thread_count(data.threads), after_video)
 
 
-def scan_tfds(root, *, processes):
-    """See `data.sources.scan_source`; the records are read in threads."""
-    splits = [split for split in (1, 2, 3) if _builder(root, split).is_prepared()]
+def scan_tfds(data, *, processes):
+    """See `data.sources.scan_source`; of all splits, and in threads."""
+    splits = [split for split in (1, 2, 3) if _builder(data.root, split).is_prepared()]
     found = []
     for split in splits or [1]:  # so that `open_tfds` explains what is missing
-        source = open_tfds(root, split, threads=processes)
+        source = open_tfds(dataclasses.replace(data, split=split, threads=processes))
         names = [f"ucf101_{split}/{name}" for name in source.listing.names]
         found += zip(names, source.videos, strict=True)
     return found

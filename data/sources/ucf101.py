@@ -16,10 +16,10 @@ import os
 import re
 from pathlib import Path
 
-import numpy as np
 from absl import logging
 
 from configs.command.errors import DataError
+from data.recordings import group_number
 from data.sources.base import Listing
 from data.sources.files import open_files, scan_files
 from data.sources.names import alike, entries, read_list
@@ -27,8 +27,6 @@ from data.sources.ucf101_layout import find_lists, find_videos, splits_of
 
 CLASS = re.compile(r"(?P<label>\d{1,9})\s+(?P<name>.+)")
 LINE = re.compile(r"(?P<name>.+\.\w+)(?:\s+(?P<label>\d{1,9}))?")
-# A longer number is a time or the like, and no group.
-GROUP = re.compile(r"_g(\d{1,9})(?=[_.])")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,25 +54,28 @@ class Line:
 
     @property
     def group(self):
-        """The number after _g in the video's name, -1 without one."""
-        found = GROUP.search(self.path.name)
-        return int(found.group(1)) if found else -1
+        """The number after _g in the video's name; None without one."""
+        return group_number(self.path.name)
+
+    @property
+    def entry(self):
+        """Name, label and path, as `Listing.of_files` takes them."""
+        return self.name, self.label, str(self.path)
 
 
-def open_ucf101(root, split, *, threads, after_video):
-    """See `data.sources.open_source`.
-
-    The files are scanned in other processes, one for each core, so `threads` does not
-    matter.
-    """
-    listing = list_videos(root, split)
-    return open_files(listing, root, after_video=after_video)
+def open_ucf101(data, *, after_video):
+    """See `data.sources.open_source`."""
+    listing = list_videos(data.root, data.split)
+    return open_files(listing, data.root, after_video=after_video)
 
 
-def scan_ucf101(root, *, processes):
-    """See `data.sources.scan_source`."""
-    listings = [list_videos(root, split) for split in splits_of(root)]
-    return scan_files(listings, root, processes=processes)
+def scan_ucf101(data, *, processes):
+    """See `data.sources.scan_source`; of all splits that are there."""
+    listings = [list_videos(data.root, split) for split in splits_of(data.root)]
+    names = {}
+    for listing in listings:
+        names |= dict(zip(listing.paths, listing.names, strict=True))
+    return scan_files(names, data.root, processes=processes)
 
 
 def list_videos(root, split):
@@ -99,14 +100,11 @@ def list_videos(root, split):
     _check_disjoint(train, test)
     _check_groups(train, test)
     _check_classes(train, class_names, lists)
-    lines = train + test
-    return Listing(
-        class_names=class_names,
-        names=tuple(line.name for line in lines),
-        labels=np.array([line.label for line in lines], np.int32),
-        groups=np.array([line.group for line in lines], np.int32),
-        train_size=len(train),
-        paths=tuple(str(line.path) for line in lines),
+    return Listing.of_files(
+        class_names,
+        train=[line.entry for line in train],
+        validation=[],
+        test=[line.entry for line in test],
     )
 
 
@@ -234,9 +232,9 @@ def _check_disjoint(train, test):
 
 def _check_groups(train, test):
     """A group's videos show the same scene: one in both lists inflates the accuracy."""
-    trained = {(line.label, line.group): line for line in train if line.group >= 0}
+    trained = {(line.label, line.group): line for line in train}
     for line in test:
-        other = trained.get((line.label, line.group))
+        other = line.group is not None and trained.get((line.label, line.group))
         if other:
             raise DataError(
                 f"Group {line.group} of one class is in both lists: {other.name} "

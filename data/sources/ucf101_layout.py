@@ -36,6 +36,18 @@ def _bases(root):
     return [base for base in (root, *inside, root.resolve().parent) if base.is_dir()]
 
 
+def check_ucf101(data):
+    """Refuses a data set without the lists of its split.
+
+    Args:
+        data: a `configs.schema.Data`.
+
+    Raises:
+        DataError: see `find_lists`.
+    """
+    find_lists(data.root, data.split)
+
+
 def find_lists(root, split):
     """The folder that holds the class index and both lists of a split.
 

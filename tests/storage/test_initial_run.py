@@ -92,7 +92,7 @@ def test_a_step_that_is_not_there_is_refused_with_those_that_are(other, new):
 
 def test_the_best_is_refused_where_only_the_test_split_was_watched(other, new):
     history(other, "test", {4: 0.5, 8: 0.75})
-    with pytest.raises(ConfigError, match=r"held-out groups .*steps \[12, 8, 4\]"):
+    with pytest.raises(ConfigError, match=r"held-out videos .*steps \[12, 8, 4\]"):
         find_initial_run(wanted(other, "@best"), new)
 
 

@@ -9,6 +9,7 @@ import pytest
 from configs.command.errors import ConfigError
 from configs.demo import config as demo
 from configs.schema import Data, Model
+from configs.schema.data import LISTS
 from configs.schema.experiment import changeable_options
 from configs.schema.paths import check_utf8, expand_path
 from configs.schema.section import options
@@ -44,7 +45,8 @@ def test_a_run_is_the_same_run_wherever_home_is(monkeypatch):
     But for the one that says whose weights the run began with: --workdir alone goes on.
     """
     paths = {n for n, _, field in options(type(demo())) if field.metadata["is_path"]}
-    assert paths == {"data.root", "model.handle", "init_from"}
+    lists = {f"data.{name}" for name in (*LISTS, "split_file")}
+    assert paths == {"data.root", "model.handle", "init_from", *lists}
     assert paths - {"init_from"} <= changeable_options()
     config = dataclasses.replace(demo(), data=Data(root="~/videos"))
     text = to_json(config)

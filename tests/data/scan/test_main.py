@@ -1,9 +1,13 @@
+import dataclasses
 import shutil
 import subprocess
 import sys
 
 import pytest
 
+from configs.demo import config as demo
+from configs.schema import Data
+from configs.schema.serialization import to_json
 from data.scan.__main__ import main
 
 
@@ -32,6 +36,23 @@ def test_bad_videos_are_named_and_decide_the_exit_code(root, capsys):
     (root / "UCF-101" / name).unlink()
     assert main([str(root)]) == 3
     assert "line 5: Run/v_Run_g02_c01.avi" in capsys.readouterr().err
+
+
+def test_folders_lists_and_runs_are_scanned(root, tmp_path, capsys):
+    videos = str(root / "UCF-101")
+    listed = tmp_path / "list.csv"
+    listed.write_text("Run/v_Run_g02_c01.avi,0\nWalk/v_Walk_g02_c01.avi,1\n")
+    assert main([videos, "--source=folder"]) == 0
+    assert "videos                                15" in capsys.readouterr().out
+    assert main([videos, "--source=list", f"--train_list={listed}"]) == 0
+    assert "videos                                 2" in capsys.readouterr().out
+    config = dataclasses.replace(demo(), data=Data(root=videos, source="folder"))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text(to_json(config))
+    assert main([f"--workdir={tmp_path / 'run'}"]) == 0
+    assert "videos                                15" in capsys.readouterr().out
+    assert main([f"--workdir={tmp_path}"]) == 2
+    assert "--workdir must be a run" in capsys.readouterr().err
 
 
 def test_every_split_is_scanned(root, capsys):

@@ -1,0 +1,259 @@
+"""The split of a folder of videos: drawn once, then kept in a file.
+
+The file is CSV with the columns video (its path below the root), class, split (train,
+validation or test) and group. Groups are drawn whole. A video that is not in the file
+yet joins its group, or is drawn and added; no other video moves.
+"""
+
+import collections
+import csv
+import dataclasses
+import hashlib
+import io
+
+from absl import logging
+
+from configs.command.errors import DataError
+from data.recordings import recording_of
+from data.sources.names import alike, read_list
+from storage.files import write_atomically
+
+SPLIT_FILE, GROUPS_FILE = "split.csv", "groups.csv"
+SPLITS = ("train", "validation", "test")
+MOST_NAMED = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A line of the file.
+
+    Attributes:
+        video: path below the root.
+        class_name: of its folder.
+        split: one of `SPLITS`.
+        group: what it has in common with the other parts of its recording.
+    """
+
+    video: str
+    class_name: str
+    split: str
+    group: str
+
+
+def frozen_split(videos, path, groups, fractions):
+    """Which split each video belongs to; draws those that the file does not know.
+
+    Args:
+        videos: list of `data.sources.tree.Found`.
+        path: of the file, which is written where there is none or videos are new.
+        groups: dict of name -> group of some of the videos, which counts more than
+            their names.
+        fractions: dict of "validation" and "test" -> fraction of each class's videos
+            that is drawn.
+
+    Returns:
+        dict of a video's name -> `Row`.
+
+    Raises:
+        DataError: the file contradicts itself or the folders, or names videos that
+            are gone.
+        StorageError: it cannot be written.
+    """
+    rows = read_split(path) if path.exists() else {}
+    _check_against_folders(rows, videos, path)
+    new = [video for video in videos if video.name not in rows]
+    if new:
+        drawn = draw(
+            {v.name: (v.class_name, groups.get(v.name) or group_of(v)) for v in new},
+            rows.values(),
+            fractions,
+        )
+        if rows:
+            logging.info("%d videos are not in %s yet: they are added.", len(new), path)
+        rows = {row.video: row for row in (*rows.values(), *drawn)}
+        write_atomically(path, to_csv(rows.values()))
+    return rows
+
+
+def group_of(video):
+    """The group that a video's name tells: equal for parts of one recording.
+
+    Args:
+        video: a `data.sources.tree.Found`.
+    """
+    recording = recording_of(video.stem)
+    if recording == "" and "/" in video.folder:
+        return video.folder  # talk/part_1.mp4: the folder is what the parts share.
+    return recording or video.name
+
+
+def draw(videos, known, fractions):
+    """Draws splits for videos, group by group.
+
+    Groups come in the order of a hash of their names, so that neither the names' order
+    nor a seed has a part in it. Each goes where it brings the classes' numbers nearest
+    to what the fractions ask for; the first of a class is for training.
+
+    Args:
+        videos: dict of name -> (class name, group).
+        known: `Row`s of videos that keep their splits.
+        fractions: dict of "validation" and "test" -> fraction.
+
+    Returns:
+        list of `Row`, in the order of the videos.
+    """
+    fractions = {**fractions, "train": 1 - sum(fractions.values())}
+    counts = {split: collections.Counter() for split in SPLITS}
+    totals, chosen = collections.Counter(), {}
+    for row in known:
+        counts[row.split][row.class_name] += 1
+        totals[row.class_name] += 1
+        chosen[row.group] = row.split
+    members = collections.defaultdict(collections.Counter)
+    for class_name, group in videos.values():
+        members[group][class_name] += 1
+        totals[class_name] += 1
+
+    def lack(split, classes):
+        """How much of what a split is to have it lacks still, and whether they fit."""
+        part = fits = 0.0
+        for name, size in classes.items():
+            wanted = fractions[split] * totals[name]
+            missing = wanted - counts[split][name]
+            part += size * missing / wanted if wanted else 0.0
+            fits += size * (missing - size / 2)
+        return part, split == "train" or fits >= 0
+
+    for group in sorted(members, key=_hash):
+        classes = members[group]
+        if group not in chosen:
+            first = any(not counts["train"][name] for name in classes)
+            lacks = {split: lack(split, classes) for split in SPLITS}
+            fitting = [split for split in SPLITS if lacks[split][1]]
+            chosen[group] = (
+                "train" if first else max(fitting, key=lambda split: lacks[split][0])
+            )
+        counts[chosen[group]] += classes
+    return [
+        Row(name, class_name, chosen[group], group)
+        for name, (class_name, group) in videos.items()
+    ]
+
+
+def _hash(group):
+    return hashlib.sha256(group.encode()).digest()
+
+
+def read_split(path):
+    """Reads the file of a split.
+
+    Args:
+        path: the file.
+
+    Returns:
+        dict of a video's name -> `Row`.
+
+    Raises:
+        DataError: it cannot be read, or contradicts itself; names the line.
+    """
+    rows, splits = {}, {}
+    columns = ("video", "class", "split", "group")
+    for number, values in read_table(path, columns):
+        row = Row(*values)
+        if row.split not in SPLITS:
+            raise DataError(
+                f"{path} line {number}: split must be one of {', '.join(SPLITS)}; "
+                f"received {row.split!r}."
+            )
+        if row.video in rows:
+            raise DataError(f"{path} line {number} repeats the video {row.video!r}.")
+        other = splits.setdefault(row.group, row)
+        if other.split != row.split:
+            raise DataError(
+                f"{path} line {number}: {row.video!r} is of the group {row.group!r}, "
+                f"which is in {other.split} by {other.video!r}, and must be in one "
+                "split only."
+            )
+        rows[row.video] = row
+    return rows
+
+
+def read_groups(path, videos):
+    """Groups that the user knows: CSV with the columns video and group.
+
+    Args:
+        path: the file; there may be none.
+        videos: list of `data.sources.tree.Found`.
+
+    Returns:
+        dict of a video's name -> group.
+
+    Raises:
+        DataError: it cannot be read, or names a video that is not there.
+    """
+    if not path.exists():
+        return {}
+    known = {video.name for video in videos}
+    groups = {}
+    for number, (video, group) in read_table(path, ("video", "group")):
+        if video not in known:
+            raise DataError(
+                f"{path} line {number} names {video!r}, which is not there."
+            )
+        groups[video] = group
+    logging.info("%s gives the groups of %d videos.", path, len(groups))
+    return groups
+
+
+def read_table(path, columns):
+    """Yields (number of the line, values of the columns) of a CSV file with a header.
+
+    Raises:
+        DataError: it cannot be read, a column is missing, or a value is.
+    """
+    reader = csv.DictReader(io.StringIO(read_list(path), newline=""))
+    missing = [name for name in columns if name not in (reader.fieldnames or ())]
+    if missing:
+        raise DataError(
+            f"{path} must begin with the names of its columns, {','.join(columns)}; "
+            f"received {','.join(reader.fieldnames or ())!r}."
+        )
+    try:
+        for row in reader:
+            values = [row[name] for name in columns]
+            if not all(values):
+                raise DataError(
+                    f"{path} line {reader.line_num} must give {', '.join(columns)}."
+                )
+            yield reader.line_num, values
+    except csv.Error as error:
+        raise DataError(f"{path} line {reader.line_num}: {error}.") from None
+
+
+def to_csv(rows):
+    """The text of the file, sorted by video."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("video", "class", "split", "group"))
+    writer.writerows(
+        dataclasses.astuple(row) for row in sorted(rows, key=lambda row: row.video)
+    )
+    return text.getvalue()
+
+
+def _check_against_folders(rows, videos, path):
+    """Refuses a file that names videos which are gone, or are of another class now."""
+    found = {video.name: video for video in videos}
+    gone = sorted(rows.keys() - found.keys())
+    if gone:
+        raise DataError(
+            f"{path} names {len(gone)} videos that are gone: "
+            f"{', '.join(gone[:MOST_NAMED])}{' …' if len(gone) > MOST_NAMED else ''}. "
+            "Put them back, or remove their lines if they are to be gone."
+        )
+    for row in rows.values():
+        if alike(row.class_name) != alike(found[row.video].class_name):
+            raise DataError(
+                f"{path} says that {row.video!r} is of the class {row.class_name!r}, "
+                f"but it lies in {found[row.video].class_name!r}."
+            )

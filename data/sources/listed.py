@@ -1,0 +1,155 @@
+"""Reads videos that lists name: `data.sources.lists` says in which forms."""
+
+import os
+from pathlib import Path
+
+from absl import logging
+
+from configs.command.errors import DataError
+from data.recordings import recording_of
+from data.sources.base import Listing
+from data.sources.files import open_files, scan_files
+from data.sources.lists import labels_of, lists_of, read_class_list, read_video_list
+from data.sources.tree import walk
+
+
+def open_lists(data, *, after_video):
+    """See `data.sources.open_source`."""
+    return open_files(list_lists(data), _cache_folder(data), after_video=after_video)
+
+
+def scan_lists(data, *, processes):
+    """See `data.sources.scan_source`."""
+    listing = list_lists(data)
+    names = dict(zip(listing.paths, listing.names, strict=True))
+    return scan_files(names, _cache_folder(data), processes=processes)
+
+
+def _cache_folder(data):
+    """The folder in which the scan is remembered."""
+    return data.root or os.path.dirname(os.path.abspath(next(iter(lists_of(data)))))
+
+
+def list_lists(data):
+    """Reads the lists of a data set and finds their files; logs how.
+
+    Files that are not there are listed all the same: they count as videos that cannot
+    be read, of which `data.max_bad_fraction` says how many there may be.
+
+    Args:
+        data: a `configs.schema.Data`.
+
+    Returns:
+        Listing.
+
+    Raises:
+        DataError: a list cannot be read or contradicts itself or another, or none of
+            its files is there.
+    """
+    files = data.train_list, data.validation_list, data.test_list
+    lists = [read_video_list(file) if file else None for file in files]
+    entries = [videos.entries if videos else [] for videos in lists]
+    known = read_class_list(data.class_list) if data.class_list else None
+    class_names, labels = labels_of(entries, known)
+    index = None
+    if any(videos and not videos.names_files for videos in lists):
+        index = _index(data.root)
+    parts = []
+    for videos, part_labels in zip(lists, labels, strict=True):
+        paths = _find(videos, data.root, index) if videos else []
+        part = zip(videos.entries if videos else (), part_labels, paths, strict=True)
+        parts.append([(e, (e.path, label, path)) for e, label, path in part])
+    _refuse_repeated([entry for part in parts for entry in part])
+    train, validation, test = ([entry for _, entry in part] for part in parts)
+    if validation and not test:
+        logging.warning(
+            "There is no data.test_list: the videos of data.validation_list are tested "
+            "on, and none is held out."
+        )
+        validation, test = [], validation
+    _warn_of_shared_recordings(train, test)
+    logging.info(
+        "%d classes; %d videos to train, %d to validate, %d to test.",
+        len(class_names),
+        len(train),
+        len(validation),
+        len(test),
+    )
+    return Listing.of_files(class_names, train, validation, test)
+
+
+def _index(root):
+    """Dict of a file's name without its ending -> path, of all below the root."""
+    return {os.path.splitext(parts[-1])[0]: path for parts, path in walk(root)}
+
+
+def _find(videos, root, index):
+    """The paths of a list's videos, in order, whether they are there or not."""
+    if not videos.names_files:
+        paths = []
+        for entry in videos.entries:
+            youtube_id = entry.path[: -len("_000000_000000")]
+            missing = os.path.join(root, f"{entry.path}.mp4")
+            paths.append(index.get(entry.path) or index.get(youtube_id) or missing)
+    else:
+        bases = [root, os.path.dirname(os.path.abspath(videos.file))]
+        bases = [base for base in bases if base]
+        paths = [_resolve(entry.path, bases) for entry in videos.entries]
+    missing = [path for path in paths if not os.path.exists(path)]
+    if len(missing) == len(paths):
+        raise DataError(
+            f"None of the {len(paths)} videos of {videos.file} is there; the first was "
+            f"looked for at {paths[0]}. data.root must be the folder in which its "
+            f"paths begin; received {root!r}."
+        )
+    if missing:
+        logging.warning(
+            "%d of the %d videos of %s are not there; the first is %s.",
+            len(missing),
+            len(paths),
+            videos.file,
+            missing[0],
+        )
+    return paths
+
+
+def _resolve(listed, bases):
+    """Where a listed file lies: below the root, beside the list, or where it says."""
+    places = [os.path.join(base, listed) for base in bases]
+    if os.path.isabs(listed):  # Some lists write /train/a.mp4 for train/a.mp4.
+        places += [os.path.join(base, listed.lstrip("/")) for base in bases]
+    return next((place for place in places if os.path.exists(place)), places[0])
+
+
+def _refuse_repeated(entries):
+    """Refuses a file that is listed twice, in one list or in two."""
+    seen = {}
+    for entry, (_, _, path) in entries:
+        other = seen.setdefault(os.path.normpath(path), entry)
+        if other is not entry:
+            raise DataError(
+                f"{entry.location} names the same file as {other.location}: "
+                f"{entry.path}. Each video must be listed once."
+            )
+
+
+def _warn_of_shared_recordings(train, test):
+    """Says how many test videos come from recordings that are trained on."""
+
+    def recordings(entries):
+        stems = (Path(name).stem for name, _, _ in entries)
+        return [recording_of(stem) for stem in stems]
+
+    trained = set(recordings(train)) - {None, ""}
+    shared = [
+        name
+        for (name, _, _), recording in zip(test, recordings(test), strict=True)
+        if recording in trained
+    ]
+    if shared:
+        logging.warning(
+            "%d test videos seem to be parts of recordings that are trained on, by "
+            "their names; the first is %s. The test may be too easy.",
+            len(shared),
+            shared[0],
+        )
