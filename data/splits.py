@@ -38,13 +38,14 @@ def divide(source, data, leave_out=()):
         )
     left_out = {*bad, *leave_out}
     good = np.array([i for i in listed if listing.names[i] not in left_out], np.int64)
-    train, validation = good, good[:0]
-    if data.validation == "groups":
-        train, validation = _divide_groups(listing, good, data.validation_groups)
-    elif data.validation == "split":
-        validation = held_out
-    elif data.validation == "test":
-        validation = test
+    train, validation = _hold_out(listing, good, held_out, test, data)
+    if not len(train):
+        raise DataError("No training video is left that can be read.")
+    return train, validation, test
+
+
+def _hold_out(listing, good, held_out, test, data):
+    """The videos to train on and those to validate on, as data.validation says."""
     if len(held_out) and data.validation != "split":
         logging.warning(
             "The %d videos of the validation split are not used with "
@@ -52,14 +53,18 @@ def divide(source, data, leave_out=()):
             len(held_out),
             data.validation,
         )
-    if data.validation == "split" and not len(held_out):
+    if data.validation == "groups":
+        return _divide_groups(listing, good, data.validation_groups)
+    if data.validation == "test":
+        return good, test
+    if data.validation == "none":
+        return good, good[:0]
+    if not len(held_out):
         raise DataError(
             "data.validation=split needs videos to validate on, and this data set has "
             "none: choose test, groups or none, or another data.validation_fraction."
         )
-    if not len(train):
-        raise DataError("No training video is left that can be read.")
-    return train, validation, test
+    return good, held_out
 
 
 def _divide_groups(listing, videos, groups):

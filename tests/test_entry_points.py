@@ -8,7 +8,10 @@ import sys
 
 import pytest
 
+from data.decoding.write import write_video
 from storage.lock import locked
+from tests.conftest import tiny_frames
+from tests.whole_runs import rows
 
 TINY = (
     "--data.frames=8",
@@ -39,6 +42,30 @@ def command(repository):
         return result
 
     return command
+
+
+def test_own_videos_in_four_commands(command, tmp_path):
+    """A folder of MP4 files in class folders, and nothing else."""
+    videos, run = tmp_path / "my videos", tmp_path / "run"
+    for number in range(24):
+        name = ("fall", "rise")[number % 2]
+        path = videos / name / f"take{number // 2}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_video(path, tiny_frames(number, number % 2), codec="mp4v")
+    small = ("--model.depths=1,1", "--model.window_size=2,4,4", "--runtime.replicas=1")
+    trained = command(
+        *("train.py", "--config=own_videos", f"--data.root={videos}"),
+        *(f"--workdir={run}", *TINY, *small),
+    )
+    assert "2 classes; 18 videos to train, 2 to validate, 4 to test" in trained.stderr
+    assert f"{run}: top-1 " in trained.stdout
+    assert {row["validation"] for row in rows(run, "history")} == {"split"}
+    evaluated = command("evaluate.py", f"--workdir={run}")
+    assert "(4 test videos, 12 views" in evaluated.stdout
+    command("export.py", f"--workdir={run}", tmp_path / "exported")
+    path = videos / "rise" / "take0.mp4"
+    predicted = command("predict.py", f"--model.handle={tmp_path / 'exported'}", path)
+    assert "rise" in predicted.stdout and "fall" in predicted.stdout
 
 
 def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_path):

@@ -91,8 +91,8 @@ def draw(videos, known, fractions):
     """Draws splits for videos, group by group.
 
     Groups come in the order of a hash of their names, so that neither the names' order
-    nor a seed has a part in it. Each goes where it brings the classes' numbers nearest
-    to what the fractions ask for; the first of a class is for training.
+    nor a seed has a part in it. Each goes where most is missing of what the fractions
+    ask for, as long as half of it still fits; the first of a class is for training.
 
     Args:
         videos: dict of name -> (class name, group).
@@ -102,42 +102,51 @@ def draw(videos, known, fractions):
     Returns:
         list of `Row`, in the order of the videos.
     """
-    fractions = {**fractions, "train": 1 - sum(fractions.values())}
+    fractions = {"train": 1 - sum(fractions.values()), **fractions}
     counts = {split: collections.Counter() for split in SPLITS}
-    totals, chosen = collections.Counter(), {}
+    chosen = {}
     for row in known:
         counts[row.split][row.class_name] += 1
-        totals[row.class_name] += 1
         chosen[row.group] = row.split
     members = collections.defaultdict(collections.Counter)
     for class_name, group in videos.values():
         members[group][class_name] += 1
-        totals[class_name] += 1
-
-    def lack(split, classes):
-        """How much of what a split is to have it lacks still, and whether they fit."""
-        part = fits = 0.0
-        for name, size in classes.items():
-            wanted = fractions[split] * totals[name]
-            missing = wanted - counts[split][name]
-            part += size * missing / wanted if wanted else 0.0
-            fits += size * (missing - size / 2)
-        return part, split == "train" or fits >= 0
-
+    totals = sum([*counts.values(), *members.values()], collections.Counter())
+    wanted = {
+        split: {name: fractions[split] * total for name, total in totals.items()}
+        for split in SPLITS
+    }
     for group in sorted(members, key=_hash):
-        classes = members[group]
         if group not in chosen:
-            first = any(not counts["train"][name] for name in classes)
-            lacks = {split: lack(split, classes) for split in SPLITS}
-            fitting = [split for split in SPLITS if lacks[split][1]]
-            chosen[group] = (
-                "train" if first else max(fitting, key=lambda split: lacks[split][0])
-            )
-        counts[chosen[group]] += classes
+            chosen[group] = _choose(members[group], counts, wanted)
+        counts[chosen[group]] += members[group]
     return [
         Row(name, class_name, chosen[group], group)
         for name, (class_name, group) in videos.items()
     ]
+
+
+def _choose(classes, counts, wanted):
+    """The split of a group.
+
+    Args:
+        classes: Counter of class name -> videos of the group.
+        counts: dict of split -> Counter of class name -> videos that it has.
+        wanted: dict of split -> dict of class name -> videos that it is to have.
+    """
+    if any(not counts["train"][name] for name in classes):
+        return "train"
+    lacks = {}
+    for split in SPLITS:
+        missing = {name: wanted[split][name] - counts[split][name] for name in classes}
+        fits = sum(size * (missing[name] - size / 2) for name, size in classes.items())
+        if split == "train" or fits >= 0:
+            lacks[split] = sum(
+                size * missing[name] / wanted[split][name]
+                for name, size in classes.items()
+                if wanted[split][name]
+            )
+    return max(lacks, key=lacks.get)
 
 
 def _hash(group):

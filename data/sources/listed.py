@@ -8,8 +8,9 @@ from absl import logging
 from configs.command.errors import DataError
 from data.recordings import recording_of
 from data.sources.base import Listing
+from data.sources.class_lists import labels_of, read_class_list
 from data.sources.files import open_files, scan_files
-from data.sources.lists import labels_of, lists_of, read_class_list, read_video_list
+from data.sources.lists import lists_of, read_video_list
 from data.sources.tree import walk
 
 

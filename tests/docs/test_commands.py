@@ -45,6 +45,7 @@ EXCUSES = {
     r"\.pth\b": "needs a checkpoint that has to be downloaded",
     r"\b(VIDEO|CHECKPOINT|DIR)\b": "needs a file of the reader's",
     r"^python check\.py": "is run, and its output compared, by tests/test_check.py",
+    r"=(runs|exported)/mine\b": "needs a run on the reader's videos",
     r"=runs/swin_tiny\b": "needs a run of many GPU hours",
 }
 # A whole training in ten steps of a smaller model.

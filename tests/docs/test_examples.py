@@ -2,15 +2,15 @@
 
 import dataclasses
 import inspect
+import json
 import typing
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from configs.schema import Optimizer
+from configs.schema import Data, Optimizer
 from data.decoding.write import write_video
-from data.sources import SourceKind
 from model import backbones
 from model.classifier import Classifier
 from model.optimizer.groups import parameter_groups
@@ -41,16 +41,19 @@ def test_an_option(examples):
 
 
 def test_a_data_set(examples, tmp_path):
-    frames = np.zeros([4, 16, 16, 3], np.uint8)
-    for name in ("train/Fall/a.avi", "train/Rise/b.avi", "test/Rise/c.avi"):
-        (tmp_path / name).parent.mkdir(parents=True)
-        write_video(tmp_path / name, frames)
-    kind = SourceKind(open=examples["open_folders"], scan=examples["scan_folders"])
-    source = kind.open(tmp_path, 1, threads=1, after_video=lambda: None)
-    assert source.listing.names == ("Fall/a.avi", "Rise/b.avi", "Rise/c.avi")
-    assert source.listing.labels.tolist() == [0, 1, 1]
+    rows = []
+    for name, part in (("a", "train"), ("b", "train"), ("c", "test")):
+        write_video(tmp_path / f"{name}.avi", np.zeros([4, 16, 16, 3], np.uint8))
+        action = "rise" if name == "b" else "fall"
+        rows.append({"file": f"{name}.avi", "action": action, "part": part})
+    (tmp_path / "videos.json").write_text(json.dumps(rows))
+    data = Data(root=str(tmp_path))
+    source = examples["open_manifest"](data, after_video=lambda: None)
+    assert source.listing.names == ("a.avi", "b.avi", "c.avi")
+    assert source.listing.labels.tolist() == [0, 1, 0]
+    assert [len(part) for part in source.listing.parts] == [2, 0, 1]
     assert [video.frames for video in source.videos] == [4, 4, 4]
-    assert len(kind.scan(tmp_path, processes=1)) == 3
+    assert len(examples["scan_manifest"](data, processes=1)) == 3
 
 
 def test_an_augmentation(examples):
