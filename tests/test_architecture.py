@@ -40,6 +40,7 @@ ROOMS = {
         },
         "one_video": {"sampling", "decoding", "scan"},
         "rate": {"clips", "synthetic"},
+        "check": {"sources", "splits", "identities", "recordings", "decoding"},
         "show": {"__init__"},
     },
     "model": {

@@ -48,6 +48,18 @@ def check_ucf101(data):
     find_lists(data.root, data.split)
 
 
+def has_lists(data):
+    """Whether the lists of a split are there.
+
+    Args:
+        data: a `configs.schema.Data`.
+    """
+    with contextlib.suppress(DataError):
+        find_lists(data.root, data.split)
+        return True
+    return False
+
+
 def find_lists(root, split):
     """The folder that holds the class index and both lists of a split.
 

@@ -1,0 +1,89 @@
+"""Says what a model would be trained, validated and tested on, before it is.
+
+    python -m data.check VIDEOS
+    python -m data.check --workdir=RUN
+    python -m data.check --config=ucf101_swin_tiny --data.root=UCF101 --html=ucf101.html
+
+VIDEOS is a folder of class folders, with UCF101's lists or without any; every option
+of an experiment is a flag. Videos are scanned as before a training, and a folder's
+split is drawn and kept. A table names each class with its videos, their recordings and
+lengths. Then come the findings: files with the same content in training and test
+("leak") and elsewhere ("copy"), videos that cannot be read, classes that are uneven or
+not tested, videos shorter than a clip. With --html they become a page with pictures.
+The exit code is 3 where there is a leak, or more bad training videos than
+data.max_bad_fraction allows.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from absl import flags, logging
+
+from configs.command.errors import ConfigError, DataError
+from configs.command.flags import define, define_path, load, load_wanted
+from configs.command.launch import parse, run
+from configs.command.streams import produce
+from data.check.facts import facts_of
+from data.check.table import describe
+from data.sources import check_root, open_source
+from data.sources.ucf101_layout import has_lists
+from storage.files import write_atomically
+
+FLAGS = flags.FLAGS
+
+
+def data_of(arguments):
+    """The data set that is meant.
+
+    Args:
+        arguments: of the command line that are no flags: the folder, if it is given so.
+
+    Returns:
+        `configs.schema.Data`.
+
+    Raises:
+        ConfigError: there are several, or none.
+    """
+    if len(arguments) > 1:
+        raise ConfigError(f"data.check takes one folder; received {arguments}.")
+    if FLAGS.config or FLAGS.workdir:
+        data = load_wanted()[0].data
+    else:
+        data = load("own_videos").data
+    if not arguments:
+        return data
+    data = dataclasses.replace(data, root=arguments[0])
+    chosen = FLAGS.config or FLAGS.workdir or FLAGS["data.source"].value
+    if not chosen and has_lists(data):
+        logging.info("%s has UCF101's lists: data.source=ucf101.", data.root)
+        data = dataclasses.replace(data, source="ucf101", validation="test")
+    return data
+
+
+def main(arguments):
+    """Prints the table, and writes the page where it is asked for."""
+    data = data_of(arguments)
+    check_root(data)
+    source = open_source(data)
+    facts = facts_of(source, data)
+    produce(*describe(facts))
+    if FLAGS.html:
+        from data.check.page import write_page
+
+        page = write_page(source, data, facts, data.root)
+        write_atomically(Path(FLAGS.html), page)
+        logging.info("The page is %s.", FLAGS.html)
+    bad = sum(split == "train" for _, split, _ in facts.bad)
+    if facts.leaks or bad > data.bad_allowed(facts.counts["train"]):
+        raise DataError(
+            f"{data.root}: {len(facts.leaks)} videos are both trained on and measured "
+            f"on (remove them, or put the copies into one group by groups.csv), {bad} "
+            f"of {facts.counts['train']} training videos cannot be read."
+        )
+
+
+if __name__ == "__main__":
+    define()
+    define_path("html", "File of the page that is written.")
+    parse()
+    run(main)
