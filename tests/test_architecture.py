@@ -41,6 +41,7 @@ ROOMS = {
         "one_video": {"sampling", "decoding", "scan"},
         "rate": {"clips", "synthetic"},
         "check": {"sources", "splits", "identities", "recordings", "decoding"},
+        "prepare": {"scan", "sources", "decoding"},
         "show": {"__init__"},
     },
     "model": {

@@ -54,7 +54,7 @@ def data_of(arguments):
         return data
     data = dataclasses.replace(data, root=arguments[0])
     chosen = FLAGS.config or FLAGS.workdir or FLAGS["data.source"].value
-    if not chosen and has_lists(data):
+    if not chosen and has_lists(data.root, data.split):
         logging.info("%s has UCF101's lists: data.source=ucf101.", data.root)
         data = dataclasses.replace(data, source="ucf101", validation="test")
     return data

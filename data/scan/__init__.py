@@ -6,6 +6,7 @@ from data.scan.cache import (
     candidate_paths,
     judges,
     load_own,
+    state_of,
     write_first,
 )
 from data.scan.decoder_process import DecoderProcess
@@ -22,5 +23,6 @@ __all__ = [
     "load_own",
     "scan_file",
     "scan_videos",
+    "state_of",
     "write_first",
 ]

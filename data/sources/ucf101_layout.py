@@ -17,11 +17,7 @@ VIDEO_FOLDERS = ("UCF-101", "UCF101", "videos", ".")
 
 def splits_of(root):
     """Those of the splits 1, 2, 3 whose lists exist; split 1 if none do."""
-    found = []
-    for split in (1, 2, 3):
-        with contextlib.suppress(DataError):
-            find_lists(root, split)
-            found.append(split)
+    found = [split for split in (1, 2, 3) if has_lists(root, split)]
     return found or [1]  # so that `list_videos` explains what is missing
 
 
@@ -48,14 +44,15 @@ def check_ucf101(data):
     find_lists(data.root, data.split)
 
 
-def has_lists(data):
+def has_lists(root, split):
     """Whether the lists of a split are there.
 
     Args:
-        data: a `configs.schema.Data`.
+        root: the data set's directory.
+        split: 1, 2 or 3.
     """
     with contextlib.suppress(DataError):
-        find_lists(data.root, data.split)
+        find_lists(root, split)
         return True
     return False
 

@@ -1,0 +1,1 @@
+"""Codes a collection of videos anew, once, so that training reads it fast."""
