@@ -17,11 +17,12 @@ class Data(Section):
 
     prefix = "data."
 
-    source: Literal["ucf101", "folder", "list", "tfds"] = option(
+    source: Literal["ucf101", "hmdb51", "folder", "list", "tfds"] = option(
         "ucf101",
         "ucf101: a directory of class folders of video files with train and test "
-        "lists, as UCF101 unpacks; folder: class folders alone, or in train, val and "
-        "test; list: lists of paths and labels; tfds: the TFDS builder ucf101.",
+        "lists, as UCF101 unpacks; hmdb51: the same with the lists of HMDB51; folder: "
+        "class folders alone, or in train, val and test; list: lists of paths and "
+        "labels; tfds: the TFDS builder ucf101.",
     )
     root: str = option(
         "",
@@ -64,7 +65,8 @@ class Data(Section):
     )
     split: int = option(
         1,
-        "Which official train/test lists are used: 1, 2 or 3.",
+        "source=ucf101, hmdb51 or tfds: which official train/test lists are used: 1, 2 "
+        "or 3.",
         at_least=1,
         at_most=3,
     )

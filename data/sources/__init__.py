@@ -29,6 +29,11 @@ SOURCES = {
         open="data.sources.ucf101:open_ucf101",
         scan="data.sources.ucf101:scan_ucf101",
     ),
+    "hmdb51": SourceKind(
+        check="data.sources.hmdb51_layout:check_hmdb51",
+        open="data.sources.hmdb51:open_hmdb51",
+        scan="data.sources.hmdb51:scan_hmdb51",
+    ),
     "folder": SourceKind(
         check="data.sources.tree:check_folder",
         open="data.sources.folder:open_folder",
