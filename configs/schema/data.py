@@ -74,8 +74,18 @@ class Data(Section):
         64, "Clips of one optimizer update, summed over all replicas.", at_least=1
     )
     frames: int = option(32, "Frames of a clip.", at_least=1)
+    frame_sampling: Literal["interval", "segments"] = option(
+        "interval",
+        "Which frames make a clip. interval: frames that are frame_interval apart; "
+        "segments: one of each of as many equal segments of the whole video as the "
+        "clip has frames, at random in training, the middle in a test.",
+        was_default=True,
+    )
     frame_interval: int = option(
-        2, "Distance between the frames of a clip.", at_least=1
+        2,
+        "Distance between the frames of a clip; plays no part in "
+        "frame_sampling=segments.",
+        at_least=1,
     )
     size: int = option(224, "Height and width of a clip in pixels.", at_least=8)
     crop_area: tuple[float, float] = option(
