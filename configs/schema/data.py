@@ -8,6 +8,8 @@ from configs.schema.section import Section, option, require
 # The values of data.validation by which a checkpoint may be chosen, or a run ended.
 HELD_OUT = ("split", "groups")
 LISTS = ("train_list", "validation_list", "test_list", "class_list")
+# Whose classes tell left from right, as "Pushing something from left to right" does.
+SIDED = ("something-something-v2",)
 FILE = {"may_change": True, "is_path": True, "was_default": True}
 
 
@@ -17,12 +19,15 @@ class Data(Section):
 
     prefix = "data."
 
-    source: Literal["ucf101", "hmdb51", "folder", "list", "tfds"] = option(
+    source: Literal[
+        "ucf101", "hmdb51", "something-something-v2", "folder", "list", "tfds"
+    ] = option(
         "ucf101",
         "ucf101: a directory of class folders of video files with train and test "
-        "lists, as UCF101 unpacks; hmdb51: the same with the lists of HMDB51; folder: "
-        "class folders alone, or in train, val and test; list: lists of paths and "
-        "labels; tfds: the TFDS builder ucf101.",
+        "lists, as UCF101 unpacks; hmdb51: the same with the lists of HMDB51; "
+        "something-something-v2: its videos and JSON, tested on validation.json; "
+        "folder: class folders alone, or in train, val and test; list: lists of paths "
+        "and labels; tfds: the TFDS builder ucf101.",
     )
     root: str = option(
         "",
@@ -149,6 +154,23 @@ class Data(Section):
             f"leave some videos beside validation_fraction={self.validation_fraction}",
             self.test_fraction,
         )
+        self._validate_source()
+        require(
+            self.validation != "groups" or self.validation_groups,
+            "data.validation_groups",
+            "name at least one group when data.validation=groups",
+            self.validation_groups,
+        )
+
+    def _validate_source(self):
+        """Raises ConfigError where an option is not for the kind of data set."""
+        require(
+            self.source not in SIDED or not self.flip,
+            "data.flip",
+            f"be false under data.source={self.source}: classes depend on left and "
+            "right",
+            self.flip,
+        )
         for name in LISTS:
             require(
                 self.source == "list" or not getattr(self, name),
@@ -168,12 +190,6 @@ class Data(Section):
             f"be test, groups or none under data.source={self.source}, which has no "
             "validation split",
             self.validation,
-        )
-        require(
-            self.validation != "groups" or self.validation_groups,
-            "data.validation_groups",
-            "name at least one group when data.validation=groups",
-            self.validation_groups,
         )
 
 

@@ -42,7 +42,7 @@ EXCUSES = {
     r"^(pip install|source) ": "changes the environment",
     r"^tfds ": "downloads UCF101",
     **LAUNCHED,
-    r"=(UCF101|HMDB51|videos)\b": "needs a data set that is not here",
+    r"=(UCF101|HMDB51|SSV2|videos)\b": "needs a data set that is not here",
     r"\.pth\b": "needs a checkpoint that has to be downloaded",
     r"\b(VIDEO|CHECKPOINT|DIR)\b": "needs a file of the reader's",
     r"^python check\.py": "is run, and its output compared, by tests/test_check.py",

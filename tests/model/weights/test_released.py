@@ -1,6 +1,8 @@
 import pytest
 
+from configs import ssv2_swin_base
 from configs.command.errors import ConfigError
+from configs.schema import Protocol
 from model.weights.released import RELEASED, check_variant
 
 
@@ -18,6 +20,14 @@ def test_names_and_contents_of_variants_agree():
         check_variant(name, RELEASED[name].architecture, 400)
     with pytest.raises(ConfigError, match="must be one of swin_tiny"):
         check_variant("swin_huge", {}, 400)
+
+
+def test_the_experiment_of_something_something_is_that_of_the_released_model():
+    released = RELEASED["swin_base_patch244_window1677_sthv2"]
+    config = ssv2_swin_base.config()
+    assert config.model.architecture == released.architecture
+    assert config.model.drop_path_rate == released.drop_path_rate
+    assert released.protocol.differences(Protocol.of(config)) == {}
 
 
 def test_each_is_shown_videos_as_it_was_published():
