@@ -21,7 +21,7 @@ from storage.trained_videos import (
     read_trained_videos,
 )
 
-CLIP = ("frames", "frame_interval", "size")
+CLIP = ("frames", "frame_sampling", "frame_interval", "size")
 MOST_NAMED = 10  # New classes that a line names.
 
 # What a `CheckpointStore` asks of a model that is not to be trained.

@@ -29,7 +29,7 @@ VIEWS = ("clips", "crops")
 # Options of a model that change nothing of what a trained one computes.
 FREE = {"trust_graph", "recompute", "drop_path_rate", "dropout"}
 # What an evaluation takes from the schema where a SavedModel does not say it.
-ASSUMED = ("frame_interval", "clips", "crops")
+ASSUMED = ("frame_sampling", "frame_interval", "clips", "crops")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -235,6 +235,8 @@ def tell_assumptions(protocol, config, path):
     """Logs what a SavedModel does not say and is taken from options."""
     taken = Protocol.of(config).known
     missing = [name for name in ASSUMED if name not in protocol.known]
+    if config.data.frame_sampling == "segments":  # Which have no interval.
+        missing = [name for name in missing if name != "frame_interval"]
     if missing:
         values = [f"{option_name(name)}={taken[name]}" for name in missing]
         logging.warning(

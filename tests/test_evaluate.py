@@ -235,12 +235,21 @@ def test_a_flag_wins_over_what_the_model_says(trained_run, tmp_path, root, caplo
         assert trained.config.data.frame_interval == 1
         assert "data.frame_interval is 1; the model was trained with 2." in caplog.text
         assert "data.frames" not in caplog.text
+        trained = opened(**model, root=root, frame_sampling="segments")
+        assert trained.config.data.frame_sampling == "segments"
+        assert "is segments; the model was trained with interval." in caplog.text
 
 
 def test_what_a_model_does_not_say_is_assumed_aloud(converted, caplog):
     opened(handle=converted)
     assert (
-        "does not say how its clips were cut; taken: data.frame_interval=2, "
+        "does not say how its clips were cut; taken: data.frame_sampling=interval, "
+        "data.frame_interval=2, views.clips=4, views.crops=3." in caplog.text
+    )
+    caplog.clear()
+    opened(handle=converted, frame_sampling="segments")
+    assert (
+        "does not say how its clips were cut; taken: data.frame_sampling=segments, "
         "views.clips=4, views.crops=3." in caplog.text
     )
 

@@ -8,6 +8,8 @@ from configs.schema.section import Section, option, require
 # The values of data.validation by which a checkpoint may be chosen, or a run ended.
 HELD_OUT = ("split", "groups")
 LISTS = ("train_list", "validation_list", "test_list", "class_list")
+# Whose classes tell left from right, as "Pushing something from left to right" does.
+SIDED = ("something-something-v2",)
 FILE = {"may_change": True, "is_path": True, "was_default": True}
 
 
@@ -17,11 +19,15 @@ class Data(Section):
 
     prefix = "data."
 
-    source: Literal["ucf101", "folder", "list", "tfds"] = option(
+    source: Literal[
+        "ucf101", "hmdb51", "something-something-v2", "folder", "list", "tfds"
+    ] = option(
         "ucf101",
         "ucf101: a directory of class folders of video files with train and test "
-        "lists, as UCF101 unpacks; folder: class folders alone, or in train, val and "
-        "test; list: lists of paths and labels; tfds: the TFDS builder ucf101.",
+        "lists, as UCF101 unpacks; hmdb51: the same with the lists of HMDB51; "
+        "something-something-v2: its videos and JSON, tested on validation.json; "
+        "folder: class folders alone, or in train, val and test; list: lists of paths "
+        "and labels; tfds: the TFDS builder ucf101.",
     )
     root: str = option(
         "",
@@ -64,7 +70,8 @@ class Data(Section):
     )
     split: int = option(
         1,
-        "Which official train/test lists are used: 1, 2 or 3.",
+        "source=ucf101, hmdb51 or tfds: which official train/test lists are used: 1, 2 "
+        "or 3.",
         at_least=1,
         at_most=3,
     )
@@ -72,8 +79,18 @@ class Data(Section):
         64, "Clips of one optimizer update, summed over all replicas.", at_least=1
     )
     frames: int = option(32, "Frames of a clip.", at_least=1)
+    frame_sampling: Literal["interval", "segments"] = option(
+        "interval",
+        "Which frames make a clip. interval: frames that are frame_interval apart; "
+        "segments: one of each of as many equal segments of the whole video as the "
+        "clip has frames, at random in training, the middle in a test.",
+        was_default=True,
+    )
     frame_interval: int = option(
-        2, "Distance between the frames of a clip.", at_least=1
+        2,
+        "Distance between the frames of a clip; plays no part in "
+        "frame_sampling=segments.",
+        at_least=1,
     )
     size: int = option(224, "Height and width of a clip in pixels.", at_least=8)
     crop_area: tuple[float, float] = option(
@@ -137,6 +154,23 @@ class Data(Section):
             f"leave some videos beside validation_fraction={self.validation_fraction}",
             self.test_fraction,
         )
+        self._validate_source()
+        require(
+            self.validation != "groups" or self.validation_groups,
+            "data.validation_groups",
+            "name at least one group when data.validation=groups",
+            self.validation_groups,
+        )
+
+    def _validate_source(self):
+        """Raises ConfigError where an option is not for the kind of data set."""
+        require(
+            self.source not in SIDED or not self.flip,
+            "data.flip",
+            f"be false under data.source={self.source}: classes depend on left and "
+            "right",
+            self.flip,
+        )
         for name in LISTS:
             require(
                 self.source == "list" or not getattr(self, name),
@@ -156,12 +190,6 @@ class Data(Section):
             f"be test, groups or none under data.source={self.source}, which has no "
             "validation split",
             self.validation,
-        )
-        require(
-            self.validation != "groups" or self.validation_groups,
-            "data.validation_groups",
-            "name at least one group when data.validation=groups",
-            self.validation_groups,
         )
 
 

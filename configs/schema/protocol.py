@@ -9,6 +9,7 @@ import dataclasses
 # Where the values stand in an `Experiment`: section ("" is the top), option.
 PLACES = {
     "frames": ("data", "frames"),
+    "frame_sampling": ("data", "frame_sampling"),
     "frame_interval": ("data", "frame_interval"),
     "size": ("data", "size"),
     "shuffle_frames": ("data", "shuffle_frames"),
@@ -25,7 +26,8 @@ class Protocol:
 
     Attributes:
         frames: of a clip.
-        frame_interval: distance between the frames of a clip.
+        frame_sampling: whether they are at an interval, or from equal segments.
+        frame_interval: distance between the frames of a clip, where they are at one.
         size: height and width of a clip in pixels.
         shuffle_frames: whether the frames of a clip are put in a random order.
         clips: of each test video.
@@ -35,6 +37,7 @@ class Protocol:
     """
 
     frames: int | None = None
+    frame_sampling: str | None = None
     frame_interval: int | None = None
     size: int | None = None
     shuffle_frames: bool | None = None
@@ -73,22 +76,28 @@ class Protocol:
     def differences(self, other):
         """Name -> (value here, value there) of what both know and have otherwise.
 
-        The seed counts only where frames are shuffled in both.
+        The seed counts only where frames are shuffled in both, the interval only where
+        frames are at one there.
         """
         theirs = other.known
+        counts = {
+            "seed": self.shuffle_frames and other.shuffle_frames,
+            "frame_interval": other.frame_sampling != "segments",
+        }
         return {
             name: (value, theirs[name])
             for name, value in self.known.items()
-            if theirs.get(name, value) != value
-            and (name != "seed" or self.shuffle_frames and other.shuffle_frames)
+            if theirs.get(name, value) != value and counts.get(name, True)
         }
 
 
 def describe(protocol):
-    """Interval and views of a protocol in words; empty where they are not known."""
+    """Sampling and views of a protocol in words; empty where they are not known."""
     known = protocol.known
     parts = []
-    if "frame_interval" in known:
+    if protocol.frame_sampling == "segments":
+        parts.append("one from each equal segment of the video")
+    elif "frame_interval" in known:
         parts.append(f"frame interval {known['frame_interval']}")
     if "clips" in known and "crops" in known:
         parts.append("measured with {clips} x {crops} views".format(**known))

@@ -1,7 +1,9 @@
 """Computes which frames of a video make a clip.
 
 The formulas are those of mmaction's `SampleFrames` as the official Video Swin recipes
-use it (clip_len, frame_interval, out_of_bound_opt="loop").
+use it: at an interval (clip_len, frame_interval, out_of_bound_opt="loop"), and one of
+each of equal segments of the video (clip_len, frame_uniform=True), which
+`get_seq_frames` there takes from SlowFast's loader of Something-Something V2.
 """
 
 import numpy as np
@@ -54,3 +56,46 @@ def clip_frames(start, *, frames, interval, count):
         int [frames], each in [0, count).
     """
     return (start + np.arange(frames) * interval) % count
+
+
+def random_segment_frames(count, draws):
+    """One frame of each segment of the video, at random.
+
+    A segment includes both of its ends, so neighbours share a frame, and a clip may
+    show it twice.
+
+    Args:
+        count: frames of the video.
+        draws: [frames] draws from [0, 1), one for each segment.
+
+    Returns:
+        int [frames], each in [0, count), none below the one before it.
+    """
+    first, last = _segments(count, len(draws))
+    return first + (draws * (last - first + 1)).astype(np.int64)
+
+
+def spread_segment_frames(count, frames, clip, clips):
+    """One frame of each segment of the video, at the same place in all segments.
+
+    With one clip it is the middle, as in the official test. Of several, each has a
+    place of its own, evenly spaced.
+
+    Args:
+        count: frames of the video.
+        frames: how many frames the clip has, each from a segment of its own.
+        clip: number of the clip, in [0, clips).
+        clips: number of clips of the video.
+
+    Returns:
+        int [frames], each in [0, count), none below the one before it.
+    """
+    first, last = _segments(count, frames)
+    return first + (last - first) * (2 * clip + 1) // (2 * clips)
+
+
+def _segments(count, number):
+    """First and last frames of equal segments of a video, both int [number]."""
+    # Halves are rounded to the even number, by np.rint as by the official np.round.
+    ends = np.rint((count - 1) / number * np.arange(number + 1)).astype(np.int64)
+    return ends[:-1], ends[1:]

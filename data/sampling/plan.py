@@ -15,7 +15,13 @@ from data.sampling.crops import (
     three_crop,
 )
 from data.sampling.draws import uniforms
-from data.sampling.frames import clip_frames, spread_starts, train_start
+from data.sampling.frames import (
+    clip_frames,
+    random_segment_frames,
+    spread_segment_frames,
+    spread_starts,
+    train_start,
+)
 
 # Numbers of the streams, so that their random numbers do not repeat one another.
 TRAIN, VALIDATION, VIEWS = range(3)
@@ -52,11 +58,15 @@ def train_plan(video, data, *, seed, position):
     Returns:
         Plan with one region.
     """
-    draws = uniforms((seed, TRAIN), position, 4 + CROP_DRAWS + data.frames)
-    start = train_start(video.frames, data.frames * data.frame_interval, draws[0])
-    order = draws[4 + CROP_DRAWS :]
+    draws = uniforms((seed, TRAIN), position, 4 + CROP_DRAWS + 2 * data.frames)
+    order, segments = np.split(draws[4 + CROP_DRAWS :], 2)
+    if data.frame_sampling == "segments":
+        frames = random_segment_frames(video.frames, segments)
+    else:
+        span = data.frames * data.frame_interval
+        frames = _frames_from(train_start(video.frames, span, draws[0]), video, data)
     return Plan(
-        frames=_frames(start, video, data, order),
+        frames=_ordered(frames, data, order),
         regions=[
             random_resized_crop(
                 video.height,
@@ -82,10 +92,9 @@ def validation_plan(video, data, *, seed, position):
     Returns:
         Plan with one region.
     """
-    [start] = spread_starts(video.frames, data.frames * data.frame_interval, 1)
     order = uniforms((seed, VALIDATION), position, data.frames)
     return Plan(
-        frames=_frames(start, video, data, order),
+        frames=_ordered(_spread_frames(video, data, 0, 1), data, order),
         regions=[centre_square(video.height, video.width, VALIDATION_FRACTION)],
     )
 
@@ -104,18 +113,29 @@ def view_plan(video, data, *, views, seed, position):
     Returns:
         Plan with views.crops regions.
     """
-    span = data.frames * data.frame_interval
-    starts = spread_starts(video.frames, span, views.clips)
+    frames = _spread_frames(video, data, position % views.clips, views.clips)
     order = uniforms((seed, VIEWS), position, data.frames)
     return Plan(
-        frames=_frames(starts[position % views.clips], video, data, order),
+        frames=_ordered(frames, data, order),
         regions=three_crop(video.height, video.width, views.crops),
     )
 
 
-def _frames(start, video, data, order):
-    """Frame numbers of a clip [T], in the order of the draws if they are shuffled."""
-    frames = clip_frames(
+def _spread_frames(video, data, clip, clips):
+    """Frame numbers [T] of one of so many evenly spaced clips."""
+    if data.frame_sampling == "segments":
+        return spread_segment_frames(video.frames, data.frames, clip, clips)
+    span = data.frames * data.frame_interval
+    return _frames_from(spread_starts(video.frames, span, clips)[clip], video, data)
+
+
+def _frames_from(start, video, data):
+    """Frame numbers [T] of the clip that begins with one of them."""
+    return clip_frames(
         start, frames=data.frames, interval=data.frame_interval, count=video.frames
     )
+
+
+def _ordered(frames, data, order):
+    """Frame numbers [T], in the order of the draws if they are shuffled."""
     return frames[np.argsort(order, kind="stable")] if data.shuffle_frames else frames

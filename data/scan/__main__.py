@@ -124,7 +124,8 @@ def data_of(options):
         return from_json(folder.saved_config()).data
     lists = {name: expand_path(getattr(options, name), f"--{name}") for name in LISTS}
     root = expand_path(options.root, "ROOT")
-    return Data(source=options.source, root=root, **lists)
+    # Nothing is mirrored in a scan, whatever the classes allow.
+    return Data(source=options.source, root=root, flip=False, **lists)
 
 
 def main(arguments=None):

@@ -29,6 +29,16 @@ SOURCES = {
         open="data.sources.ucf101:open_ucf101",
         scan="data.sources.ucf101:scan_ucf101",
     ),
+    "hmdb51": SourceKind(
+        check="data.sources.hmdb51_layout:check_hmdb51",
+        open="data.sources.hmdb51:open_hmdb51",
+        scan="data.sources.hmdb51:scan_hmdb51",
+    ),
+    "something-something-v2": SourceKind(
+        check="data.sources.something_something_layout:check_something_something",
+        open="data.sources.something_something:open_something_something",
+        scan="data.sources.something_something:scan_something_something",
+    ),
     "folder": SourceKind(
         check="data.sources.tree:check_folder",
         open="data.sources.folder:open_folder",

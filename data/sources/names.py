@@ -58,3 +58,42 @@ def entries(folder):
         name = entry.decode("utf-8", "surrogateescape")
         names.setdefault(alike(name), {})[name] = os.fsdecode(entry)
     return names
+
+
+def find_file(folder, name, location, listdir=entries):
+    """The file of a listed name, and whether it is spelled just so.
+
+    Upper and lower case, and how accents are coded, may differ where only one file is
+    meant.
+
+    UCF101's own lists write HandstandPushups/v_HandStandPushups_g01_c01.avi, and
+    copies of the data set differ in both parts. A Mac writes the names of files with
+    accents apart from their letters, where a list written elsewhere has one character.
+
+    Args:
+        folder: the path that the name begins in.
+        name: "Class/video.avi".
+        location: file and line of the name, for messages.
+        listdir: `entries`, or what remembers its answers.
+
+    Returns:
+        (path, bool); the path is None where there is no such file.
+
+    Raises:
+        DataError: the name may be any of several files; says which.
+    """
+    path, same = folder, True
+    for part in name.split("/"):
+        if not os.path.isdir(path):
+            return None, same
+        found = listdir(path).get(alike(part), {})
+        if part not in found and len(found) > 1:
+            raise DataError(
+                f"{location}: {part!a} may be any of {', '.join(map(ascii, found))} "
+                f"in {path}."
+            )
+        if not found:
+            return None, same
+        same &= part in found
+        path = path / found.get(part, next(iter(found.values())))
+    return path, same

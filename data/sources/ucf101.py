@@ -10,57 +10,17 @@ this is also how users bring their own videos. Names with a group number (_g01) 
 checked for groups shared by train and test; names without one cannot be.
 """
 
-import dataclasses
-import functools
-import os
 import re
-from pathlib import Path
-
-from absl import logging
 
 from configs.command.errors import DataError
-from data.recordings import group_number
 from data.sources.base import Listing
 from data.sources.files import open_files, scan_files
-from data.sources.names import alike, entries, read_list
+from data.sources.lines import check_disjoint, find_lines, numbered_lines
+from data.sources.names import alike
 from data.sources.ucf101_layout import find_lists, find_videos, splits_of
 
 CLASS = re.compile(r"(?P<label>\d{1,9})\s+(?P<name>.+)")
 LINE = re.compile(r"(?P<name>.+\.\w+)(?:\s+(?P<label>\d{1,9}))?")
-
-
-@dataclasses.dataclass(frozen=True)
-class Line:
-    """One line of a train or test list.
-
-    Attributes:
-        file: the list.
-        number: of the line, from 1.
-        name: "Class/video.avi" as listed.
-        label: of the class, from 0.
-        path: of the video's file.
-    """
-
-    file: Path
-    number: int
-    name: str
-    label: int
-    path: Path
-
-    @property
-    def location(self):
-        """File and line number, for messages."""
-        return f"{self.file} line {self.number}"
-
-    @property
-    def group(self):
-        """The number after _g in the video's name; None without one."""
-        return group_number(self.path.name)
-
-    @property
-    def entry(self):
-        """Name, label and path, as `Listing.of_files` takes them."""
-        return self.name, self.label, str(self.path)
 
 
 def open_ucf101(data, *, after_video):
@@ -97,7 +57,7 @@ def list_videos(root, split):
     folder = find_videos(root, lists, class_names)
     train = _read_list(lists / f"trainlist0{split}.txt", folder, class_names)
     test = _read_list(lists / f"testlist0{split}.txt", folder, class_names)
-    _check_disjoint(train, test)
+    check_disjoint(train, test)
     _check_groups(train, test)
     _check_classes(train, class_names, lists)
     return Listing.of_files(
@@ -108,18 +68,10 @@ def list_videos(root, split):
     )
 
 
-def _numbered_lines(file):
-    """Yields (line number, text) of every line that is not blank."""
-    lines = re.split(r"\r\n|\r|\n", read_list(file))
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            yield number, line.strip()
-
-
 def _read_classes(file):
     """Class names in the order of their labels, which the file counts from 1."""
     names, seen = {}, set()
-    for number, text in _numbered_lines(file):
+    for number, text in numbered_lines(file):
         found = CLASS.fullmatch(text)
         if not found:
             raise DataError(
@@ -140,35 +92,13 @@ def _read_classes(file):
 def _read_list(file, folder, class_names):
     """The lines of one list, after checking that videos exist and labels fit."""
     labels = {alike(name): label for label, name in enumerate(class_names)}
-    lines, seen, missing, different = [], {}, [], 0
-    listdir = functools.cache(entries)
-    for number, text in _numbered_lines(file):
-        location = f"{file} line {number}"
-        name, label = _parse(text, location, labels, class_names)
-        path, same = _resolve(folder, name, location, listdir)
-        if path is None:
-            missing.append(f"line {number}: {name}")
-            continue
-        different += not same
-        if path in seen:
-            raise DataError(f"{location} repeats line {seen[path]}: {name}.")
-        seen[path] = number
-        lines.append(Line(file, number, name, label, path))
-    if missing:
-        raise DataError(
-            f"{file} lists {len(missing)} videos that are not in {folder}: "
-            f"{'; '.join(missing[:3])}{' …' if len(missing) > 3 else ''}."
-        )
-    if not lines:
+    listed = [
+        (number, *_parse(text, f"{file} line {number}", labels, class_names))
+        for number, text in numbered_lines(file)
+    ]
+    if not listed:
         raise DataError(f"{file} lists no video.")
-    if different:
-        logging.warning(
-            "%s: %d names differ from the files in upper and lower case, or in how "
-            "accents are coded (Unicode NFC, NFD).",
-            file,
-            different,
-        )
-    return lines
+    return find_lines(file, listed, folder)
 
 
 def _parse(text, location, labels, class_names):
@@ -191,43 +121,6 @@ def _parse(text, location, labels, class_names):
             f"{label + 1} in classInd.txt."
         )
     return found["name"], label
-
-
-def _resolve(folder, name, location, listdir):
-    """The file of a listed name, and whether it is spelled just so; None without one.
-
-    Upper and lower case, and how accents are coded, may differ where only one file is
-    meant.
-
-    UCF101's own lists write HandstandPushups/v_HandStandPushups_g01_c01.avi, and
-    copies of the data set differ in both parts. A Mac writes the names of files with
-    accents apart from their letters, where a list written elsewhere has one character.
-    """
-    path, same = folder, True
-    for part in name.split("/"):
-        if not os.path.isdir(path):
-            return None, same
-        found = listdir(path).get(alike(part), {})
-        if part not in found and len(found) > 1:
-            raise DataError(
-                f"{location}: {part!a} may be any of {', '.join(map(ascii, found))} "
-                f"in {path}."
-            )
-        if not found:
-            return None, same
-        same &= part in found
-        path = path / found.get(part, next(iter(found.values())))
-    return path, same
-
-
-def _check_disjoint(train, test):
-    trained = {line.path: line for line in train}
-    for line in test:
-        if line.path in trained:
-            raise DataError(
-                f"{line.name} is in both lists: {trained[line.path].location} and "
-                f"{line.location}."
-            )
 
 
 def _check_groups(train, test):

@@ -1,11 +1,11 @@
 """Finds the parts of a UCF101-shaped directory, in the layouts that people have."""
 
 import contextlib
-import os
 from pathlib import Path
 
 from configs.command.errors import DataError
 from data.sources.names import alike, entries
+from data.sources.places import places
 
 LIST_FOLDERS = (
     ".",
@@ -23,13 +23,7 @@ def splits_of(root):
 
 def _bases(root):
     """Directories in which the parts of the data set may lie: root, inside, beside."""
-    if not root:
-        raise DataError("data.root must name the data set's directory; received ''.")
-    root = Path(root)
-    if not os.path.isdir(root):  # Which has no errors of its own, unlike `Path`.
-        raise DataError(f"data.root must be a directory; received {str(root)!r}.")
-    inside = [root / name for name in VIDEO_FOLDERS[:-1]]
-    return [base for base in (root, *inside, root.resolve().parent) if base.is_dir()]
+    return places(root, VIDEO_FOLDERS[:-1])
 
 
 def check_ucf101(data):

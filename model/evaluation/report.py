@@ -31,6 +31,8 @@ MARK = "'"  # in front of such a cell, and of one that begins with it
 LIBRARIES = ("tensorflow", "opencv-python-headless", "av")
 # What names of files say of options that differ, where not option and value.
 WORDS = {
+    ("frame_sampling", "segments"): "segments",
+    ("frame_sampling", "interval"): "interval",
     ("shuffle_frames", True): "shuffled",
     ("shuffle_frames", False): "ordered",
     ("precision", "float32"): "float32",

@@ -28,6 +28,9 @@ def read_protocol(values, path, clip=None):
     """
     try:
         told = decode(json.dumps({} if values is None else values), Protocol)
+        if told.frame_sampling is None and told.frame_interval is not None:
+            # Written before there were segments.
+            told = dataclasses.replace(told, frame_sampling="interval")
         if clip is not None:
             frames, height, width = clip
             size = height if height == width else None

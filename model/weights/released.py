@@ -20,8 +20,8 @@ class Variant:
     Attributes:
         top1, top5: its published accuracies in percent.
         views: with which they were measured: clips x crops.
-        frame_interval: distance between the frames of a clip; None where the frames are
-            spread evenly over the whole video, which this project does not do.
+        frame_interval: distance between the frames of a clip; None where each is from a
+            segment of the whole video.
         frames, pixels: of a clip; pixels is its height and width.
     """
 
@@ -49,10 +49,11 @@ class Variant:
 
     @property
     def protocol(self):
-        """How it is shown videos, as far as this project can do the same."""
+        """How it is shown videos."""
         clips, crops = map(int, self.views.split(" x "))
         return Protocol(
             frames=self.frames,
+            frame_sampling="interval" if self.frame_interval else "segments",
             frame_interval=self.frame_interval,
             size=self.pixels,
             clips=clips,

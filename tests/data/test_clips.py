@@ -13,6 +13,7 @@ from data.sampling.plan import train_plan
 from tests.data.samples import decoded_numbers, write_lists
 from tests.data.streams import (
     SETTINGS,
+    assert_same,
     joined,
     mirrored,
     open_set,
@@ -122,6 +123,18 @@ def test_shuffled_frames_are_the_same_frames_in_another_order(counting_set, clip
         np.testing.assert_array_equal(
             np.sort(decoded_numbers(plain)), np.sort(decoded_numbers(mixed))
         )
+
+
+def test_training_clips_of_segments_reach_over_the_whole_video(counting_set):
+    segments = open_set(counting_set, frame_sampling="segments")
+    features, *_ = train(segments, 40)
+    clips, videos = decoded_numbers(features["clip"]), features["video"]
+    counts = np.array([segments.train_file(i)[1].frames for i in videos])
+    assert (np.diff(clips, axis=1) >= 0).all()
+    ends = np.rint((counts - 1)[:, None] / 4 * np.arange(5))
+    assert (ends[:, :-1] <= clips).all() and (clips <= ends[:, 1:]).all()
+    assert (clips[:, 0] == 0).any() and (clips[:, -1] == counts - 1).any()
+    assert_same(train(segments, 2, step=38)[0]["clip"], features["clip"][-8:])
 
 
 def test_validation_clip_is_centred(clips):

@@ -6,7 +6,10 @@ import subprocess
 import numpy as np
 import pytest
 
+from configs.schema import Views
 from data import DecodeError, video_views
+from data.decoding.write import write_video
+from tests.data.samples import counting_frames, decoded_numbers
 from tests.data.streams import SETTINGS, VIEWS, joined, mirrored, replica_batches
 
 
@@ -19,6 +22,15 @@ def test_views_of_one_file_are_those_of_the_test_set(counting_set, clips):
     )
 
     np.testing.assert_array_equal(single, whole["clip"][whole["video"] == 1])
+
+
+def test_a_clip_of_segments_shows_their_middles(tmp_path):
+    """Of 17 frames and four segments: see tests/data/sampling/test_frames.py."""
+    path = tmp_path / "video.avi"
+    write_video(path, counting_frames(17))
+    data = dataclasses.replace(SETTINGS, frame_sampling="segments")
+    [clip] = video_views(str(path), data=data, views=Views(clips=1, crops=1))
+    assert decoded_numbers(clip).tolist() == [2, 6, 10, 14]
 
 
 def test_file_that_is_no_video_is_refused_without_harm(tmp_path):

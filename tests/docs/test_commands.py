@@ -17,6 +17,7 @@ import pytest
 
 from configs.command.flags import experiments
 from configs.schema import Experiment
+from configs.schema.data import LISTS
 from configs.schema.section import options
 from configs.schema.types import parse
 from data.synthetic import MOTIONS
@@ -41,7 +42,7 @@ EXCUSES = {
     r"^(pip install|source) ": "changes the environment",
     r"^tfds ": "downloads UCF101",
     **LAUNCHED,
-    r"=UCF101\b|=videos\b": "needs a data set that is not here",
+    r"=(UCF101|HMDB51|SSV2|videos)\b": "needs a data set that is not here",
     r"\.pth\b": "needs a checkpoint that has to be downloaded",
     r"\b(VIDEO|CHECKPOINT|DIR)\b": "needs a file of the reader's",
     r"^python check\.py": "is run, and its output compared, by tests/test_check.py",
@@ -95,6 +96,8 @@ def flags_of(path):
             function = getattr(node.func, "attr", getattr(node.func, "id", ""))
             if function.startswith("DEFINE_") or function == "define_path":
                 names.add(node.args[0].value)
+            elif function == "add_argument" and isinstance(node.args[0], ast.JoinedStr):
+                names |= set(LISTS)  # The only flags that are added in a loop.
             elif function == "add_argument":
                 names.add(node.args[0].value.removeprefix("--"))
         elif (

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from configs.command.errors import DataError
 from configs.schema import Data, Optimizer
 from data.decoding.write import write_video
+from data.sources import hmdb51
 from model import backbones
 from model.classifier import Classifier
 from model.optimizer.groups import parameter_groups
@@ -41,19 +43,28 @@ def test_an_option(examples):
 
 
 def test_a_data_set(examples, tmp_path):
-    rows = []
-    for name, part in (("a", "train"), ("b", "train"), ("c", "test")):
-        write_video(tmp_path / f"{name}.avi", np.zeros([4, 16, 16, 3], np.uint8))
-        action = "rise" if name == "b" else "fall"
-        rows.append({"file": f"{name}.avi", "action": action, "part": part})
-    (tmp_path / "videos.json").write_text(json.dumps(rows))
+    """It is opened and scanned by functions of the form that the table names."""
+    for name, function in (("open", "open_pairs"), ("scan", "scan_pairs")):
+        asked = inspect.signature(getattr(hmdb51, f"{name}_hmdb51"))
+        assert inspect.signature(examples[function]) == asked
+    videos = {"train": {"a.avi": "Fall", "b.avi": "Rise"}, "test": {"c.avi": "Rise"}}
+    (tmp_path / "videos").mkdir()
+    for part, classes in videos.items():
+        for name in classes:
+            path = tmp_path / "videos" / name
+            write_video(path, np.zeros([4, 16, 16, 3], np.uint8))
+        pairs = [{"video": name, "class": of} for name, of in classes.items()]
+        (tmp_path / f"{part}.json").write_text(json.dumps(pairs))
     data = Data(root=str(tmp_path))
-    source = examples["open_manifest"](data, after_video=lambda: None)
+    source = examples["open_pairs"](data, after_video=lambda: None)
     assert source.listing.names == ("a.avi", "b.avi", "c.avi")
-    assert source.listing.labels.tolist() == [0, 1, 0]
-    assert [len(part) for part in source.listing.parts] == [2, 0, 1]
+    assert source.listing.train_size == 2
+    assert source.listing.labels.tolist() == [0, 1, 1]
     assert [video.frames for video in source.videos] == [4, 4, 4]
-    assert len(examples["scan_manifest"](data, processes=1)) == 3
+    assert len(examples["scan_pairs"](data, processes=1)) == 3
+    (tmp_path / "test.json").write_text("[")
+    with pytest.raises(DataError, match="test.json cannot be read"):
+        examples["scan_pairs"](data, processes=1)
 
 
 def test_an_augmentation(examples):

@@ -220,7 +220,12 @@ def test_a_released_name_is_checked_against_the_content(state, tmp_path, monkeyp
     assert description["name"] == name
     assert description["licence"] == "Apache-2.0"
     assert description["drop_path_rate"] == 0.2
-    published = {"frame_interval": 2, "clips": 4, "crops": 3}
+    published = {
+        "frame_sampling": "interval",
+        "frame_interval": 2,
+        "clips": 4,
+        "crops": 3,
+    }
     assert description["protocol"] == published
     # Written again for other clips, it is still the same model from the same file.
     convert(tmp_path / "output", tmp_path / "again", clip=(4, 8, 8))

@@ -147,7 +147,7 @@ def test_a_broken_rule_is_named_with_its_field(argument, message, parse):
 
 
 def test_an_unknown_experiment_is_answered_with_the_known_ones(parse):
-    with pytest.raises(ConfigError, match="demo, own_videos, ucf101.*received 'dmeo'"):
+    with pytest.raises(ConfigError, match="demo, own_videos, ssv2.*received 'dmeo'"):
         flags.load("dmeo", parse())
 
 

@@ -39,12 +39,24 @@ def test_sections_cannot_be_changed():
         ("Optimizer", "clip_norm", 0.0, "optimizer.clip_norm must be above 0"),
         ("Optimizer", "reference_batch_size", 0, "batch_size must be at least 1"),
         ("Optimizer", "reference_batch_size", 64.0, "be an integer or none"),
+        ("Data", "frame_sampling", "even", "must be one of interval, segments; rec"),
         ("Views", "crops", 2, "views.crops must be one of 1, 3; received 2"),
     ],
 )
 def test_a_wrong_value_is_named(section, field, value, message):
     with pytest.raises(ConfigError, match=message):
         getattr(schema, section)(**{field: value})
+
+
+def test_classes_that_tell_left_from_right_are_not_mirrored():
+    source = "something-something-v2"
+    message = (
+        f"data.flip must be false under data.source={source}: classes depend on left "
+        "and right; received True."
+    )
+    with pytest.raises(ConfigError, match=message):
+        schema.Data(source=source)
+    schema.Data(source=source, flip=False)
 
 
 def test_a_batch_of_any_size_is_checked_at_once():

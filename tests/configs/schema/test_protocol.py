@@ -12,6 +12,7 @@ from configs.schema.section import options
 
 OTHER = Protocol(
     frames=4,
+    frame_sampling="interval",
     frame_interval=3,
     size=16,
     shuffle_frames=True,
@@ -44,10 +45,18 @@ def test_differences_are_of_what_both_know():
     assert OTHER.differences(shuffled)["seed"] == (7, 5)
 
 
+def test_an_interval_differs_only_where_frames_are_at_one():
+    segments = dataclasses.replace(OTHER, frame_sampling="segments", frame_interval=5)
+    assert OTHER.differences(segments) == {"frame_sampling": ("interval", "segments")}
+    assert segments.differences(OTHER).keys() == {"frame_sampling", "frame_interval"}
+    assert segments.differences(dataclasses.replace(segments, frame_interval=9)) == {}
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"frame_interval": 0}, "data.frame_interval must be at least 1"),
+        ({"frame_sampling": "even"}, "data.frame_sampling must be"),
         ({"crops": 2}, "views.crops must be"),
         ({"precision": "int8"}, "runtime.precision must be"),
     ],
@@ -82,3 +91,5 @@ def test_words():
     assert describe(Protocol(frames=4)) == ""
     text = "frame interval 3, measured with 5 x 3 views"
     assert describe(OTHER) == text
+    segments = Protocol(frame_sampling="segments", frame_interval=3)
+    assert describe(segments) == "one from each equal segment of the video"

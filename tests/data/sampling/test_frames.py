@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from data.sampling.frames import clip_frames, spread_starts, train_start
+from data.sampling.draws import uniforms
+from data.sampling.frames import (
+    clip_frames,
+    random_segment_frames,
+    spread_segment_frames,
+    spread_starts,
+    train_start,
+)
 
 
 def official_train_offset(count, span, random_integer):
@@ -54,3 +61,67 @@ def test_single_frame_repeats():
     np.testing.assert_array_equal(
         clip_frames(0, frames=4, interval=3, count=1), [0, 0, 0, 0]
     )
+
+
+# Worked by hand from the official code: SampleFrames.get_seq_frames of
+# mmaction/datasets/pipelines/loading.py, where segment i of `frames` begins at
+# round((count - 1) / frames * i) and ends at that of i + 1, both included, and halves
+# are rounded to the even number. Training draws one of its frames, a test takes
+# (start + end) // 2.
+#
+#   count  frames  (count - 1) / frames * i      round
+#      17       4  0   4     8    12    16       0  4  8  12  16
+#      12       4  0   2.75  5.5   8.25 11       0  3  6   8  11
+#      11       4  0   2.5   5     7.5  10       0  2  5   8  10
+#       7       4  0   1.5   3     4.5   6       0  2  3   4   6
+#       4       4  0   0.75  1.5   2.25  3       0  1  2   2   3
+#       3       4  0   0.5   1     1.5   2       0  0  1   2   2
+#       1       4  0   0     0     0     0       0  0  0   0   0
+#      64       3  0  21    42    63             0 21 42  63
+SEGMENTS = [
+    (17, [(0, 4), (4, 8), (8, 12), (12, 16)], [2, 6, 10, 14]),
+    (12, [(0, 3), (3, 6), (6, 8), (8, 11)], [1, 4, 7, 9]),
+    (11, [(0, 2), (2, 5), (5, 8), (8, 10)], [1, 3, 6, 9]),
+    (7, [(0, 2), (2, 3), (3, 4), (4, 6)], [1, 2, 3, 5]),
+    (4, [(0, 1), (1, 2), (2, 2), (2, 3)], [0, 1, 2, 2]),
+    (3, [(0, 0), (0, 1), (1, 2), (2, 2)], [0, 0, 1, 2]),
+    (1, [(0, 0), (0, 0), (0, 0), (0, 0)], [0, 0, 0, 0]),
+    (64, [(0, 21), (21, 42), (42, 63)], [10, 31, 52]),
+]
+
+
+@pytest.mark.parametrize(("count", "segments", "middles"), SEGMENTS)
+def test_training_frames_are_any_of_the_official_segments(count, segments, middles):
+    frames = len(segments)
+    drawn = [
+        random_segment_frames(count, uniforms((0, 0), i, frames)) for i in range(999)
+    ]
+    for (first, last), seen in zip(segments, np.array(drawn).T, strict=True):
+        assert set(seen) == set(range(first, last + 1))
+    first, last = np.array(segments).T
+    np.testing.assert_array_equal(random_segment_frames(count, np.zeros(frames)), first)
+    most = np.full(frames, 1 - 2.0**-53)
+    np.testing.assert_array_equal(random_segment_frames(count, most), last)
+
+
+@pytest.mark.parametrize(("count", "segments", "middles"), SEGMENTS)
+def test_test_frames_are_the_official_middles(count, segments, middles):
+    frames = spread_segment_frames(count, len(segments), 0, 1)
+    np.testing.assert_array_equal(frames, middles)
+
+
+def test_several_clips_of_segments_are_at_different_places():
+    clips = [spread_segment_frames(41, 4, clip, 5).tolist() for clip in range(5)]
+    assert clips == [[1 + 2 * k + 10 * i for i in range(4)] for k in range(5)]
+    middle = spread_segment_frames(41, 4, 0, 1).tolist()
+    assert clips[2] == middle == [5, 15, 25, 35]
+
+
+@pytest.mark.parametrize("count", [1, 2, 31, 32, 33, 64, 1000, 10**6 + 1])
+def test_segments_cover_the_video_and_keep_its_order(count):
+    first = random_segment_frames(count, np.zeros(32))
+    last = random_segment_frames(count, np.full(32, 1 - 2.0**-53))
+    assert (first[0], last[-1]) == (0, count - 1)
+    np.testing.assert_array_equal(last[:-1], first[1:])
+    for frames in (first, last, spread_segment_frames(count, 32, 1, 3)):
+        assert (np.diff(frames) >= 0).all()

@@ -53,6 +53,47 @@ def test_other_decisions_stay_when_flip_or_shuffling_is_turned_off():
         np.testing.assert_array_equal(plan.seed, other.seed)
 
 
+def test_segments_reach_over_the_whole_video_and_change_nothing_else():
+    """A run at an interval is the run it was before there were segments, too."""
+    data = dataclasses.replace(DATA, frame_sampling="segments", frame_interval=9)
+    frames = np.array([plan.frames for plan in plans(data)])
+    assert (frames[:, 0].min(), frames[:, -1].max()) == (0, 39)
+    assert (np.diff(frames) >= 0).all() and (frames[:, 0] <= 5).all()
+    for plan, other in zip(plans(data, number=20), plans(number=20), strict=True):
+        assert (plan.regions, plan.flip) == (other.regions, other.flip)
+        np.testing.assert_array_equal(plan.seed, other.seed)
+    shuffled = dataclasses.replace(data, shuffle_frames=True)
+    for plan, other in zip(
+        plans(data, number=20), plans(shuffled, number=20), strict=True
+    ):
+        np.testing.assert_array_equal(plan.frames, np.sort(other.frames))
+        assert (plan.frames != other.frames).any()
+
+
+def test_validation_and_a_single_view_are_the_middles_of_the_segments():
+    data = dataclasses.replace(DATA, frame_sampling="segments", frames=4)
+    video = dataclasses.replace(VIDEO, frames=17)
+    for plan in (
+        validation_plan(video, data, seed=0, position=5),
+        view_plan(video, data, views=Views(clips=1, crops=3), seed=0, position=5),
+    ):
+        np.testing.assert_array_equal(plan.frames, [2, 6, 10, 14])
+    views = Views(clips=2, crops=1)
+    clips = [view_plan(video, data, views=views, seed=0, position=i) for i in (6, 7)]
+    assert [c.frames.tolist() for c in clips] == [[1, 5, 9, 13], [3, 7, 11, 15]]
+
+
+def test_training_at_an_interval_is_what_it_was():
+    """Written down before there were segments, so that old runs go on as they began."""
+    plan = train_plan(VIDEO, DATA, seed=3, position=10**6)
+    shuffled = dataclasses.replace(DATA, shuffle_frames=True)
+    other = train_plan(VIDEO, shuffled, seed=3, position=10**6)
+    assert plan.frames.tolist() == [8, 10, 12, 14, 16, 18, 20, 22]
+    assert other.frames.tolist() == [18, 14, 22, 8, 10, 12, 20, 16]
+    assert (plan.regions, plan.flip) == ([(0, 4, 239, 316)], False)
+    assert plan.seed.tolist() == [1109313359, 1403196775]
+
+
 def test_model_seeds_are_distinct_and_not_negative():
     seeds = np.stack([plan.seed for plan in plans()])
 

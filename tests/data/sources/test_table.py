@@ -53,16 +53,22 @@ def test_a_folder_is_scanned_whole_and_no_split_is_drawn(counting_set):
 @pytest.mark.parametrize("name", SOURCES)
 def test_absent_data_set_is_explained(name, tmp_path):
     lists = {"train_list": str(tmp_path / "gone.txt")} if name == "list" else {}
-    data = Data(source=name, root=str(tmp_path), split=2, **lists)
-    with pytest.raises(DataError, match="ucf101|classInd|class folders|gone"):
+    data = Data(source=name, root=str(tmp_path), split=2, flip=False, **lists)
+    with pytest.raises(
+        DataError, match="ucf101|classInd|test_split|labels.json|class folders|gone"
+    ):
         open_source(data)
-    with pytest.raises(DataError, match="ucf101|classInd|class folders|gone"):
+    with pytest.raises(
+        DataError, match="ucf101|classInd|test_split|labels.json|class folders|gone"
+    ):
         scan_source(data)
 
 
 @pytest.mark.parametrize("root", ["", "gone"])
-@pytest.mark.parametrize("name", ["ucf101", "folder"])
+@pytest.mark.parametrize(
+    "name", ["ucf101", "hmdb51", "something-something-v2", "folder"]
+)
 def test_a_glance_refuses_a_root_that_is_none(name, root, tmp_path):
     root = root and str(tmp_path / root)
     with pytest.raises(DataError, match="data.root must"):
-        check_root(Data(source=name, root=root))
+        check_root(Data(source=name, root=root, flip=False))

@@ -61,6 +61,7 @@ def test_a_result_says_what_it_depends_on(tmp_path):
     expected = {
         "split": 1,
         "frames": 8,
+        "frame_sampling": "interval",
         "frame_interval": 1,
         "size": 32,
         "shuffle_frames": False,
@@ -107,6 +108,7 @@ def test_names_of_files_say_what_differs_from_the_run(tmp_path):
         ({"data.split": 2, "views.crops": 3}, "-split2-2x3"),
         ({"data.shuffle_frames": True, "seed": 3}, "-shuffled"),
         ({"data.frame_interval": 2}, "-frame_interval2"),
+        ({"data.frame_sampling": "segments", "data.frame_interval": 2}, "-segments"),
         ({"runtime.precision": "mixed_bfloat16"}, "-bfloat16"),
         ({"runtime.replicas": 4, "data.threads": 3, "seed": 5}, ""),
     ],

@@ -8,12 +8,20 @@ from model.weights.protocol import read_protocol
 
 
 def test_it_is_read_as_it_was_written():
-    own = Protocol(frame_interval=4, clips=1, crops=3, precision="mixed_float16")
+    own = Protocol(
+        frame_sampling="segments", clips=1, crops=3, precision="mixed_float16"
+    )
     assert read_protocol(own.known, "model.json") == own
     assert read_protocol(None, "model.json") == Protocol()
     read = read_protocol(own.known, "model.json", clip=[4, 16, 16])
-    assert (read.frames, read.size, read.frame_interval) == (4, 16, 4)
+    assert (read.frames, read.size, read.frame_sampling) == (4, 16, "segments")
     assert read_protocol({}, "model.json", clip=[4, 24, 20]).size is None
+
+
+def test_an_interval_alone_was_written_before_there_were_segments():
+    read = read_protocol({"frame_interval": 4, "crops": 3}, "model.json")
+    assert read == Protocol(frame_sampling="interval", frame_interval=4, crops=3)
+    assert read_protocol({"crops": 3}, "model.json").frame_sampling is None
 
 
 @pytest.mark.parametrize(
@@ -22,6 +30,8 @@ def test_it_is_read_as_it_was_written():
         "32x2",
         {"frame_interval": "2"},
         {"frame_interval": 0},
+        {"frame_sampling": "even"},
+        {"frame_sampling": True},
         {"frame_interval": float("nan")},
         {"crops": 2},
         {"precision": "int8"},

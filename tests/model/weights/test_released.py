@@ -1,6 +1,8 @@
 import pytest
 
+from configs import ssv2_swin_base
 from configs.command.errors import ConfigError
+from configs.schema import Protocol
 from model.weights.released import RELEASED, check_variant
 
 
@@ -20,8 +22,16 @@ def test_names_and_contents_of_variants_agree():
         check_variant("swin_huge", {}, 400)
 
 
+def test_the_experiment_of_something_something_is_that_of_the_released_model():
+    released = RELEASED["swin_base_patch244_window1677_sthv2"]
+    config = ssv2_swin_base.config()
+    assert config.model.architecture == released.architecture
+    assert config.model.drop_path_rate == released.drop_path_rate
+    assert released.protocol.differences(Protocol.of(config)) == {}
+
+
 def test_each_is_shown_videos_as_it_was_published():
-    """By the official configs; that of SSv2 spreads the frames over the whole video."""
+    """By the official configs; that of SSv2 has frame_uniform=True."""
     for name, variant in RELEASED.items():
         ssv2 = name.endswith("sthv2")
         assert variant.protocol.known == {
@@ -29,5 +39,9 @@ def test_each_is_shown_videos_as_it_was_published():
             "size": 224,
             "clips": 1 if ssv2 else 4,
             "crops": 3,
-            **({} if ssv2 else {"frame_interval": 2}),
+            **(
+                {"frame_sampling": "segments"}
+                if ssv2
+                else {"frame_sampling": "interval", "frame_interval": 2}
+            ),
         }
