@@ -108,7 +108,9 @@ def facts_of(source, data):
     recordings = [
         recording_of(Path(name).stem) or name for name in map(str, listing.names)
     ]
-    span = (data.frames - 1) * data.frame_interval + 1
+    span = data.frames
+    if data.frame_sampling == "interval":
+        span = (data.frames - 1) * data.frame_interval + 1
     readable = [i for i in used if not videos[i].reason]
     members = collections.defaultdict(list)
     for i in used:

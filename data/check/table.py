@@ -56,7 +56,7 @@ def findings(facts, most=MOST_SHOWN):
     if facts.short:
         yield (
             f"hint: {facts.short} videos are shorter than a clip, which reaches over "
-            f"{facts.span} frames, and are played again from the start: a smaller "
+            f"{facts.span} frames, and show frames again: a smaller "
             "--data.frame_interval or --data.frames avoids that"
         )
     if facts.unvalidated:

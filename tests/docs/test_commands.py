@@ -42,7 +42,7 @@ EXCUSES = {
     r"^(pip install|source) ": "changes the environment",
     r"^tfds ": "downloads UCF101",
     **LAUNCHED,
-    r"=(UCF101|HMDB51|SSV2|videos)\b": "needs a data set that is not here",
+    r"[= ](UCF101|HMDB51|SSV2|videos)\b": "needs a data set that is not here",
     r"\.pth\b": "needs a checkpoint that has to be downloaded",
     r"\b(VIDEO|CHECKPOINT|DIR)\b": "needs a file of the reader's",
     r"^python check\.py": "is run, and its output compared, by tests/test_check.py",
@@ -193,6 +193,8 @@ def test_commands_and_flags_exist(page):
     for module in (
         "benchmarks/scaling/__main__",
         "benchmarks/step/__main__",
+        "data/check/__main__",
+        "data/prepare/__main__",
         "data/scan/__main__",
         "data/synthetic",
         "model/convert",

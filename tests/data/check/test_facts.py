@@ -56,6 +56,8 @@ def test_clips_that_are_longer_than_videos_are_counted(videos):
     assert facts.span == 19
     assert facts.short == 5  # By hand: of 16 and 18 frames.
     assert "hint: 5 videos are shorter than a clip" in "\n".join(findings(facts))
+    segments = opened(videos, frames=19, frame_sampling="segments")
+    assert (segments.span, segments.short) == (19, 5)
 
 
 def test_bad_videos_of_every_split_are_named(videos):
