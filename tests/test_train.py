@@ -8,7 +8,6 @@ import shutil
 import signal
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,7 +26,6 @@ from storage.plans import plan_run
 from storage.run_folder import RunFolder
 from storage.trained_videos import read_trained_videos
 from strategy.workers import Workers
-from tests.strategy.local import everyone
 from tests.whole_runs import (
     KillAfter,
     Killed,
@@ -51,36 +49,6 @@ def finished(tmp_path_factory):
         return workdir
 
     return finished
-
-
-@pytest.mark.parametrize(
-    ("name", "other"), [("sha256", "b"), ("step", 5)], ids=["hash", "step"]
-)
-def test_other_weights_on_another_worker_are_refused_by_all(
-    tiny, monkeypatch, name, other
-):
-    """Else each would go on from its own, and say nothing."""
-
-    def record(*_, share=None, **options):
-        own = {"sha256": "a", "step": 4}
-        if share.__self__.index:
-            own[name] = other
-        return SimpleNamespace(
-            step=own["step"],
-            store=SimpleNamespace(values_sha256=lambda: own["sha256"]),
-        )
-
-    monkeypatch.setattr(train, "Record", record)
-    monkeypatch.setattr(train, "Follower", record)
-    clips = SimpleNamespace(check_lost=None)
-
-    def keep(workers):
-        arguments = [tiny, None, None, clips, None, None, None]
-        return train.keep_record(*arguments, workers)
-
-    for error in everyone(2, keep):
-        assert isinstance(error, ConfigError)
-        assert f"All workers must have the same weights; {name} is " in str(error)
 
 
 def test_a_run_leaves_what_the_readme_says(tiny, finished):
