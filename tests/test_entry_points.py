@@ -215,6 +215,11 @@ DEMO = RUN + "--config=demo "
         (DEMO + "--dry_run --data.split=4", 2, r"must be in \[1, 3\]; received 4"),
         (DEMO + "--data.root=TMP", 3, "UCF101's lists come in an archive"),
         (DEMO + "--data.root=ROOT --model.handle=TMP/absent", 2, "is not there"),
+        (
+            DEMO + "--data.root=ROOT --model.handle=https://x.org/swin.pth",
+            2,
+            "python -m model.convert swin.pth converted/swin",
+        ),
         ("evaluate.py", 2, "--workdir must name a run"),
         ("evaluate.py --workdir=TMP/absent", 2, "holds no config.json"),
         ("evaluate.py --workdir=TMP --output=TMP/file", 2, "--output must be a folder"),
