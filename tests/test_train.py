@@ -16,7 +16,7 @@ import tensorflow as tf
 import train
 from callbacks import Preemption
 from configs.command.errors import ConfigError, DataError, RetryError
-from configs.schema import Model, Views
+from configs.schema import Model, Views, video_swin
 from configs.schema.serialization import from_json, to_json
 from export import export
 from model import Evaluator, finished_result
@@ -390,6 +390,26 @@ def test_a_run_that_has_begun_needs_its_handle_no_more(tiny, converted, tmp_path
     with pytest.raises(ConfigError, match="model.handle must be a"):
         train.resolve(given, RunFolder(tmp_path / "another"), Workers())
     run(train.resolve(given, folder, Workers()), folder.path)
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+
+
+def test_a_run_of_an_older_version_goes_on_where_the_handle_now_decides(
+    tiny, converted, tmp_path
+):
+    """Bit for bit, and whatever network the experiment describes now."""
+    data = dataclasses.replace(tiny.data, frames=4, size=16)
+    given = dataclasses.replace(
+        tiny, data=data, model=Model(handle=str(converted)), epochs=2
+    )
+    run(given, tmp_path / "whole")
+    with pytest.raises(Killed):
+        run(given, tmp_path / "parts", KillAfter(3))
+    path = tmp_path / "parts" / "config.json"
+    saved = json.loads(path.read_text())
+    assert saved["model"].pop("architecture_from") == "options"
+    path.write_text(json.dumps(saved))
+    model = video_swin("small", handle="gone", architecture_from="handle")
+    run(dataclasses.replace(given, model=model.left_to_handle()), path.parent)
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
 
 
