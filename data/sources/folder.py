@@ -91,7 +91,8 @@ def _divided(videos, data, keep):
         _warn_of_shared_recordings(videos)
         return {video.name: video.split for video in videos}, "as its folders say"
     path = Path(data.split_file or Path(data.root, SPLIT_FILE))
-    return _drawn(videos, path, data, keep), f"as {path} says"
+    splits = _drawn(videos, path, data, keep)
+    return splits, f"as {path} {'says' if path.exists() else 'will say'}"
 
 
 def _drawn(videos, path, data, keep):

@@ -41,9 +41,11 @@ def test_a_folder_is_divided_and_the_split_is_kept(tmp_path, caplog):
     assert "2 classes; 14 videos to train, 2 to validate, 4 to test, as" in caplog.text
 
 
-def test_a_split_that_is_not_kept_is_drawn_alike_when_it_is(tmp_path):
+def test_a_split_that_is_not_kept_is_drawn_alike_when_it_is(tmp_path, caplog):
+    caplog.set_level("INFO")
     data = touch(tmp_path, *ten("b", "a"))
     first = list_folder(data, keep_split=False)
+    assert "4 to test, as " in caplog.text and "split.csv will say." in caplog.text
     assert not (tmp_path / "split.csv").exists()
     assert list_folder(data).names == first.names
     kept = (tmp_path / "split.csv").read_bytes()
