@@ -5,19 +5,21 @@
 
 Every option of the experiment is a flag. Rerunning the same command, or --workdir=RUN
 alone, continues from the newest checkpoint; a finished run says so and ends. With
---init_from=RUN a new run begins with another's weights. Exit codes: 0 finished, 2 usage
-or config, 3 data, 4 no usable checkpoint, 5 numerics, 6 storage, 7 locked, 75 stopped
-by SIGTERM, SIGHUP or SIGUSR1 and 130 by Ctrl-C (the same command continues), 1 stalled
-or a defect (see the stacks); of several workers 75 also where one was lost or stalled.
+--init_from=RUN a new run begins with another's weights. With --dry_run all is done up
+to the first step, which is tried, the plan is printed, and nothing is kept. Exit codes:
+0 finished, 2 usage or config, 3 data, 4 no usable checkpoint, 5 numerics, 6 storage, 7
+locked, 75 stopped by SIGTERM, SIGHUP or SIGUSR1 and 130 by Ctrl-C (the same command
+continues), 1 stalled or a defect (see the stacks); of several workers 75 also where one
+was lost or stalled.
 """
 
-import collections
 import contextlib
 import dataclasses
 import functools
 
 from absl import flags, logging
 
+from configs.command.dry_run import check_dry_run, say_plan
 from configs.command.flags import define, load_wanted, require_workdir
 from configs.command.launch import run, start
 from configs.command.text import say
@@ -35,6 +37,7 @@ def plan(_):
     config, name = load_wanted()
     workers = count_workers(config.runtime.cluster)
     config.check_replicas(workers * (config.runtime.replicas or 1))
+    check_dry_run(FLAGS.dry_run, workers)
     what = f"one of {workers} workers"
     if workers == 1:  # Several tell one another what one of them does not find.
         folder, what = plan_run(config, FLAGS.workdir)
@@ -45,16 +48,18 @@ def plan(_):
             what = f"{what} with the weights of {initial}"
         elif config.model.handle and not folder.has_checkpoint:
             check_handle(config.model.handle)
-    logging.info("Training %s in %s: %s.", name, FLAGS.workdir, what)
+    act = "Trying" if FLAGS.dry_run else "Training"
+    logging.info("%s %s in %s: %s.", act, name, FLAGS.workdir, what)
     return config
 
 
 if __name__ == "__main__":
     define()
     require_workdir()
+    flags.DEFINE_bool("dry_run", False, "Try one step, print the plan, keep nothing.")
     PLAN = start(plan, positional=False)  # What follows imports TensorFlow.
 
-from callbacks import LOST, STOP, Follower, Preemption, Record, Watchdog
+from callbacks import Preemption, Watchdog, keep_record, rehearse
 from configs.schema import Calendar
 from configs.schema.serialization import from_json, to_json
 from data import open_clips
@@ -63,6 +68,7 @@ from model import (
     class_weights,
     create_model,
     create_optimizer,
+    facts_after,
     finished_result,
     graph_fingerprint,
     initial_weights,
@@ -76,8 +82,9 @@ from model import (
     write_report,
 )
 from storage.starts import note_start
-from storage.trained_videos import TRAINED_VIDEOS, read_trained_videos
+from storage.unwritten_folder import UnwrittenFolder
 from strategy import (
+    Workers,
     check_same,
     computing_environment,
     create_strategy,
@@ -90,6 +97,9 @@ from strategy import (
 
 def main(config):
     """Trains or continues an `Experiment` in --workdir, and reports."""
+    if FLAGS.dry_run:
+        rehearsal(config, UnwrittenFolder(FLAGS.workdir))
+        return
     preemption = Preemption()
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(join_workers(config.runtime))
@@ -137,12 +147,7 @@ def train(config, folder, preemption, workers):
     stall = 60 * config.checkpoints.stall_minutes
     with Watchdog(stall, exit_code=workers.stall_exit_code) as watchdog:
         workers.meanwhile = watchdog.beat
-        strategy = create_strategy(config.runtime, workers)
-        config.check_replicas(strategy.num_replicas_in_sync)
-        clips = begin(config, folder, workers)
-        calendar = Calendar(clips.train_size, config.data.batch_size, config.epochs)
-        log_what_fits(config, clips, strategy, replica_memory(strategy), folder)
-        model = build(config, folder, clips, calendar, strategy, workers)
+        strategy, clips, calendar, model = prepare(config, folder, workers)
         record = keep_record(
             config, folder, model, clips, calendar, watchdog, preemption, workers
         )
@@ -157,7 +162,7 @@ def train(config, folder, preemption, workers):
         )
 
         def report():
-            facts = facts_of(folder, clips, record, workers)
+            facts = facts_after(folder, clips, record, workers.alive)
             result = write_report(
                 folder.path, probabilities, clips, config, record.step, facts=facts
             )
@@ -167,25 +172,38 @@ def train(config, folder, preemption, workers):
         return workers.from_chief("result", report)
 
 
-def keep_record(config, folder, model, clips, calendar, watchdog, preemption, workers):
-    """Continues the run where its record ends, on all workers at the same step."""
-    both = {"watchdog": watchdog, "preemption": preemption, "share": workers.share}
-    if workers.is_chief:
-        record = Record(
-            config.checkpoints, folder, model, calendar, check=clips.check_lost, **both
-        )
-    else:
-        record = Follower(config.checkpoints, folder, model, **both)
-    if workers.count > 1:
-        weights = {"step": record.step, "sha256": record.store.values_sha256()}
-        workers.compare("weights", weights)
-        model.tell_workers(
-            lambda: {
-                STOP: preemption.signal is not None,
-                LOST: len(clips.lost_train_videos),
-            }
-        )
-    return record
+def rehearsal(config, folder):
+    """Tries the next updates of a run in an `UnwrittenFolder`, and prints its plan."""
+    workers = Workers()
+    config = resolve(config, folder, workers)
+    result = finished_result(config, folder)
+    if result:
+        say(f"{folder.path}: {summary(result)}")
+        return
+    with Watchdog(60 * config.checkpoints.stall_minutes) as watchdog:
+        workers.meanwhile = watchdog.beat
+        strategy, clips, calendar, model = prepare(config, folder, workers)
+        train_from = functools.partial(clips.train, strategy)
+        tried = rehearse(folder, model, calendar, train_from, watchdog.beat)
+        evaluator = Evaluator(model, strategy, after_batch=watchdog.beat)
+        evaluator.try_batch(clips.views(strategy))
+    replicas = strategy.num_replicas_in_sync
+    say_plan(config, folder, clips, calendar, replicas, tried)
+
+
+def prepare(config, folder, workers):
+    """What a run needs before its first update.
+
+    Returns:
+        (strategy, `data.clips.Clips`, `Calendar`, compiled model).
+    """
+    strategy = create_strategy(config.runtime, workers)
+    config.check_replicas(strategy.num_replicas_in_sync)
+    clips = begin(config, folder, workers)
+    calendar = Calendar(clips.train_size, config.data.batch_size, config.epochs)
+    log_what_fits(config, clips, strategy, replica_memory(strategy), folder)
+    model = build(config, folder, clips, calendar, strategy, workers)
+    return strategy, clips, calendar, model
 
 
 def fit(model, clips, calendar, record, validate):
@@ -204,18 +222,6 @@ def fit(model, clips, calendar, record, validate):
         if record.end_epoch(epoch, validate):
             break
     record.end()
-
-
-def facts_of(folder, clips, record, workers):
-    """What the evaluation is to say of the weights and of the videos."""
-    seen = clips.identities.seen(read_trained_videos(folder / TRAINED_VIDEOS))
-    return {
-        "checkpoint": record.store.folder(record.step).name,
-        "weights_sha256": record.store.weights_sha256(record.step),
-        "test_fingerprint": clips.identities.test_fingerprint(workers.alive),
-        "left_out": list(clips.left_out),
-        "trained_videos": seen and dict(collections.Counter(seen.values())),
-    }
 
 
 def begin(config, folder, workers):
@@ -241,6 +247,7 @@ def begin(config, folder, workers):
             seed=config.seed,
             leave_out=left_out,
             after_video=workers.alive,
+            keep_split=folder.is_kept,
         ),
     )
     identity = {

@@ -1,7 +1,5 @@
 """Everything a run writes while it trains, and its continuation after a restart."""
 
-import itertools
-
 import numpy as np
 from absl import logging
 
@@ -11,9 +9,9 @@ from callbacks.lost_videos import LostVideos
 from callbacks.nonfinite_guard import NonFiniteGuard
 from callbacks.patience import has_stopped_improving
 from callbacks.progress import Progress, Timing
+from callbacks.restoring import restore_newest
 from callbacks.save_checkpoints import SaveCheckpoints
 from callbacks.summaries import Summaries
-from configs.command.errors import CheckpointError
 from storage.checkpoints import CheckpointStore
 from storage.history import Epoch
 from storage.rows import Rows
@@ -62,9 +60,10 @@ class Record(Recorder):
             Rows(folder / "timing.jsonl", Timing),
             Rows(folder / "history.jsonl", Epoch, key="epoch"),
         ]
-        step = self.store.restore(objection=self._lost_rows)
-        if step is None:
-            step = self._begin()
+        step = restore_newest(self.store, self.journal, self.history, calendar)
+        if step is None:  # A run that has begun always has a checkpoint.
+            step = 0
+            self.store.save(step)
         self.share(BEGIN, step)
         rows = [file.rewind(step) for file in self.files]
         self._writer = Journal(self.journal, step=step, epoch_of=calendar.epoch_of)
@@ -95,32 +94,6 @@ class Record(Recorder):
         ]
         preemption.begin(self)
         self.check_in()
-
-    def _begin(self):
-        """Commits the initial weights: a run that has begun always has a checkpoint."""
-        if self.journal.read():
-            raise CheckpointError(
-                f"{self.journal.path} says that this run has trained, but "
-                f"{self.store.path} holds no checkpoint. Put one back, or begin again "
-                "in another --workdir."
-            )
-        self.store.save(0)
-        return 0
-
-    def _lost_rows(self, step):
-        """Which row is missing that a run continued from `step` must have, or None."""
-        for rows, name, first, wanted in (
-            (self.journal, "step", 1, step),
-            (self.history, "epoch", 0, self.calendar.first_epoch(step)),
-        ):
-            numbers = [row.get(name) for row in rows.upto(step)]
-            found = set(numbers)
-            # A row may stand behind those that must be there, but not a gap. They are
-            # not listed: the name of a checkpoint may tell any number of steps.
-            missing = next(n for n in itertools.count(first) if n not in found)
-            if missing < first + max(len(numbers), wanted):
-                return f"{rows.path.name} holds no row of {name} {missing}"
-        return None
 
     @property
     def step(self):

@@ -16,7 +16,9 @@ from data.splits import bad_videos, content_fingerprint, divide, list_fingerprin
 PADDING = -1  # the video of an element that only fills up its batch
 
 
-def open_clips(data, views, *, seed, leave_out=(), after_video=lambda: None):
+def open_clips(
+    data, views, *, seed, leave_out=(), after_video=lambda: None, keep_split=True
+):
     """Lists, scans and checks a data set.
 
     Args:
@@ -26,6 +28,7 @@ def open_clips(data, views, *, seed, leave_out=(), after_video=lambda: None):
         leave_out: names of training videos not to train on, though they can be read:
             what a run that is continued could not read when it began.
         after_video: called after each video that had to be scanned.
+        keep_split: whether a split that is drawn is kept in its file.
 
     Returns:
         Clips.
@@ -33,7 +36,7 @@ def open_clips(data, views, *, seed, leave_out=(), after_video=lambda: None):
     Raises:
         DataError: the data set is incomplete, inconsistent or too damaged.
     """
-    source = open_source(data, after_video=after_video)
+    source = open_source(data, after_video=after_video, keep_split=keep_split)
     clips = Clips(source, data, views, seed=seed, leave_out=leave_out)
     for name, reason in clips.bad_train_videos.items():
         logging.warning("Left out of training: %s %s.", name, reason)

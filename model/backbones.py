@@ -11,7 +11,7 @@ import typing
 from absl import logging
 
 from configs.command.errors import ConfigError
-from configs.schema.model import ARCHITECTURE
+from configs.schema.model import ARCHITECTURE, size_of
 from configs.schema.section import require
 from model.hub.backbone import HubBackbone
 from model.hub.saved_model import check_interface, local_directory, read_interface
@@ -122,12 +122,15 @@ class VideoSwinKind:
                 f"export.py wrote; received {config.handle!r}, a graph that keeps its "
                 "architecture to itself. model.backbone=hub runs it as it is."
             )
-        for name, value in handle.architecture.items():
-            if getattr(config, name) not in (None, value):
-                raise ConfigError(
-                    f"model.{name} must be {value!r} or none, as model.handle has it; "
-                    f"received {getattr(config, name)!r}."
-                )
+        given = {name: getattr(config, name) for name in ARCHITECTURE}
+        _refuse_another(handle.architecture, given, config.handle)
+        if config.architecture_from == "handle" and None in given.values():
+            shown = [f"{name}={value}" for name, value in handle.architecture.items()]
+            logging.info(
+                "model.handle decides the architecture: a %s (%s).",
+                size_of(handle.architecture),
+                ", ".join(shown),
+            )
         return dataclasses.replace(config, backbone="video_swin", **handle.architecture)
 
     def check_clip(self, config, *, frames, size):
@@ -168,6 +171,28 @@ class VideoSwinKind:
         }
         weights |= {f"head/{name}": value for name, value in head.items()}
         return to_state_dict(weights, backbone.architecture)
+
+
+def _refuse_another(architecture, given, handle):
+    """Refuses a handle that holds another network than the options describe.
+
+    Args:
+        architecture: of the handle, a dict of option -> value.
+        given: the same of the options; None is open.
+        handle: its name.
+    """
+    other = [
+        f"model.{name} is {value!r} there, {given[name]!r} here"
+        for name, value in architecture.items()
+        if given[name] not in (None, value)
+    ]
+    if other:
+        raise ConfigError(
+            f"model.handle={handle!r} holds another network, a "
+            f"{size_of(architecture)}, than the options describe, a {size_of(given)}: "
+            f"{'; '.join(other)}. --model.architecture_from=handle takes the handle's "
+            "where these options come from --config; leave their flags out."
+        )
 
 
 class HubKind:

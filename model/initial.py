@@ -12,7 +12,6 @@ from model.backbones import kind_of
 from model.trained import check_same_graph, tell_differences
 from model.weights.saved_model import load_handle
 from storage.checkpoints import CheckpointStore, damage, values_sha256_of
-from storage.files import write_atomically
 from storage.initial_run import find_initial_run
 from storage.run_folder import checkpoint_steps
 from storage.trained_videos import (
@@ -177,7 +176,7 @@ def keep_trained_videos(config, folder, clips, after_video):
             return
         if not folder.has_checkpoint:  # What it begins with may be gone later.
             trained |= trained_videos_before(config, folder)
-        write_atomically(path, trained.to_json())
+        folder.write(TRAINED_VIDEOS, trained.to_json())
     seen = clips.identities.seen(trained)
     if seen:
         logging.warning(

@@ -115,7 +115,7 @@ class CheckpointStore:
                 f"{error}"
             ) from error
 
-    def restore(self, objection=lambda step: None):
+    def restore(self, objection=lambda step: None, *, set_aside=True):
         """Restores the newest checkpoint that passes its checks, to train on from it.
 
         Newer ones that cannot be used are set aside under another name, with a line of
@@ -124,6 +124,7 @@ class CheckpointStore:
         Args:
             objection: a function that says why the checkpoint of a step cannot be used
                 for another reason than its own state, or None.
+            set_aside: False: they are logged, and nothing is changed.
 
         Returns:
             The step restored, or None if there has never been a checkpoint.
@@ -136,15 +137,19 @@ class CheckpointStore:
         for step in self.steps():
             reason = objection(step) or self._try(step)
             if reason is None:
-                self._set_aside(damaged)
-                clear_asides(self.path, CHECKPOINT.fullmatch)
+                if set_aside:
+                    self._set_aside(damaged)
+                    clear_asides(self.path, CHECKPOINT.fullmatch)
+                elif damaged:
+                    logging.warning(
+                        "Checkpoints that cannot be used: %s.", _described(damaged)
+                    )
                 return step
             damaged[step] = reason
         if not damaged and not list(self.path.glob(f"*{DAMAGED}*")):
             return None
-        reasons = [f"step {step}: {reason}" for step, reason in damaged.items()]
         raise CheckpointError(
-            f"No checkpoint in {self.path} can be used ({'; '.join(reasons)}). Put a "
+            f"No checkpoint in {self.path} can be used ({_described(damaged)}). Put a "
             "good copy back, or begin again in another --workdir."
         )
 
@@ -233,6 +238,10 @@ class CheckpointStore:
                         step,
                         error,
                     )
+
+
+def _described(damaged):
+    return "; ".join(f"step {step}: {reason}" for step, reason in damaged.items())
 
 
 def _variables(trackable):

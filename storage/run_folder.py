@@ -53,7 +53,14 @@ RESULT = re.compile(r"(evaluation|predictions|confusion_matrix)-.+\.(json|csv|pn
 
 
 class RunFolder:
-    """The folder of one run; `locked()` makes this process its only writer."""
+    """The folder of one run; `locked()` makes this process its only writer.
+
+    Attributes:
+        path: the folder.
+        is_kept: whether what a run writes is kept; see `storage.unwritten_folder`.
+    """
+
+    is_kept = True
 
     def __init__(self, path):
         """Names the folder; nothing is read or written yet.
@@ -123,9 +130,13 @@ class RunFolder:
         """
         return read_json(self / "finished.json", Result)
 
+    def write(self, name, text):
+        """Writes one of its files, whole or not at all."""
+        write_atomically(self / name, text)
+
     def finish(self, result):
         """Marks the run as finished, with its result."""
-        write_atomically(self / "finished.json", json.dumps(result, indent=2) + "\n")
+        self.write("finished.json", json.dumps(result, indent=2) + "\n")
 
     def saved_config(self):
         """The text of config.json.
@@ -195,21 +206,28 @@ class RunFolder:
         Raises:
             ConfigError: names every field that differs and must not.
         """
+        self.check_run(config_json, facts)
+        if not self.identity:
+            identity = {"run_id": uuid.uuid4().hex, **facts}
+            self.write("run.json", json.dumps(identity, indent=2, ensure_ascii=False))
+        # A run that goes on has not finished, also where it is only measured again.
+        (self / "finished.json").unlink(missing_ok=True)
+        path = self / "config.json"
+        if not path.exists() or path.read_bytes() != config_json.encode():
+            self.write("config.json", config_json)
+
+    def check_run(self, config_json, facts):
+        """Refuses a run that is another than the one that has begun here.
+
+        Args:
+            config_json: see `begin`, also for what is raised.
+            facts: see `begin`.
+        """
         self.check_config(json.loads(config_json))
         facts = json.loads(json.dumps(facts))
         if self.identity:
             before = {name: self.identity.get(name) for name in facts}
             _refuse_changes(self.path, before, facts)
-        else:
-            identity = {"run_id": uuid.uuid4().hex, **facts}
-            write_atomically(
-                self / "run.json", json.dumps(identity, indent=2, ensure_ascii=False)
-            )
-        # A run that goes on has not finished, also where it is only measured again.
-        (self / "finished.json").unlink(missing_ok=True)
-        path = self / "config.json"
-        if not path.exists() or path.read_bytes() != config_json.encode():
-            write_atomically(path, config_json)
 
 
 def checkpoint_steps(path):

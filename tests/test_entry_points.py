@@ -111,6 +111,22 @@ def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_pat
     assert {line.split()[1] for line in lines[1:]} <= {"Fall", "Rise", "Slide"}
 
 
+def test_a_dry_run_says_which_command_trains_and_writes_nothing(
+    command, tiny_root, tmp_path
+):
+    before = sorted(tiny_root.rglob("*"))
+    train = ("train.py", "--config=demo", f"--data.root={tiny_root}", *TINY)
+    tried = command(*train, "--dry_run", f"--workdir={tmp_path / 'run'}")
+    assert f"Dry run of {tmp_path / 'run'}: a new run" in tried.stdout
+    own = " ".join(map(str, (*train, f"--workdir={tmp_path / 'run'}")))
+    assert f"  python {own}\n" in tried.stdout
+    assert f"Trying demo in {tmp_path / 'run'}: a new run." in tried.stderr
+    assert "clips: 2 at once on each replica, whose memory is" in tried.stderr
+    assert not list(tmp_path.iterdir())
+    after = {path.name for path in {*tiny_root.rglob("*")} - {*before}}
+    assert after <= {"video_scan.json"}
+
+
 def test_a_run_goes_on_without_its_config_and_another_begins_with_it(
     command, tiny_root, tmp_path
 ):
@@ -222,8 +238,15 @@ DEMO = RUN + "--config=demo "
         (DEMO + "--runtime.cluster=slurm", 2, "needs a process that srun started"),
         ("train.py --config=demo --workdir=TMP/file", 2, "must be a folder"),
         (DEMO + "--data.root=TMP/absent", 3, "data.root must be a directory"),
+        (DEMO + "--dry_run --data.root=TMP/absent", 3, "data.root must be a directory"),
+        (DEMO + "--dry_run --data.split=4", 2, r"must be in \[1, 3\]; received 4"),
         (DEMO + "--data.root=TMP", 3, "UCF101's lists come in an archive"),
         (DEMO + "--data.root=ROOT --model.handle=TMP/absent", 2, "is not there"),
+        (
+            DEMO + "--data.root=ROOT --model.handle=https://x.org/swin.pth",
+            2,
+            "python -m model.convert swin.pth converted/swin",
+        ),
         ("evaluate.py", 2, "--workdir must name a run"),
         ("evaluate.py --workdir=TMP/absent", 2, "holds no config.json"),
         ("evaluate.py --workdir=TMP --output=TMP/file", 2, "--output must be a folder"),

@@ -8,7 +8,6 @@ import shutil
 import signal
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ import tensorflow as tf
 import train
 from callbacks import Preemption
 from configs.command.errors import ConfigError, DataError, RetryError
-from configs.schema import Model, Views
+from configs.schema import Model, Views, video_swin
 from configs.schema.serialization import from_json, to_json
 from export import export
 from model import Evaluator, finished_result
@@ -27,7 +26,6 @@ from storage.plans import plan_run
 from storage.run_folder import RunFolder
 from storage.trained_videos import read_trained_videos
 from strategy.workers import Workers
-from tests.strategy.local import everyone
 from tests.whole_runs import (
     KillAfter,
     Killed,
@@ -51,36 +49,6 @@ def finished(tmp_path_factory):
         return workdir
 
     return finished
-
-
-@pytest.mark.parametrize(
-    ("name", "other"), [("sha256", "b"), ("step", 5)], ids=["hash", "step"]
-)
-def test_other_weights_on_another_worker_are_refused_by_all(
-    tiny, monkeypatch, name, other
-):
-    """Else each would go on from its own, and say nothing."""
-
-    def record(*_, share=None, **options):
-        own = {"sha256": "a", "step": 4}
-        if share.__self__.index:
-            own[name] = other
-        return SimpleNamespace(
-            step=own["step"],
-            store=SimpleNamespace(values_sha256=lambda: own["sha256"]),
-        )
-
-    monkeypatch.setattr(train, "Record", record)
-    monkeypatch.setattr(train, "Follower", record)
-    clips = SimpleNamespace(check_lost=None)
-
-    def keep(workers):
-        arguments = [tiny, None, None, clips, None, None, None]
-        return train.keep_record(*arguments, workers)
-
-    for error in everyone(2, keep):
-        assert isinstance(error, ConfigError)
-        assert f"All workers must have the same weights; {name} is " in str(error)
 
 
 def test_a_run_leaves_what_the_readme_says(tiny, finished):
@@ -422,6 +390,26 @@ def test_a_run_that_has_begun_needs_its_handle_no_more(tiny, converted, tmp_path
     with pytest.raises(ConfigError, match="model.handle must be a"):
         train.resolve(given, RunFolder(tmp_path / "another"), Workers())
     run(train.resolve(given, folder, Workers()), folder.path)
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+
+
+def test_a_run_of_an_older_version_goes_on_where_the_handle_now_decides(
+    tiny, converted, tmp_path
+):
+    """Bit for bit, and whatever network the experiment describes now."""
+    data = dataclasses.replace(tiny.data, frames=4, size=16)
+    given = dataclasses.replace(
+        tiny, data=data, model=Model(handle=str(converted)), epochs=2
+    )
+    run(given, tmp_path / "whole")
+    with pytest.raises(Killed):
+        run(given, tmp_path / "parts", KillAfter(3))
+    path = tmp_path / "parts" / "config.json"
+    saved = json.loads(path.read_text())
+    assert saved["model"].pop("architecture_from") == "options"
+    path.write_text(json.dumps(saved))
+    model = video_swin("small", handle="gone", architecture_from="handle")
+    run(dataclasses.replace(given, model=model.left_to_handle()), path.parent)
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
 
 

@@ -15,6 +15,7 @@ from configs.command.errors import ConfigError
 from configs.command.streams import produce
 from configs.schema.experiment import Experiment
 from configs.schema.init_from import InitFrom
+from configs.schema.model import ARCHITECTURE
 from configs.schema.optimizer import USUAL_WARMUP
 from configs.schema.paths import expand_path
 from configs.schema.section import options
@@ -216,7 +217,13 @@ def load_wanted(values=flags.FLAGS):
 
 
 def _complete(config, values):
-    """Fills in what the length of a run decides; prints it where that is wanted."""
+    """Fills in what the length of a run decides; prints it where that is wanted.
+
+    What the handle is to say of the backbone is left open, but for given flags.
+    """
+    given = {name for name in ARCHITECTURE if values[f"model.{name}"].present}
+    model = config.model.left_to_handle(given)
+    config = dataclasses.replace(config, model=model)
     full = config.completed()
     warmup = full.optimizer.warmup_epochs
     if config.optimizer.warmup_epochs is None and warmup < USUAL_WARMUP:

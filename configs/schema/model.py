@@ -36,6 +36,14 @@ class Model(Section):
         may_change=True,
         is_path=True,
     )
+    architecture_from: Literal["options", "handle"] = option(
+        "options",
+        "What says what a Video Swin is, where there is a handle. options: embed_dim, "
+        "depths, num_heads, window_size and patch_size, with which the handle must "
+        "agree; handle: the handle, but for those of them that are given as flags.",
+        may_change=True,
+        was_default=True,
+    )
     trust_graph: bool = option(
         False,
         "Run a SavedModel as it is even if its graph holds operations that may touch "
@@ -126,6 +134,17 @@ class Model(Section):
                 self.num_heads,
             )
 
+    def left_to_handle(self, given=()):
+        """A copy that leaves the architecture to the handle where that is to decide it.
+
+        Args:
+            given: names of options of the architecture that stay as they are.
+        """
+        if not self.handle or self.architecture_from == "options":
+            return self
+        left = [name for name in ARCHITECTURE if name not in given]
+        return dataclasses.replace(self, **dict.fromkeys(left))
+
     def completed(self, other):
         """A copy whose options that are None are taken from `other`.
 
@@ -148,6 +167,21 @@ def video_swin(size, **options):
     """
     usual = {"window_size": (8, 7, 7), "patch_size": (2, 4, 4)}
     return Model(**VIDEO_SWIN_SIZES[size] | usual | options)
+
+
+def size_of(architecture):
+    """The name of the size that an architecture is of, such as "Swin-T".
+
+    Args:
+        architecture: dict of the options of `ARCHITECTURE`; None is open.
+
+    Returns:
+        str; "Video Swin" for a size that is not the paper's.
+    """
+    for name, sizes in VIDEO_SWIN_SIZES.items():
+        if all(architecture[key] == value for key, value in sizes.items()):
+            return f"Swin-{name[0].upper()}"
+    return "Video Swin"
 
 
 def _names(fields):

@@ -15,11 +15,13 @@ class SourceKind:
         check: refuses what is not there, see `check_root`.
         open: opens it for training, see `open_source`.
         scan: finds out what all of its videos hold, see `scan_source`.
+        draws_split: whether `open` may draw a split, and takes `keep_split`.
     """
 
     check: str
     open: str
     scan: str
+    draws_split: bool = False
 
 
 # The values of the option data.source.
@@ -43,6 +45,7 @@ SOURCES = {
         check="data.sources.tree:check_folder",
         open="data.sources.folder:open_folder",
         scan="data.sources.folder:scan_folder",
+        draws_split=True,
     ),
     "list": SourceKind(
         check="data.sources.lists:check_lists",
@@ -76,12 +79,14 @@ def check_root(data):
         _function(name)(data)
 
 
-def open_source(data, *, after_video=lambda: None):
+def open_source(data, *, after_video=lambda: None, keep_split=True):
     """Lists the videos to train, validate and test on, and finds out what each holds.
 
     Args:
         data: a `configs.schema.Data`.
         after_video: called after each video that had to be scanned.
+        keep_split: whether a split that is drawn is kept in its file. One that is not
+            is drawn alike the next time.
 
     Returns:
         `data.sources.base.Source`.
@@ -89,7 +94,9 @@ def open_source(data, *, after_video=lambda: None):
     Raises:
         DataError: the data set is absent, incomplete or inconsistent.
     """
-    return _function(SOURCES[data.source].open)(data, after_video=after_video)
+    kind = SOURCES[data.source]
+    drawn = {"keep_split": keep_split} if kind.draws_split else {}
+    return _function(kind.open)(data, after_video=after_video, **drawn)
 
 
 def scan_source(data, *, processes=0):

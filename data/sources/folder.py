@@ -27,9 +27,10 @@ from data.sources.frozen_split import (
 from data.sources.tree import find_videos
 
 
-def open_folder(data, *, after_video):
+def open_folder(data, *, after_video, keep_split=True):
     """See `data.sources.open_source`."""
-    return open_files(list_folder(data), data.root, after_video=after_video)
+    listing = list_folder(data, keep_split=keep_split)
+    return open_files(listing, data.root, after_video=after_video)
 
 
 def scan_folder(data, *, processes):
@@ -38,11 +39,12 @@ def scan_folder(data, *, processes):
     return scan_files(names, data.root, processes=processes)
 
 
-def list_folder(data):
+def list_folder(data, *, keep_split=True):
     """Lists the videos of a folder and divides them; logs how.
 
     Args:
         data: a `configs.schema.Data`.
+        keep_split: whether a split that is drawn is kept in its file.
 
     Returns:
         Listing.
@@ -59,14 +61,7 @@ def list_folder(data):
             f"data.root must hold at least two class folders of videos; "
             f"{data.root!r} has {class_names[0]!r} alone."
         )
-    if videos[0].split:
-        splits = {video.name: video.split for video in videos}
-        _warn_of_shared_recordings(videos)
-        origin = "as its folders say"
-    else:
-        path = Path(data.split_file or Path(data.root, SPLIT_FILE))
-        splits = _drawn(videos, path, data)
-        origin = f"as {path} says"
+    splits, origin = _divided(videos, data, keep_split)
     parts = {split: [] for split in SPLITS}
     labels = {name: label for label, name in enumerate(class_names)}
     for video in videos:
@@ -90,12 +85,22 @@ def list_folder(data):
     return Listing.of_files(class_names, **parts)
 
 
-def _drawn(videos, path, data):
+def _divided(videos, data, keep):
+    """Dict of a video's name -> split, and what says so, in words."""
+    if videos[0].split:
+        _warn_of_shared_recordings(videos)
+        return {video.name: video.split for video in videos}, "as its folders say"
+    path = Path(data.split_file or Path(data.root, SPLIT_FILE))
+    splits = _drawn(videos, path, data, keep)
+    return splits, f"as {path} {'says' if path.exists() else 'will say'}"
+
+
+def _drawn(videos, path, data, keep):
     """Dict of a video's name -> split, drawn or as it was drawn before."""
     groups = read_groups(Path(data.root, GROUPS_FILE), videos)
     fractions = {"validation": data.validation_fraction, "test": data.test_fraction}
     try:
-        rows = frozen_split(videos, path, groups, fractions)
+        rows = frozen_split(videos, path, groups, fractions, keep=keep)
     except StorageError as error:
         raise StorageError(
             f"The split must be kept, so that it stays the same: {error} "

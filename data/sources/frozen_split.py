@@ -40,16 +40,18 @@ class Row:
     group: str
 
 
-def frozen_split(videos, path, groups, fractions):
+def frozen_split(videos, path, groups, fractions, *, keep=True):
     """Which split each video belongs to; draws those that the file does not know.
 
     Args:
         videos: list of `data.sources.tree.Found`.
-        path: of the file, which is written where there is none or videos are new.
+        path: of the file.
         groups: dict of name -> group of some of the videos, which counts more than
             their names.
         fractions: dict of "validation" and "test" -> fraction of each class's videos
             that is drawn.
+        keep: whether the file is written where there is none or videos are new. What
+            is not kept is drawn alike the next time.
 
     Returns:
         dict of a video's name -> `Row`.
@@ -71,7 +73,14 @@ def frozen_split(videos, path, groups, fractions):
         if rows:
             logging.info("%d videos are not in %s yet: they are added.", len(new), path)
         rows = {row.video: row for row in (*rows.values(), *drawn)}
-        write_atomically(path, to_csv(rows.values()))
+        if keep:
+            write_atomically(path, to_csv(rows.values()))
+        else:
+            logging.info(
+                "%s is not written now: %d videos are drawn alike by the run.",
+                path,
+                len(new),
+            )
     return rows
 
 

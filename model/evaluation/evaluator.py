@@ -73,6 +73,15 @@ class Evaluator:
             )
         return Probabilities(total / views * readable[:, None], readable)
 
+    def try_batch(self, dataset):
+        """Runs the first batch of a dataset alone, for nothing but to have run it.
+
+        Args:
+            dataset: as for a call, of one element or more.
+        """
+        self._step(next(iter(dataset)))
+        self.after_batch()
+
     def _probabilities(self, batch):
         """One batch of views, from all replicas: (video, view, weight, softmax)."""
         results = self.strategy.run(self._replica_probabilities, args=(batch,))

@@ -13,6 +13,7 @@ from configs.schema.serialization import from_json
 from model.evaluation.report import suffix_of
 from storage.files import read_json
 from storage.run_folder import checkpoint_steps
+from storage.trained_videos import TRAINED_VIDEOS, read_trained_videos
 
 
 def own_suffix(folder, trained, clips):
@@ -65,6 +66,28 @@ def facts_before(trained):
     facts = {"split": config.data.split, **Protocol.of(config).known}
     facts |= {"step": trained.step, "weights_sha256": trained.source_sha256}
     return {name: (value,) for name, value in facts.items()}
+
+
+def facts_after(folder, clips, record, after_video):
+    """What the evaluation at the end of a run is to say of the weights and the videos.
+
+    Args:
+        folder: the `RunFolder`.
+        clips: the `data.clips.Clips` of the run.
+        record: the `callbacks.Record` of the run.
+        after_video: called after each file that was looked into.
+
+    Returns:
+        dict of JSON values by their names in evaluation.json.
+    """
+    seen = clips.identities.seen(read_trained_videos(folder / TRAINED_VIDEOS))
+    return {
+        "checkpoint": record.store.folder(record.step).name,
+        "weights_sha256": record.store.weights_sha256(record.step),
+        "test_fingerprint": clips.identities.test_fingerprint(after_video),
+        "left_out": list(clips.left_out),
+        "trained_videos": seen and dict(collections.Counter(seen.values())),
+    }
 
 
 def check_output(output, facts):

@@ -27,7 +27,7 @@ class Store:
         self.available = steps
         self.saved = []
 
-    def restore(self, objection):
+    def restore(self, objection, *, set_aside=True):
         reasons = []
         for step in self.available:
             reasons.append(objection(step))

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 import shutil
 
@@ -7,7 +8,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from configs.command.errors import ConfigError
-from configs.schema import Model
+from configs.schema import Model, video_swin
+from configs.schema.model import size_of
 from model.backbones import kind_of
 from model.convert import convert
 from model.create import create_backbone, graph_fingerprint, resolve_model
@@ -50,13 +52,38 @@ def test_architecture_comes_from_the_handle(ours, architecture):
 
 
 def test_contradictions_are_refused(ours, opaque):
-    with pytest.raises(ConfigError, match=re.escape("model.depths must be (2, 1) or")):
+    with pytest.raises(ConfigError, match=re.escape("depths is (2, 1) there, (2, 2)")):
         resolved(Model(handle=ours, depths=(2, 2)))
+    with pytest.raises(ConfigError, match="a Video Swin, than .* describe, a Swin-S: "):
+        resolved(video_swin("small", handle=ours))
     with pytest.raises(ConfigError, match="model.embed_dim must be none where"):
         resolved(Model(handle=opaque, embed_dim=8))
     with pytest.raises(ConfigError, match="backbone=video_swin needs a model.handle"):
         resolved(Model(handle=opaque, backbone="video_swin"))
     assert resolved(Model(handle=opaque)) == Model(handle=opaque, backbone="hub")
+
+
+def test_the_handle_decides_where_it_is_to_and_the_log_says_so(
+    ours, architecture, caplog
+):
+    """Without an error or a flag for each option, also once its run has begun."""
+    caplog.set_level("INFO", "absl")
+    left = video_swin("small", handle=ours, architecture_from="handle").left_to_handle()
+    config = resolved(left)
+    assert config.architecture == architecture
+    assert "model.handle decides the architecture: a Video Swin (embed_dim=" in (
+        caplog.text
+    )
+    gone = dataclasses.replace(left, handle="gone")
+    assert resolved(gone, begun=config).architecture == architecture
+    with pytest.raises(ConfigError, match="model.embed_dim is .* there, 96 here. --mo"):
+        resolved(dataclasses.replace(left, embed_dim=96))
+
+
+def test_sizes_have_their_papers_names(architecture):
+    for name in ("tiny", "small", "base"):
+        assert size_of(video_swin(name).architecture) == f"Swin-{name[0].upper()}"
+    assert size_of(architecture) == "Video Swin"
 
 
 def test_a_begun_video_swin_needs_its_handle_no_more(ours, architecture):

@@ -8,7 +8,8 @@ from absl import flags as absl_flags
 from configs.command import flags
 from configs.command.errors import ConfigError
 from configs.demo import config as demo
-from configs.schema import Experiment
+from configs.schema import Experiment, video_swin
+from configs.schema.model import ARCHITECTURE
 from configs.schema.serialization import to_json
 
 
@@ -33,6 +34,29 @@ def test_every_experiment_loads(name, parse):
 def test_every_file_above_the_wings_is_an_experiment(repository):
     names = {path.stem for path in (repository / "configs").glob("*.py")}
     assert names - {"__init__"} == set(flags.experiments())
+
+
+def architecture(*arguments, parse):
+    model = flags.load(arguments[0], parse(*arguments[1:])).model
+    return tuple(getattr(model, name) for name in ARCHITECTURE)
+
+
+def test_own_videos_leaves_the_architecture_to_a_handle(parse):
+    tiny = tuple(video_swin("tiny").architecture.values())
+    assert architecture("own_videos", parse=parse) == tiny
+    handle = "--model.handle=HANDLE"
+    assert architecture("own_videos", handle, parse=parse) == (None,) * 5
+    kept = architecture("own_videos", handle, "--model.depths=1,2,3,4", parse=parse)
+    assert kept == (None, (1, 2, 3, 4), None, None, None)
+
+
+def test_an_experiment_named_by_its_size_does_so_by_one_flag(parse):
+    base = tuple(video_swin("base").architecture.values())
+    choice, handle = "--model.architecture_from=handle", "--model.handle=HANDLE"
+    assert architecture("ucf101_swin_base", handle, parse=parse) == base
+    assert architecture("ucf101_swin_base", choice, parse=parse) == base
+    both = architecture("ucf101_swin_base", handle, choice, parse=parse)
+    assert both == (None,) * 5
 
 
 def test_help_says_the_bounds_and_what_may_change(parse):

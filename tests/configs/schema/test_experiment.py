@@ -89,6 +89,7 @@ def test_what_decides_the_result_cannot_change_while_a_run_is_continued():
         "data.threads",
         "data.train_list",
         "data.validation_list",
+        "model.architecture_from",  # The options that it fills in cannot.
         "model.handle",
         "model.recompute",
         "model.trust_graph",

@@ -41,6 +41,20 @@ def test_a_folder_is_divided_and_the_split_is_kept(tmp_path, caplog):
     assert "2 classes; 14 videos to train, 2 to validate, 4 to test, as" in caplog.text
 
 
+def test_a_split_that_is_not_kept_is_drawn_alike_when_it_is(tmp_path, caplog):
+    caplog.set_level("INFO")
+    data = touch(tmp_path, *ten("b", "a"))
+    first = list_folder(data, keep_split=False)
+    assert "4 to test, as " in caplog.text and "split.csv will say." in caplog.text
+    assert not (tmp_path / "split.csv").exists()
+    assert list_folder(data).names == first.names
+    kept = (tmp_path / "split.csv").read_bytes()
+    touch(tmp_path, "a/more.mp4")
+    grown = list_folder(data, keep_split=False)
+    assert (tmp_path / "split.csv").read_bytes() == kept
+    assert list_folder(data).names == grown.names
+
+
 def test_ten_more_videos_move_no_other(shared, tmp_path):
     """Real clips, seen as a plain folder."""
     found = sorted((shared / "ucf101_mini").rglob("*.avi"))
