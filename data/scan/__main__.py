@@ -84,8 +84,10 @@ def command_line():
         default=Data.source,
         help="kind of data set, as data.source (default: %(default)s)",
     )
-    for name in LISTS:
-        parser.add_argument(f"--{name}", default="", help=f"as data.{name}")
+    parser.add_argument("--train_list", default="", help="as data.train_list")
+    parser.add_argument("--validation_list", default="", help="as data.validation_list")
+    parser.add_argument("--test_list", default="", help="as data.test_list")
+    parser.add_argument("--class_list", default="", help="as data.class_list")
     parser.add_argument(
         "--max_bad_fraction",
         type=float,
