@@ -99,6 +99,8 @@ def check_output(output, facts):
     """
     path = output / "evaluation.json"
     before = read_json(path)
+    if before:  # It may have been written before there were segments.
+        before = {"frame_sampling": "interval"} | before
     other = [
         f"{name} {_short(before[name])} (now {_short(values[0])})"
         for name, values in facts.items()

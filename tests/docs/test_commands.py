@@ -17,7 +17,6 @@ import pytest
 
 from configs.command.flags import experiments
 from configs.schema import Experiment
-from configs.schema.data import LISTS
 from configs.schema.section import options
 from configs.schema.types import parse
 from data.synthetic import MOTIONS
@@ -96,8 +95,6 @@ def flags_of(path):
             function = getattr(node.func, "attr", getattr(node.func, "id", ""))
             if function.startswith("DEFINE_") or function == "define_path":
                 names.add(node.args[0].value)
-            elif function == "add_argument" and isinstance(node.args[0], ast.JoinedStr):
-                names |= set(LISTS)  # The only flags that are added in a loop.
             elif function == "add_argument":
                 names.add(node.args[0].value.removeprefix("--"))
         elif (
