@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.identities import UNREADABLE, content_key
+from data.identities import UNREADABLE, content_key, sampled
 from data.recordings import recording_of
 from data.splits import divide
 
@@ -184,8 +184,8 @@ def find_copies(listing, splits):
     """
     sizes = collections.defaultdict(list)
     for i, path in enumerate(listing.paths):
-        if splits[i] and os.path.isfile(path):
-            sizes[os.path.getsize(path)].append(i)
+        if splits[i] and os.path.exists(path):
+            sizes[os.path.getsize(sampled(path))].append(i)
     contents = collections.defaultdict(list)
     for size, alike in sizes.items():
         for i in alike if size and len(alike) > 1 else ():

@@ -47,6 +47,12 @@ SOURCES = {
         scan="data.sources.folder:scan_folder",
         draws_split=True,
     ),
+    "frames": SourceKind(
+        check="data.sources.tree:check_folder",
+        open="data.sources.frames:open_frames",
+        scan="data.sources.frames:scan_frames",
+        draws_split=True,
+    ),
     "list": SourceKind(
         check="data.sources.lists:check_lists",
         open="data.sources.listed:open_lists",

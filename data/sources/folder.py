@@ -39,12 +39,13 @@ def scan_folder(data, *, processes):
     return scan_files(names, data.root, processes=processes)
 
 
-def list_folder(data, *, keep_split=True):
+def list_folder(data, *, keep_split=True, find=find_videos):
     """Lists the videos of a folder and divides them; logs how.
 
     Args:
         data: a `configs.schema.Data`.
         keep_split: whether a split that is drawn is kept in its file.
+        find: a function of the root that returns its list of `data.sources.tree.Found`.
 
     Returns:
         Listing.
@@ -54,7 +55,7 @@ def list_folder(data, *, keep_split=True):
             of its split.
         StorageError: the split cannot be kept.
     """
-    videos = find_videos(data.root)
+    videos = find(data.root)
     class_names = sorted({video.class_name for video in videos})
     if len(class_names) < 2:
         raise DataError(

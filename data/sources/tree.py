@@ -93,7 +93,23 @@ def find_videos(root):
         DataError: there is no such directory, a folder cannot be listed, or it is not
             clear which folders are classes.
     """
-    files = walk(root)
+    return arrange(walk(root), root, ENDINGS)
+
+
+def arrange(files, root, endings):
+    """Which class, and which split, each of many files or folders is of.
+
+    Args:
+        files: list of (parts of the path below the root, path), sorted.
+        root: the directory, for messages.
+        endings: of the files that were looked for, for messages.
+
+    Returns:
+        list of `Found`.
+
+    Raises:
+        DataError: it is not clear which folders are classes, or there is none.
+    """
     depth = _depth_of_classes(files)
     splits = _splits(files, depth, root)
     level = depth + bool(splits)
@@ -115,7 +131,7 @@ def find_videos(root):
         raise DataError(
             f"data.root must hold class folders of videos; {str(root)!r} has no video "
             f"in any folder ({len(loose)} outside of folders). Known endings: "
-            f"{' '.join(sorted(ENDINGS))}."
+            f"{' '.join(sorted(endings))}."
         )
     _refuse_similar(sorted({video.class_name for video in found}))
     if depth:
@@ -123,11 +139,12 @@ def find_videos(root):
     return found
 
 
-def walk(root):
+def walk(root, endings=ENDINGS):
     """Every video below a directory; links are followed, but not round in a circle.
 
     Args:
         root: the directory.
+        endings: which files are looked for, by their endings in lower case.
 
     Returns:
         list of (parts of the path below the root as Unicode text, path), sorted.
@@ -148,7 +165,7 @@ def walk(root):
             kind = _kind(entry)
             if kind == FOLDER:
                 folders.append((name, entry.path, (*above, place)))
-            elif kind in ENDINGS:
+            elif kind in endings:
                 files.append((name, entry.path))
             else:
                 ignored[kind] += 1
@@ -156,7 +173,7 @@ def walk(root):
         kinds = [f"{kind} {count}" for kind, count in ignored.most_common(8)]
         more = ", …" if len(ignored) > len(kinds) else ""
         logging.info(
-            "Not used in %s, as they are no videos by their names: %s%s.",
+            "Not used in %s, by their names: %s%s.",
             root,
             ", ".join(kinds),
             more,
