@@ -20,7 +20,7 @@ from pathlib import Path
 from absl import flags, logging
 
 from configs.command.errors import ConfigError
-from configs.command.flags import define, define_path, override
+from configs.command.flags import define, define_path, define_step, override
 from configs.command.launch import run, start
 from configs.command.text import say
 from configs.schema import Runtime
@@ -69,7 +69,7 @@ def find_output():
 if __name__ == "__main__":
     define(config=False)  # It is that of the run, or of the model.
     define_path("output", "Folder for the results; empty: the run's folder.")
-    flags.DEFINE_integer("step", None, "Step of the checkpoint; empty: the newest.")
+    define_step()
     flags.DEFINE_bool(
         "allow_trained_videos",
         False,

@@ -34,6 +34,7 @@ FLAGS = flags.FLAGS
 
 def plan(_):
     """The `Experiment` of the flags, unless it must fail; says what is started."""
+    require_workdir()
     config, name = load_wanted()
     workers = count_workers(config.runtime.cluster)
     config.check_replicas(workers * (config.runtime.replicas or 1))
@@ -55,7 +56,6 @@ def plan(_):
 
 if __name__ == "__main__":
     define()
-    require_workdir()
     flags.DEFINE_bool("dry_run", False, "Try one step, print the plan, keep nothing.")
     PLAN = start(plan, positional=False)  # What follows imports TensorFlow.
 
@@ -201,6 +201,8 @@ def prepare(config, folder, workers):
     config.check_replicas(strategy.num_replicas_in_sync)
     clips = begin(config, folder, workers)
     calendar = Calendar(clips.train_size, config.data.batch_size, config.epochs)
+    if calendar.short_epochs:
+        logging.warning("%s", calendar.short_epochs)
     log_what_fits(config, clips, strategy, replica_memory(strategy), folder)
     model = build(config, folder, clips, calendar, strategy, workers)
     return strategy, clips, calendar, model

@@ -16,6 +16,7 @@ from model.create import create_model, graph_fingerprint
 from model.wanted import check_wanted
 from model.weights.saved_model import load_handle, write_classifier
 from storage.checkpoints import CheckpointStore
+from storage.choice import step_of
 from storage.files import sha256
 from storage.run_folder import RunFolder
 from storage.trained_videos import (
@@ -80,7 +81,8 @@ def open_trained(
         workdir: the run's folder; empty opens the handle.
         handle: a SavedModel that model.convert or export.py wrote: a path, a tar file
             or an address.
-        step: the checkpoint's step; None takes the newest.
+        step: the checkpoint's step; "best", that of the best validation; None takes
+            the newest.
         override: replaces options of the configuration, a function.
         prepare: called with the configuration before any variable is created; returns
             the context in which they are, such as a strategy's scope.
@@ -115,7 +117,7 @@ def _open_run(folder, step, override, prepare):
         store = CheckpointStore(
             folder / "checkpoints", model, run_id=folder.identity.get("run_id")
         )
-        step = store.restore_weights(step)
+        step = store.restore_weights(step_of(folder, step, f"--step={step}"))
     return Trained(
         config=config,
         model=model,

@@ -180,7 +180,8 @@ def test_under_a_constant_rate_a_finished_run_is_extended(tiny, tmp_path):
     folder = RunFolder(tmp_path / "parts")
     assert plan_run(two, folder.path)[1] == "a run that has finished"
     assert plan_run(three, folder.path)[1] == (
-        "a run that has finished, and goes on from epoch 2 to 3"
+        "a run that has finished, and goes on as far as its epochs and patience let "
+        "it"
     )
     assert finished_result(three, folder) is None
     assert run(three, folder.path)["step"] == 10
