@@ -13,6 +13,7 @@ MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 DOS_END = re.compile(r"\x1a[\s\x1a]*\Z")
+ESCAPE = re.compile(rb"\\(?:\\|x([0-9a-f]{2}))")
 
 
 def decode_text(content):
@@ -54,3 +55,16 @@ def escaped(path):
         path: str; a backslash becomes two, a byte that is not UTF-8 becomes \\xff.
     """
     return os.fsencode(path.replace("\\", "\\\\")).decode("utf-8", "backslashreplace")
+
+
+def unescaped(text):
+    """The path of which `escaped` made a text.
+
+    Args:
+        text: str.
+    """
+
+    def original(found):
+        return bytes.fromhex(found[1].decode()) if found[1] else b"\\"
+
+    return os.fsdecode(ESCAPE.sub(original, text.encode()))

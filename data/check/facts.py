@@ -9,6 +9,8 @@ import numpy as np
 
 from data.identities import UNREADABLE, content_key, sampled
 from data.recordings import recording_of
+from data.sources.base import Source
+from data.scan import Video
 from data.splits import divide
 
 SPLITS = ("train", "validation", "test")
@@ -100,7 +102,7 @@ def facts_of(source, data):
         Facts.
 
     Raises:
-        DataError: no training video can be read, or see `data.splits.divide`.
+        DataError: see `data.splits.divide`; bad videos are none of its reasons.
     """
     listing, videos = source.listing, source.videos
     splits = splits_of(source, data)
@@ -138,18 +140,17 @@ def facts_of(source, data):
 def splits_of(source, data):
     """The split of each video: "train", "validation", "test"; "" where it has none.
 
-    Bad training videos are counted as if they were good.
+    Bad videos are counted as if they were good, however many there are.
     """
-    every = dataclasses.replace(data, max_bad_fraction=1 - 1e-9)
+    every = data
     if data.validation == "split" and not source.listing.validation_size:
         every = dataclasses.replace(every, validation="none")
-    train, validation, test = divide(source, every)
+    readable = Source(listing=source.listing, videos=(Video(),) * len(source.videos))
+    train, validation, test = divide(readable, every)
     splits = [""] * len(source.listing.names)
     for split, indices in zip(SPLITS, (train, validation, test), strict=True):
         for i in indices:  # What validation=test only watches is of the test.
             splits[i] = split
-    for i in source.listing.parts[0]:
-        splits[i] = splits[i] or ("train" if source.videos[i].reason else "")
     return splits
 
 

@@ -23,17 +23,19 @@ from pathlib import Path
 
 import numpy as np
 
-from configs.command.errors import ConfigError, DataError, RunError
+from configs.command.errors import ConfigError, DataError, Interrupted, RunError
 from configs.command.streams import produce, protect
 from configs.command.text import say
 from configs.schema.paths import expand_path
 from data.decoding.video import read_clip
 from data.prepare.lists import take_along
-from data.prepare.work import Settings, prepare
+from data.prepare.work import Settings, new_path, prepare
 from data.scan import ScanCache
+from data.sources.tree import walk
 
 COMPARED = 32  # videos that are read in the comparison
 FRAMES, INTERVAL, SIZE = 32, 2, 224  # of a clip there
+MOST_NAMED = 10  # of the files that are of no video
 
 
 def command_line():
@@ -119,7 +121,7 @@ def report(prepared, out):
     yield f"copied as they are{len(copied):>19}"
     for title, paths in (
         ("MB before", [path for path, _, _ in coded]),
-        ("MB now", [out / done.name for _, _, done in coded]),
+        ("MB now", [new_path(out, done) for _, _, done in coded]),
     ):
         yield f"{title:<24}{sum(map(os.path.getsize, paths)) / 1e6:>13.1f}"
     if coded:
@@ -128,6 +130,12 @@ def report(prepared, out):
         yield f"clips read, times as fast{times:>12.2f}"
     for name, done in copied.items():
         yield f"copied: {name!r} {done.reason}"
+    ours = {done.name for _, _, done in prepared.values()}
+    others = sorted({"/".join(parts) for parts, _ in walk(out)} - ours)
+    for name in others[:MOST_NAMED]:
+        yield f"other: {name!r} is there, but is of no video of VIDEOS (any more)"
+    if len(others) > MOST_NAMED:
+        yield f"other: … and {len(others) - MOST_NAMED} more"
 
 
 def speed(rows, out):
@@ -143,7 +151,7 @@ def speed(rows, out):
     cache, clip = ScanCache(out), np.empty([1, FRAMES, 3, SIZE, SIZE], np.uint8)
     sums = np.zeros(2)
     for path, video, done in rows:
-        new = str(out / done.name)
+        new = str(new_path(out, done))
         sums += np.min(
             [
                 [_seconds(path, video, clip), _seconds(new, cache.get(new), clip)]
@@ -183,6 +191,9 @@ def main(arguments=None):
     except RunError as error:
         say(error, file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        say("Stopped; the same command goes on.", file=sys.stderr)
+        return Interrupted.exit_code
     copied = any(done.reason for _, _, done in prepared.values())
     return DataError.exit_code if copied else 0
 

@@ -1,15 +1,15 @@
 """Takes the lists of a collection along, with the new names of its videos."""
 
-import csv
-import io
 import os
 from pathlib import Path
 
 from data.sources.frozen_split import GROUPS_FILE, SPLIT_FILE
 from data.sources.names import read_list
+from data.sources.tables import read_rows, write_rows
 from data.sources.ucf101 import list_videos
 from data.sources.ucf101_layout import find_lists, has_lists
 from storage.files import write_atomically
+from storage.text import escaped, unescaped
 
 UCF101_FOLDER = "ucfTrainTestlist"
 
@@ -20,7 +20,8 @@ def take_along(root, out, names):
     Args:
         root: the folder of the originals.
         out: `Path` of the folder of the new files.
-        names: dict of name below the root -> name below the new folder.
+        names: dict of name below the root -> name below the new folder, both as
+            `data.sources.tree.walk` gives them.
 
     Returns:
         list of the paths written.
@@ -43,13 +44,11 @@ def take_along(root, out, names):
 
 def _renamed(text, names):
     """CSV with other names in its column video."""
-    rows = list(csv.reader(io.StringIO(text, newline="")))
+    rows = [row for _, row in read_rows(text) if any(row)]
     column = rows[0].index("video") if rows and "video" in rows[0] else None
     for row in rows[1:] if column is not None else ():
-        row[column] = names.get(row[column], row[column])
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue()
+        row[column : column + 1] = (names.get(name, name) for name in row[column:][:1])
+    return write_rows(rows)
 
 
 def _ucf101(root, out, names, split):
@@ -57,9 +56,10 @@ def _ucf101(root, out, names, split):
     listing = list_videos(root, split)
     lists, folder = find_lists(root, split), out / UCF101_FOLDER
     texts = {"classInd.txt": read_list(lists / "classInd.txt")}
-    below = [os.path.relpath(path, root) for path in listing.paths]
+    below = [escaped(os.path.relpath(path, root)) for path in listing.paths]
+    new = {name: os.path.basename(unescaped(names.get(name, name))) for name in below}
     lines = [
-        f"{listing.class_names[label]}/{os.path.basename(names[name])} {label + 1}\n"
+        f"{listing.class_names[label]}/{new[name]} {label + 1}\n"
         for name, label in zip(below, listing.labels, strict=True)
     ]
     train, _, test = listing.parts

@@ -62,20 +62,7 @@ def list_folder(data, *, keep_split=True, find=find_videos):
             f"data.root must hold at least two class folders of videos; "
             f"{data.root!r} has {class_names[0]!r} alone."
         )
-    splits, origin = _divided(videos, data, keep_split)
-    parts = {split: [] for split in SPLITS}
-    labels = {name: label for label, name in enumerate(class_names)}
-    for video in videos:
-        entry = video.name, labels[video.class_name], video.path
-        parts[splits[video.name]].append(entry)
-    if not parts["test"] and parts["validation"]:
-        logging.warning(
-            "%s has no test videos: those of the validation split are tested on, and "
-            "none is held out.",
-            data.root,
-        )
-        parts["test"], parts["validation"] = parts["validation"], []
-    _check_classes(parts, class_names, origin)
+    parts, origin = _divided(videos, class_names, data, keep_split)
     logging.info(
         "%s: %d classes; %d videos to train, %d to validate, %d to test, %s.",
         data.root,
@@ -86,28 +73,48 @@ def list_folder(data, *, keep_split=True, find=find_videos):
     return Listing.of_files(class_names, **parts)
 
 
-def _divided(videos, data, keep):
-    """Dict of a video's name -> split, and what says so, in words."""
+def _divided(videos, class_names, data, keep):
+    """Dict of split -> list of (name, label, path), and what says so, in words."""
     if videos[0].split:
         _warn_of_shared_recordings(videos)
-        return {video.name: video.split for video in videos}, "as its folders say"
+        origin = "as its folders say"
+        splits = {video.name: video.split for video in videos}
+        return _parts(videos, splits, class_names, origin), origin
     path = Path(data.split_file or Path(data.root, SPLIT_FILE))
-    splits = _drawn(videos, path, data, keep)
-    return splits, f"as {path} {'says' if path.exists() else 'will say'}"
+    origin = f"as {path} {'says' if path.exists() or keep else 'will say'}"
+    parts = {}
 
+    def check(rows):
+        splits = {name: row.split for name, row in rows.items()}
+        parts.update(_parts(videos, splits, class_names, origin))
 
-def _drawn(videos, path, data, keep):
-    """Dict of a video's name -> split, drawn or as it was drawn before."""
     groups = read_groups(Path(data.root, GROUPS_FILE), videos)
     fractions = {"validation": data.validation_fraction, "test": data.test_fraction}
     try:
-        rows = frozen_split(videos, path, groups, fractions, keep=keep)
+        frozen_split(videos, path, groups, fractions, keep=keep, check=check)
     except StorageError as error:
         raise StorageError(
             f"The split must be kept, so that it stays the same: {error} "
             "--data.split_file=PATH keeps it elsewhere."
         ) from None
-    return {name: row.split for name, row in rows.items()}
+    return parts, origin
+
+
+def _parts(videos, splits, class_names, origin):
+    """Dict of split -> list of (name, label, path); refuses what cannot be trained."""
+    parts = {split: [] for split in SPLITS}
+    labels = {name: label for label, name in enumerate(class_names)}
+    for video in videos:
+        entry = video.name, labels[video.class_name], video.path
+        parts[splits[video.name]].append(entry)
+    if not parts["test"] and parts["validation"]:
+        logging.warning(
+            "The folder has no test videos: those of the validation split are tested "
+            "on, and none is held out."
+        )
+        parts["test"], parts["validation"] = parts["validation"], []
+    _check_classes(parts, class_names, origin)
+    return parts
 
 
 def _warn_of_shared_recordings(videos):
@@ -138,7 +145,8 @@ def _check_classes(parts, class_names, origin):
     if not parts["test"]:
         raise DataError(
             f"There must be videos to test on, and there are none, {origin}: add "
-            "videos, or raise data.test_fraction."
+            "videos of other recordings (groups.csv may say which is of which), or "
+            "raise data.test_fraction. What the split's file says already stays."
         )
     untested = [n for i, n in enumerate(class_names) if not counts["test"][i]]
     if untested:

@@ -6,16 +6,16 @@ yet joins its group, or is drawn and added; no other video moves.
 """
 
 import collections
-import csv
 import dataclasses
 import hashlib
-import io
+import os
 
 from absl import logging
 
 from configs.command.errors import DataError
 from data.recordings import recording_of
-from data.sources.names import alike, read_list
+from data.sources.names import alike
+from data.sources.tables import read_table, write_rows
 from storage.files import write_atomically
 
 SPLIT_FILE, GROUPS_FILE = "split.csv", "groups.csv"
@@ -40,18 +40,20 @@ class Row:
     group: str
 
 
-def frozen_split(videos, path, groups, fractions, *, keep=True):
+def frozen_split(videos, path, groups, fractions, *, keep=True, check=None):
     """Which split each video belongs to; draws those that the file does not know.
 
     Args:
         videos: list of `data.sources.tree.Found`.
         path: of the file.
         groups: dict of name -> group of some of the videos, which counts more than
-            their names.
+            their names, and than the groups in the file.
         fractions: dict of "validation" and "test" -> fraction of each class's videos
             that is drawn.
         keep: whether the file is written where there is none or videos are new. What
             is not kept is drawn alike the next time.
+        check: called with what is returned before it is kept, as what is refused must
+            not be; None checks nothing.
 
     Returns:
         dict of a video's name -> `Row`.
@@ -61,25 +63,47 @@ def frozen_split(videos, path, groups, fractions, *, keep=True):
             are gone.
         StorageError: it cannot be written.
     """
-    rows = read_split(path) if path.exists() else {}
+    rows = read_split(path) if os.path.lexists(path) else {}
     _check_against_folders(rows, videos, path)
+    rows = _regrouped(rows, groups, path)
     new = [video for video in videos if video.name not in rows]
-    if new:
-        drawn = draw(
-            {v.name: (v.class_name, groups.get(v.name) or group_of(v)) for v in new},
-            rows.values(),
-            fractions,
+    drawn = draw(
+        {v.name: (v.class_name, groups.get(v.name) or group_of(v)) for v in new},
+        rows.values(),
+        fractions,
+    )
+    known, rows = len(rows), {row.video: row for row in (*rows.values(), *drawn)}
+    if check:
+        check(rows)
+    if new and known:
+        logging.info("%d videos are not in %s yet: they are added.", len(new), path)
+    if new and keep:
+        # Beyond a link, which would be replaced.
+        write_atomically(path.resolve(), to_csv(rows.values()))
+    elif new:
+        logging.info(
+            "%s is not written now: %d videos are drawn alike by the run.",
+            path,
+            len(new),
         )
-        if rows:
-            logging.info("%d videos are not in %s yet: they are added.", len(new), path)
-        rows = {row.video: row for row in (*rows.values(), *drawn)}
-        if keep:
-            write_atomically(path, to_csv(rows.values()))
-        else:
-            logging.info(
-                "%s is not written now: %d videos are drawn alike by the run.",
-                path,
-                len(new),
+    return rows
+
+
+def _regrouped(rows, groups, path):
+    """The rows with the groups that the user knows by now; refuses torn ones."""
+    rows = {
+        name: dataclasses.replace(row, group=groups.get(name, row.group))
+        for name, row in rows.items()
+    }
+    first = {}
+    for row in rows.values():
+        other = first.setdefault(row.group, row)
+        if other.split != row.split:
+            raise DataError(
+                f"{GROUPS_FILE} puts {other.video!r} and {row.video!r} into the group "
+                f"{row.group!r}, but {path}, which was drawn before, has them in "
+                f"{other.split} and {row.split}. Delete that file, so that another "
+                "split is drawn, or edit it; runs on the old split then end."
             )
     return rows
 
@@ -209,7 +233,7 @@ def read_groups(path, videos):
     Raises:
         DataError: it cannot be read, or names a video that is not there.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         return {}
     known = {video.name for video in videos}
     groups = {}
@@ -223,40 +247,12 @@ def read_groups(path, videos):
     return groups
 
 
-def read_table(path, columns):
-    """Yields (number of the line, values of the columns) of a CSV file with a header.
-
-    Raises:
-        DataError: it cannot be read, a column is missing, or a value is.
-    """
-    reader = csv.DictReader(io.StringIO(read_list(path), newline=""))
-    missing = [name for name in columns if name not in (reader.fieldnames or ())]
-    if missing:
-        raise DataError(
-            f"{path} must begin with the names of its columns, {','.join(columns)}; "
-            f"received {','.join(reader.fieldnames or ())!r}."
-        )
-    try:
-        for row in reader:
-            values = [row[name] for name in columns]
-            if not all(values):
-                raise DataError(
-                    f"{path} line {reader.line_num} must give {', '.join(columns)}."
-                )
-            yield reader.line_num, values
-    except csv.Error as error:
-        raise DataError(f"{path} line {reader.line_num}: {error}.") from None
-
-
 def to_csv(rows):
     """The text of the file, sorted by video."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("video", "class", "split", "group"))
-    writer.writerows(
-        dataclasses.astuple(row) for row in sorted(rows, key=lambda row: row.video)
+    rows = sorted(rows, key=lambda row: row.video)
+    return write_rows(
+        [("video", "class", "split", "group"), *map(dataclasses.astuple, rows)]
     )
-    return text.getvalue()
 
 
 def _check_against_folders(rows, videos, path):

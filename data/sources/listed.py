@@ -1,5 +1,6 @@
 """Reads videos that lists name: `data.sources.lists` says in which forms."""
 
+import collections
 import os
 from pathlib import Path
 
@@ -52,16 +53,19 @@ def list_lists(data):
     entries = [videos.entries if videos else [] for videos in lists]
     known = read_class_list(data.class_list) if data.class_list else None
     class_names, labels = labels_of(entries, known)
-    index = None
-    if any(videos and not videos.names_files for videos in lists):
-        index = _index(data.root)
+    unplaced = next((v.file for v in lists if v and not v.names_files), None)
+    index = _index(data.root, unplaced) if unplaced else None
     parts = []
     for videos, part_labels in zip(lists, labels, strict=True):
         paths = _find(videos, data.root, index) if videos else []
         part = zip(videos.entries if videos else (), part_labels, paths, strict=True)
-        parts.append([(e, (e.path, label, path)) for e, label, path in part])
-    _refuse_repeated([entry for part in parts for entry in part])
-    train, validation, test = ([entry for _, entry in part] for part in parts)
+        parts.append(list(part))
+    entries = [entry for part in parts for entry in part]
+    _refuse_repeated(entries)
+    names = _names(entries)
+    train, validation, test = (
+        [(names[path], label, path) for _, label, path in part] for part in parts
+    )
     if validation and not test:
         logging.warning(
             "There is no data.test_list: the videos of data.validation_list are tested "
@@ -79,8 +83,13 @@ def list_lists(data):
     return Listing.of_files(class_names, train, validation, test)
 
 
-def _index(root):
+def _index(root, file):
     """Dict of a file's name without its ending -> path, of all below the root."""
+    if not root:
+        raise DataError(
+            f"data.root must name the folder of the videos, as {file} names none; "
+            "received ''."
+        )
     return {os.path.splitext(parts[-1])[0]: path for parts, path in walk(root)}
 
 
@@ -125,13 +134,26 @@ def _resolve(listed, bases):
 def _refuse_repeated(entries):
     """Refuses a file that is listed twice, in one list or in two."""
     seen = {}
-    for entry, (_, _, path) in entries:
-        other = seen.setdefault(os.path.normpath(path), entry)
+    for entry, _, path in entries:
+        other = seen.setdefault(os.path.realpath(path), entry)
         if other is not entry:
             raise DataError(
                 f"{entry.location} names the same file as {other.location}: "
                 f"{entry.path}. Each video must be listed once."
             )
+
+
+def _names(entries):
+    """Dict of path -> name: as it is listed, each once.
+
+    Lists in two folders may mean two files by one name. Then all names are the paths
+    below the folder that the files share.
+    """
+    counts = collections.Counter(entry.path for entry, _, _ in entries)
+    if max(counts.values()) == 1:
+        return {path: entry.path for entry, _, path in entries}
+    shared = os.path.commonpath([os.path.abspath(path) for _, _, path in entries])
+    return {path: os.path.relpath(path, shared) for _, _, path in entries}
 
 
 def _warn_of_shared_recordings(train, test):

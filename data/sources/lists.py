@@ -21,7 +21,7 @@ from pathlib import Path
 from absl import logging
 
 from configs.command.errors import DataError
-from data.sources.names import read_list
+from data.sources.lines import numbered_lines
 from data.sources.tree import ENDINGS
 
 # Names of columns, lower case; of several the first here counts.
@@ -125,15 +125,12 @@ def read_video_list(file):
         DataError: it cannot be read, or a line has another form; names the line.
     """
     file = Path(file)
-    lines = [
-        (number, line.strip())
-        for number, line in enumerate(read_list(file).splitlines(), start=1)
-        if line.strip()
-    ]
+    lines = list(numbered_lines(file))
     if not lines:
         raise DataError(f"{file} lists no video.")
     separator = _separator([line for _, line in lines])
     if separator is None:
+        _refuse_uneven(file, lines)
         return _read_blanks(file, lines)
     rows = [(number, fields_of(line, separator)) for number, line in lines]
     header = [name.lower() for name in rows[0][1]]
@@ -151,13 +148,35 @@ def _separator(lines):
             found.append(separator)
     # A comma may be part of the paths: then no column but the last is a video's.
     for separator in found:
-        first = fields_of(lines[0], separator)
-        known = {name.lower() for name in first} & {*PATH_COLUMNS, *KINETICS}
-        if known or any(VIDEO.fullmatch(field) for field in first):
+        if _has_columns(fields_of(lines[0], separator)):
             return separator
     if found and not any(BLANKS.fullmatch(line) for line in lines):
         return found[0]
     return None
+
+
+def _has_columns(fields):
+    """Whether the columns of the first line are those of a list of videos."""
+    known = {name.lower() for name in fields} & {*PATH_COLUMNS, *KINETICS}
+    return bool(known) or any(VIDEO.fullmatch(field) for field in fields)
+
+
+def _refuse_uneven(file, lines):
+    """Refuses a list of columns of which a line has more or fewer than the first."""
+    if all(BLANKS.fullmatch(line) or VIDEO.fullmatch(line) for _, line in lines):
+        return
+    for separator, name in SEPARATORS.items():
+        first = fields_of(lines[0][1], separator)
+        if len(first) == 1 or not _has_columns(first):
+            continue
+        for number, line in lines:
+            fields = fields_of(line, separator)
+            if len(fields) != len(first):
+                raise DataError(
+                    f"{file} line {number} must have {len(first)} columns, as line "
+                    f"{lines[0][0]} ({name}); it has {len(fields)}: {line!r}. A name "
+                    'with the separator in it must be quoted: "push, pull".'
+                )
 
 
 def fields_of(line, separator):
@@ -216,13 +235,20 @@ def _read_kinetics(file, header, rows):
         row = dict(zip(header, fields, strict=True))
         try:
             start, end = (int(float(row[name])) for name in KINETICS[1:])
-        except ValueError:
+        except (ValueError, OverflowError):
             raise DataError(
                 f"{file} line {number}: time_start and time_end must be seconds; "
                 f"received {row['time_start']!r}, {row['time_end']!r}."
             ) from None
+        if not (row["youtube_id"] and row["label"]):
+            raise DataError(
+                f"{file} line {number} must give a youtube_id and a label; received "
+                f"{','.join(fields)!r}."
+            )
         name = f"{row['youtube_id']}_{start:06d}_{end:06d}"
         entries.append(Entry(file, number, name, row["label"]))
+    if not entries:
+        raise DataError(f"{file} lists no video.")
     logging.info("%s: %d videos (Kinetics's columns).", file, len(entries))
     return VideoList(file, entries, names_files=False)
 

@@ -39,6 +39,17 @@ def test_videos_are_counted_by_class_and_split(videos):
     assert not list(findings(facts))
 
 
+def test_all_videos_may_be_bad(videos):
+    whole = opened(videos, validation_fraction=0.3)
+    for path in videos.rglob("*.avi"):
+        path.write_bytes(b"no video")
+    facts = opened(videos)
+    assert facts.counts == whole.counts and len(facts.bad) == 15
+    assert [(row.shortest, row.median) for row in facts.classes] == [(0, 0)] * 3
+    shown = "\n".join(describe(facts))
+    assert shown.count("bad: ") == 11 and "bad: … and 5 more" in shown
+
+
 def test_a_validation_split_that_is_not_used_is_counted(videos):
     facts = opened(videos, validation_fraction=0.3, validation="none")
     assert facts.unused and not facts.counts["validation"]

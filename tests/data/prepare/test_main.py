@@ -1,11 +1,19 @@
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from configs.schema import Data
+from data.decoding.write import write_video
 from data.prepare.__main__ import main
 from data.sources import open_source
 from data.sources.frozen_split import read_split
+from storage.lock import locked
+from tests.data.samples import counting_frames
 
 SMALL = ("--short_side=16", "--processes=1")
 
@@ -66,3 +74,94 @@ def test_the_originals_are_never_written_to(root, tmp_path, capsys):
         assert "PREPARED must lie outside of VIDEOS" in capsys.readouterr().err
     assert main([str(tmp_path / "gone"), str(tmp_path / "out")]) == 3
     assert "VIDEOS must be a directory" in capsys.readouterr().err
+
+
+def test_names_of_any_bytes_stay_what_they_are(tmp_path, capsys):
+    """Also of those that leave room for no longer ending, and of links to nowhere."""
+    root, out = tmp_path / "videos", tmp_path / "out"
+    names = [
+        *(b"a/back\\slash.avi", b"a/\xff\xfe.avi", b"a/-dash.avi", b"a/x:y%d.avi"),
+        *(b"a/line\nend.avi", b"a/re\rturn.avi", b'a/"quoted", really.avi'),
+        *(b"\xe9t\xe9/1.avi", b"\xe9t\xe9/2.avi", b"\xe9t\xe9/3.avi"),
+        *(b"a/" + b"n" * 251 + b".avi", b"a/" + b"m" * 252 + b".ts"),
+    ]
+    (root / "a").mkdir(parents=True)
+    write_video(root / "a/first.avi", counting_frames(9))
+    for name in names:
+        path = root / os.fsdecode(name)
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(root / "a/first.avi", path)
+    (root / "a/nowhere.avi").symlink_to("gone")
+    os.mkfifo(root / "a/pipe.avi")
+    before = listed(root, source="folder")
+    for _ in range(2):
+        assert main([str(root), str(out), *SMALL]) == 3
+        shown = capsys.readouterr().out
+        assert "copied: 'a/nowhere.avi' cannot be read" in shown
+        assert "ts' has a name that leaves no room for .mp4" in shown
+        assert listed(out, source="folder") == before
+    made = {path.relative_to(out) for path in out.rglob("*.mp4")}
+    expected = {name.replace(b".avi", b".mp4") for name in names[:-1]}
+    assert set(map(os.fsencode, made)) == expected | {b"a/first.mp4"}
+
+
+def test_files_of_no_video_are_named(root, tmp_path, capsys):
+    videos, out = (root / "UCF-101").rename(tmp_path / "videos"), tmp_path / "out"
+    assert main([str(videos), str(out), *SMALL]) == 0
+    assert "other:" not in capsys.readouterr().out
+    (videos / "Walk/v_Walk_g05_c01.avi").rename(videos / "Walk/new.avi")
+    assert main([str(videos), str(out), *SMALL]) == 0
+    shown = capsys.readouterr().out
+    assert "other: 'Walk/v_Walk_g05_c01.mp4' is there, but is of no video" in shown
+
+
+def test_a_split_that_a_spreadsheet_has_saved_comes_along(root, tmp_path):
+    videos = (root / "UCF-101").rename(tmp_path / "videos")
+    before = listed(videos, source="folder")
+    kept = (videos / "split.csv").read_text()
+    (videos / "split.csv").write_text(kept.replace(",", ";") + "\n;;;\n")
+    assert main([str(videos), str(tmp_path / "out"), *SMALL]) == 0
+    assert listed(tmp_path / "out", source="folder") == before
+
+
+def test_one_command_at_a_time_writes_to_a_folder(root, tmp_path, capsys):
+    with locked(tmp_path / "out"):
+        assert main([str(root), str(tmp_path / "out"), *SMALL]) == 7
+    assert "out is being written by" in capsys.readouterr().err
+
+
+def test_workers_end_with_a_command_that_is_killed(tmp_path):
+    """Or they would go on writing beside the command that is given again."""
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    write_video(videos / "long.avi", np.repeat(counting_frames(40), 250, axis=0))
+    command = [sys.executable, "-m", "data.prepare", videos, tmp_path / "out", *SMALL]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        while not (parts := list((tmp_path / "out").rglob(".*.part"))):
+            assert process.poll() is None
+        worker = int(parts[0].name.split(".")[2])
+        process.kill()
+    while is_alive(worker):
+        assert not (tmp_path / "out/long.mp4").exists()
+    assert main([str(videos), str(tmp_path / "out"), *SMALL]) == 0
+    assert [path.name for path in (tmp_path / "out").glob("*.mp4")] == ["long.mp4"]
+    assert not list((tmp_path / "out").rglob(".*.part"))
+
+
+def test_an_interruption_is_said_in_a_line(root, tmp_path, monkeypatch, capsys):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("data.prepare.__main__.prepare", stop)
+    assert main([str(root), str(tmp_path / "out")]) == 130
+    assert capsys.readouterr().err == "Stopped; the same command goes on.\n"
+
+
+def is_alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return (
+        Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    )

@@ -122,6 +122,20 @@ def test_names_that_differ_in_their_endings_alone_stay_apart():
     ]
 
 
+def test_no_new_name_is_that_of_another_video():
+    good = Video(frames=1, height=2, width=2, decoded_height=2, decoded_width=2)
+    for names in (
+        ("a/s.avi", "a/s.avi.mp4", "a/s.mkv"),
+        ("a/s.avi", "a/s.avi.MP4", "a/s.mkv", "a/s.avi.2.mkv"),
+        ("a/X.MP4", "a/Y.MP4", "a/x.mp4", "a/y.avi"),
+    ):
+        new = list(new_names(dict.fromkeys(names, good)))
+        assert len(set(map(str.lower, new))) == len(names)
+        others = [{n.lower() for n in names if n != name} for name in names]
+        assert not any(n.lower() in o for n, o in zip(new, others, strict=True))
+    assert list(new_names({"a/X.MP4": good})) == ["a/X.mp4"]
+
+
 @pytest.mark.parametrize(
     ("size", "short_side", "expected"),
     [

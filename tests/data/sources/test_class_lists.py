@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from configs.command.errors import DataError
-from data.sources.class_lists import labels_of, read_class_list
+from data.sources.class_lists import ClassList, labels_of, read_class_list
 from data.sources.lists import Entry
 
 
@@ -30,7 +30,11 @@ def write(tmp_path):
     ],
 )
 def test_classes_are_read_in_each_form(text, name, write):
-    assert read_class_list(write(text, name)) == ["brush hair", "cart wheel", "run"]
+    assert read_class_list(write(text, name)).names == [
+        "brush hair",
+        "cart wheel",
+        "run",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -43,10 +47,29 @@ def test_classes_that_are_none_are_refused(text, name, write):
 
 
 def test_names_that_begin_with_numbers_stay_whole(write):
-    assert read_class_list(write("3 pointer\n4 wheeler\n", "x.txt")) == [
-        "3 pointer",
-        "4 wheeler",
-    ]
+    found = read_class_list(write("3 pointer\n4 wheeler\n", "x.txt"))
+    assert found == ClassList(["3 pointer", "4 wheeler"])
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels", "expected"),
+    [
+        ("1 x\n2 y\n3 z\n", "12", [0, 1]),
+        ("x,1\ny,2\nz,3\n", "12", [0, 1]),
+        ("1 x\n2 y\n3 z\n", "012", [0, 1, 2]),  # mmaction2's lists of UCF101
+        ("0 x\n1 y\n2 z\n", "12", [1, 2]),
+        ("x\ny\nz\n", "12", [1, 2]),
+        ("x\ny\nz\n", "13", [0, 2]),
+    ],
+)
+def test_labels_count_as_the_classes_are_numbered(classes, labels, expected, write):
+    known = read_class_list(write(classes, "classes.txt"))
+    assert labels_of([entries(*labels)], known) == (["x", "y", "z"], [expected])
+
+
+def test_a_number_far_off_is_refused_at_once():
+    with pytest.raises(DataError, match=r"\[2, 3, 4, 5, 6\] are not among 3 labels"):
+        labels_of([entries("0", "1", "999999999")])
 
 
 def entries(*labels):
@@ -70,7 +93,7 @@ def entries(*labels):
     ],
 )
 def test_labels_are_numbers_or_names(train, test, known, names, labels):
-    found = labels_of([entries(*train), entries(*test)], known)
+    found = labels_of([entries(*train), entries(*test)], known and ClassList(known))
     assert found == (names, labels)
 
 
@@ -91,4 +114,4 @@ def test_names_may_have_their_accents_apart():
 )
 def test_labels_of_no_class_are_refused(train, test, known, message):
     with pytest.raises(DataError, match=message):
-        labels_of([entries(*train), entries(*test)], known)
+        labels_of([entries(*train), entries(*test)], known and ClassList(known))

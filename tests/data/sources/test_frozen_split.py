@@ -182,3 +182,62 @@ def test_a_split_that_cannot_be_kept_is_an_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError):
         frozen_split(numbered(5), tmp_path / "file" / "split.csv", {}, FRACTIONS)
+
+
+def test_names_with_any_characters_are_read_back(path):
+    videos = videos_of(
+        *(
+            f"a/x{c}y.avi"
+            for c in ("\r", "\n", "\r\n", '"', ",", ";", "\t", "\x85", "'")
+        ),
+        *("a/ x.avi", "a/x .avi", "a/-x.avi", "a/;;;;;.avi", "b/1.avi", "b/2.avi"),
+    )
+    rows = frozen_split(videos, path, {}, FRACTIONS)
+    assert read_split(path) == rows
+    assert frozen_split(videos, path, {}, FRACTIONS) == rows
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "more"),
+    [(",", ";", ""), (",", "\t", ""), (",", ",", "\n,,,\n\n"), (",", ";", ";;;\n")],
+)
+def test_a_spreadsheet_may_have_saved_the_file(path, before, after, more):
+    rows = frozen_split(numbered(5), path, {}, FRACTIONS)
+    text = path.read_text().replace(before, after) + more
+    path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert read_split(path) == rows
+
+
+def test_what_is_refused_is_not_kept(path):
+    def check(rows):
+        assert len(rows) == 10
+        raise DataError("No.")
+
+    with pytest.raises(DataError):
+        frozen_split(numbered(5), path, {}, FRACTIONS, check=check)
+    assert not path.exists()
+
+
+def test_groups_that_are_told_later_count(path):
+    """Those that the file tears are refused; new videos join the others."""
+    rows = frozen_split(numbered(10), path, {}, FRACTIONS)
+    tested = [row.video for row in rows.values() if row.split == "test"]
+    trained = [row.video for row in rows.values() if row.split == "train"]
+    with pytest.raises(DataError, match=r"into the group 'g', but .* was drawn before"):
+        frozen_split(
+            numbered(10), path, dict.fromkeys((tested[0], trained[0]), "g"), FRACTIONS
+        )
+    for number in range(20):
+        new = videos_of(f"a/new{number}.avi")
+        groups = dict.fromkeys((tested[0], new[0].name), "g")
+        found = frozen_split(numbered(10) + new, path, groups, FRACTIONS, keep=False)
+        assert found[new[0].name].split == "test"
+
+
+def test_a_link_is_written_through_and_must_lead_somewhere(path, tmp_path):
+    path.symlink_to(tmp_path / "kept.csv")
+    with pytest.raises(DataError, match="cannot be read: No such file"):
+        frozen_split(numbered(5), path, {}, FRACTIONS)
+    (tmp_path / "kept.csv").write_text("video,class,split,group\n")
+    rows = frozen_split(numbered(5), path, {}, FRACTIONS)
+    assert path.is_symlink() and read_split(tmp_path / "kept.csv") == rows

@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 
 import pytest
@@ -158,3 +159,32 @@ def test_missing_training_videos_count_as_bad(counting_set, tmp_path):
     assert "No such file" in clips.bad_train_videos["Run/gone.avi"]
     with pytest.raises(DataError, match="1 of 12 training videos cannot be read"):
         open_set(videos, source="list", max_bad_fraction=0.0, **lists)
+
+
+def test_ids_need_the_folder_of_their_videos(data):
+    text = "label,youtube_id,time_start,time_end\nrun,abcdefghijk,0,10\n"
+    options = dataclasses.replace(data(train_list=text), root="")
+    with pytest.raises(DataError, match=r"data.root must name .*train_list.csv names"):
+        list_lists(options)
+
+
+def test_a_file_is_the_same_under_the_name_of_a_link(data, tmp_path):
+    options = data("a/x.mp4", "b/y.mp4", train_list=TRAIN, test_list=TEST)
+    (tmp_path / "videos/a/z.mp4").symlink_to("x.mp4")
+    with pytest.raises(DataError, match="names the same file as"):
+        list_lists(options)
+
+
+def test_lists_in_two_folders_may_have_the_same_names(tmp_path):
+    lists = {}
+    for part in ("train", "test"):
+        (tmp_path / part).mkdir()
+        for name in ("x.mp4", "y.mp4"):
+            (tmp_path / part / name).touch()
+        path = tmp_path / part / "list.txt"
+        path.write_text("x.mp4 run\ny.mp4 walk\n")
+        lists[f"{part}_list"] = str(path)
+    found = list_lists(Data(source="list", **lists))
+    expected = ("train/x.mp4", "train/y.mp4", "test/x.mp4", "test/y.mp4")
+    assert found.names == expected
+    assert found.paths == tuple(str(tmp_path / name) for name in expected)
