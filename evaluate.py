@@ -186,7 +186,7 @@ def evaluate(
     config = trained.config
     if workers.is_chief and not run_folder:
         check_output(output, facts_before(trained))
-    clips = open_same_clips(config, workers)
+    clips = open_same_clips(trained, workers)
     check_classes(trained, clips.class_names, config.data.root)
     if not workers.is_chief:
         workers.share("permission")
@@ -212,12 +212,17 @@ def evaluate(
         )
 
 
-def open_same_clips(config, workers):
+def open_same_clips(trained, workers):
     """The `Clips`, the same on all workers; the chief scans what must be scanned."""
+    config = trained.config
     clips = workers.chief_first(
         "scan",
         lambda: open_clips(
-            config.data, config.views, seed=config.seed, after_video=workers.alive
+            config.data,
+            config.views,
+            seed=config.seed,
+            after_video=workers.alive,
+            run_split=trained.run_split,
         ),
     )
     workers.compare("videos", clips.identity)

@@ -201,8 +201,6 @@ def prepare(config, folder, workers):
     config.check_replicas(strategy.num_replicas_in_sync)
     clips = begin(config, folder, workers)
     calendar = Calendar(clips.train_size, config.data.batch_size, config.epochs)
-    if calendar.short_epochs:
-        logging.warning("%s", calendar.short_epochs)
     log_what_fits(config, clips, strategy, replica_memory(strategy), folder)
     model = build(config, folder, clips, calendar, strategy, workers)
     return strategy, clips, calendar, model
@@ -238,8 +236,8 @@ def begin(config, folder, workers):
     weights = workers.from_chief(
         "initial weights", lambda: initial_weights(config, folder)
     )
-    left_out = workers.from_chief(
-        "videos left out", lambda: folder.identity.get("left_out", ())
+    left_out, run_split = workers.from_chief(
+        "videos left out", lambda: (folder.identity.get("left_out", ()), folder.split)
     )
     clips = workers.chief_first(
         "scan",
@@ -250,6 +248,7 @@ def begin(config, folder, workers):
             leave_out=left_out,
             after_video=workers.alive,
             keep_split=folder.is_kept,
+            run_split=run_split,
         ),
     )
     identity = {
@@ -260,6 +259,8 @@ def begin(config, folder, workers):
     workers.compare("videos", identity)
     if workers.is_chief:
         folder.begin(to_json(config), identity)
+        if clips.split_table and not folder.split:
+            folder.write("split.csv", clips.split_table)
         keep_trained_videos(config, folder, clips, workers.alive)
     workers.share("run begun")
     return clips

@@ -180,8 +180,7 @@ def test_under_a_constant_rate_a_finished_run_is_extended(tiny, tmp_path):
     folder = RunFolder(tmp_path / "parts")
     assert plan_run(two, folder.path)[1] == "a run that has finished"
     assert plan_run(three, folder.path)[1] == (
-        "a run that has finished, and goes on as far as its epochs and patience let "
-        "it"
+        "a run that has finished, and goes on as far as its epochs and patience let it"
     )
     assert finished_result(three, folder) is None
     assert run(three, folder.path)["step"] == 10
@@ -550,3 +549,25 @@ def test_what_the_first_weights_were_trained_on_counts_too(
     assert "13 of 13 test videos are trained on" in caplog.text
     seen = read_trained_videos(tmp_path / "run" / "trained_videos.json")
     assert len(seen.contents) == 20
+
+
+def test_videos_that_are_added_change_nothing_of_a_run(tiny, tiny_root, tmp_path):
+    """A folder without lists grows while a run is away: it ends as if it had not."""
+    videos = shutil.copytree(tiny_root / "UCF-101", tmp_path / "videos")
+    data = dataclasses.replace(
+        tiny.data, source="folder", root=str(videos), validation="split"
+    )
+    config = dataclasses.replace(tiny, epochs=3, data=data)
+    whole = run(config, tmp_path / "whole")
+    with pytest.raises(Killed):
+        run(config, tmp_path / "parts", KillAfter(4))
+    for name in ("Fall", "Rise"):
+        source = next((videos / name).glob("*.avi"))
+        shutil.copy(source, videos / name / "added.avi")
+    (videos / "split.csv").unlink()
+    assert run(config, tmp_path / "parts")["top1"] == whole["top1"]
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    identity = RunFolder(tmp_path / "parts").identity
+    assert (
+        identity["train_size"] == RunFolder(tmp_path / "whole").identity["train_size"]
+    )

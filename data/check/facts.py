@@ -3,14 +3,12 @@
 import collections
 import dataclasses
 import os
-from pathlib import Path
 
 import numpy as np
 
 from data.identities import UNREADABLE, content_key, sampled
-from data.recordings import recording_of
-from data.sources.base import Source
 from data.scan import Video
+from data.sources.base import Source
 from data.splits import divide
 
 SPLITS = ("train", "validation", "test")
@@ -107,9 +105,7 @@ def facts_of(source, data):
     listing, videos = source.listing, source.videos
     splits = splits_of(source, data)
     used = [i for i, split in enumerate(splits) if split]
-    recordings = [
-        recording_of(Path(name).stem) or name for name in map(str, listing.names)
-    ]
+    recordings = listing.recordings or listing.names
     span = data.frames
     if data.frame_sampling == "interval":
         span = (data.frames - 1) * data.frame_interval + 1

@@ -96,10 +96,10 @@ class Frames(Source):
         )
 
 
-def open_frames(data, *, after_video, keep_split=True):
+def open_frames(data, *, after_video, keep_split=True, run_split=None):
     """See `data.sources.open_source`."""
     find = functools.partial(find_frames, pattern=data.frame_pattern)
-    listing = list_folder(data, keep_split=keep_split, find=find)
+    listing = list_folder(data, keep_split=keep_split, run_split=run_split, find=find)
     videos = _scan(listing.paths, data, data.threads, after_video)
     return Frames(listing=listing, videos=videos, pattern=data.frame_pattern)
 

@@ -50,16 +50,6 @@ class Found:
     split: str
     path: str
 
-    @property
-    def folder(self):
-        """The folder that the video lies in, below the root."""
-        return self.name.rpartition("/")[0]
-
-    @property
-    def stem(self):
-        """The name of the file without its ending."""
-        return os.path.splitext(self.name.rpartition("/")[2])[0]
-
 
 def check_folder(data):
     """Refuses a folder that is not there.
