@@ -19,7 +19,7 @@ import functools
 
 from absl import flags, logging
 
-from configs.command.dry_run import check_dry_run, say_plan
+from configs.command.dry_run import check_dry_run, define_dry_run, say_plan
 from configs.command.flags import define, load_wanted, require_workdir
 from configs.command.launch import run, start
 from configs.command.text import say
@@ -50,13 +50,14 @@ def plan(_):
         elif config.model.handle and not folder.has_checkpoint:
             check_handle(config.model.handle)
     act = "Trying" if FLAGS.dry_run else "Training"
-    logging.info("%s %s in %s: %s.", act, name, FLAGS.workdir, what)
+    name = "" if name.endswith("config.json") else f" {name} in"
+    logging.info("%s%s %s: %s.", act, name, FLAGS.workdir, what)
     return config
 
 
 if __name__ == "__main__":
     define()
-    flags.DEFINE_bool("dry_run", False, "Try one step, print the plan, keep nothing.")
+    define_dry_run()
     PLAN = start(plan, positional=False)  # What follows imports TensorFlow.
 
 from callbacks import Preemption, Watchdog, keep_record, rehearse

@@ -10,6 +10,8 @@ HELD_OUT = ("split", "groups")
 LISTS = ("train_list", "validation_list", "test_list", "class_list")
 # Whose classes tell left from right, as "Pushing something from left to right" does.
 SIDED = ("something-something-v2",)
+# Whose split is drawn, and kept in a file.
+DRAWN = ("folder", "frames")
 FILE = {"may_change": True, "is_path": True, "was_default": True}
 
 
@@ -192,13 +194,19 @@ class Data(Section):
                 getattr(self, name),
             )
         require(
+            self.source in DRAWN or not self.split_file,
+            "data.split_file",
+            f"be empty under data.source={self.source}",
+            self.split_file,
+        )
+        require(
             self.source != "list" or self.train_list or self.test_list,
             "data.train_list",
             "be given under data.source=list, or data.test_list to evaluate on",
             self.train_list,
         )
         require(
-            self.validation != "split" or self.source in ("folder", "frames", "list"),
+            self.validation != "split" or self.source in (*DRAWN, "list"),
             "data.validation",
             f"be test, groups or none under data.source={self.source}, which has no "
             "validation split",

@@ -9,9 +9,8 @@ import numpy as np
 from data.identities import UNREADABLE, content_key, sampled
 from data.scan import Video
 from data.sources.base import Source
+from data.sources.frozen_split import SPLITS
 from data.splits import divide
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclasses.dataclass(frozen=True)

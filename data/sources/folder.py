@@ -30,6 +30,7 @@ from data.sources.frozen_split import (
     write_split,
 )
 from data.sources.tree import find_videos
+from data.sources.ucf101_layout import has_lists
 from storage.text import unescaped
 
 
@@ -63,20 +64,18 @@ def list_folder(data, *, keep_split=True, run_split=None, find=find_videos):
         StorageError: the split cannot be kept.
     """
     videos = find(data.root)
+    as_they_are = bool(videos[0].split)
     path, new = run_split and Path(run_split), 0
     if run_split:
         rows = _rows_of_run(videos, path)
-    elif videos[0].split:
+    elif as_they_are:
         path = "its folders"
         rows = {v.name: Row(v.name, v.class_name, v.split, v.name) for v in videos}
     else:
-        path = Path(data.split_file or Path(data.root, SPLIT_FILE))
-        groups = read_groups(Path(data.root, GROUPS_FILE), videos)
-        fractions = {"validation": data.validation_fraction, "test": data.test_fraction}
-        rows, new = frozen_split(videos, path, groups, fractions)
+        path, rows, new = _drawn(videos, data)
     class_names = sorted({row.class_name for row in rows.values()})
     parts = _parts(rows, class_names, {v.name: v.path for v in videos}, data.root)
-    if not parts["test"] and videos[0].split:
+    if not parts["test"] and as_they_are:
         _test_on_validation(parts)
     _check_classes(parts, class_names, data.root, path)
     if new:  # What is refused is not kept.
@@ -88,11 +87,26 @@ def list_folder(data, *, keep_split=True, run_split=None, find=find_videos):
         *(len(parts[split]) for split in SPLITS),
         path,
     )
-    drawn = not (run_split or videos[0].split)
+    drawn = not (run_split or as_they_are)
     recordings = {row.video: row.group for row in rows.values()} if drawn else None
     listing = Listing.of_files(class_names, **parts, recordings=recordings)
     listing.warn_of_tested_recordings()
     return listing
+
+
+def _drawn(videos, data):
+    """Path of the split's file, the rows of all videos, and how many are new there."""
+    if has_lists(data.root, data.split):
+        logging.warning(
+            "%s has UCF101's lists, which data.source=%s does not use: "
+            "data.source=ucf101 does.",
+            data.root,
+            data.source,
+        )
+    path = Path(data.split_file or Path(data.root, SPLIT_FILE))
+    groups = read_groups(Path(data.root, GROUPS_FILE), videos)
+    fractions = {"validation": data.validation_fraction, "test": data.test_fraction}
+    return path, *frozen_split(videos, path, groups, fractions)
 
 
 def _rows_of_run(videos, path):

@@ -21,6 +21,7 @@ ENDINGS = frozenset(
     )
 )
 FOLDER = "folder"
+OURS = {"split.csv", "groups.csv", "prepared.json", "video_scan.json"}
 # What folders of a split are called: the split that they hold.
 SPLIT_FOLDERS = {
     "train": "train",
@@ -151,6 +152,8 @@ def walk(root, endings=ENDINGS):
             ignored["links that lead back"] += 1
             continue
         for entry in entries:
+            if entry.name in OURS:
+                continue
             name = (*parts, escaped(entry.name))
             kind = _kind(entry)
             if kind == FOLDER:
