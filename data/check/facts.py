@@ -9,8 +9,8 @@ import numpy as np
 
 from data.identities import UNREADABLE, content_key
 from data.recordings import recording_of
-from data.sources.base import Source
 from data.scan import Video
+from data.sources.base import Source
 from data.splits import divide
 
 SPLITS = ("train", "validation", "test")
