@@ -233,11 +233,11 @@ def begin(config, folder, workers):
     Returns:
         `data.clips.Clips`.
     """
-    weights = workers.from_chief(
-        "initial weights", lambda: initial_weights(config, folder)
-    )
-    left_out = workers.from_chief(
-        "videos left out", lambda: folder.identity.get("left_out", ())
+    weights = functools.partial(initial_weights, config, folder)
+    # Damaged ones end it before a scan.
+    workers.from_chief("initial weights", weights)
+    left_out = workers.from_chief(  # None before the run has begun.
+        "videos left out", lambda: folder.identity.get("left_out")
     )
     clips = workers.chief_first(
         "scan",
@@ -245,14 +245,16 @@ def begin(config, folder, workers):
             config.data,
             config.views,
             seed=config.seed,
-            leave_out=left_out,
+            leave_out=left_out or (),
             after_video=workers.alive,
-            keep_split=folder.is_kept,
+            # A run that goes on takes no new videos: none is added to a split.
+            keep_split=folder.is_kept and left_out is None,
         ),
     )
     identity = {
         "graph_fingerprint": graph_fingerprint(config.model),
-        "initial_weights": weights,
+        # The other run may have gone on during the scan, and removed a checkpoint.
+        "initial_weights": workers.from_chief("initial weights now", weights),
         **clips.identity,
     }
     workers.compare("videos", identity)

@@ -549,3 +549,23 @@ def test_what_the_first_weights_were_trained_on_counts_too(
     assert "13 of 13 test videos are trained on" in caplog.text
     seen = read_trained_videos(tmp_path / "run" / "trained_videos.json")
     assert len(seen.contents) == 20
+
+
+def test_a_run_that_goes_on_adds_no_video_to_a_split(tiny, tiny_root, tmp_path):
+    """It is refused with the way on, and goes on once the video is away again."""
+    root, workdir = tmp_path / "videos", tmp_path / "run"
+    shutil.copytree(tiny_root / "UCF-101", root)
+    data = dataclasses.replace(
+        tiny.data, source="folder", root=str(root), validation="split"
+    )
+    config = dataclasses.replace(tiny, epochs=2, data=data)
+    with pytest.raises(Killed):
+        run(config, workdir, KillAfter(2))
+    split = (root / "split.csv").read_bytes()
+    added = shutil.copy(next(root.rglob("*.avi")), root / "Fall" / "new.avi")
+    with pytest.raises(ConfigError, match="added, removed.*--init_from=.*NEW"):
+        run(config, workdir)
+    assert (root / "split.csv").read_bytes() == split
+    Path(added).unlink()
+    run(config, workdir)
+    assert (root / "split.csv").read_bytes() == split
