@@ -234,9 +234,8 @@ def begin(config, folder, workers):
     Returns:
         `data.clips.Clips`.
     """
-    weights = workers.from_chief(
-        "initial weights", lambda: initial_weights(config, folder)
-    )
+    weights = functools.partial(initial_weights, config, folder)
+    workers.from_chief("initial weights", weights)  # Damaged ones end it at once.
     left_out, run_split = workers.from_chief(
         "videos left out", lambda: (folder.identity.get("left_out", ()), folder.split)
     )
@@ -254,14 +253,15 @@ def begin(config, folder, workers):
     )
     identity = {
         "graph_fingerprint": graph_fingerprint(config.model),
-        "initial_weights": weights,
+        # The other run may have gone on during the scan, and removed a checkpoint.
+        "initial_weights": workers.from_chief("initial weights now", weights),
         **clips.identity,
     }
     workers.compare("videos", identity)
     if workers.is_chief:
-        folder.begin(to_json(config), identity)
         if clips.split_table and not folder.split:
             folder.write("split.csv", clips.split_table)
+        folder.begin(to_json(config), identity)
         keep_trained_videos(config, folder, clips, workers.alive)
     workers.share("run begun")
     return clips

@@ -10,6 +10,14 @@ OTHER_WEIGHTS = {
     *("graph_fingerprint", "init_from", "init_head", "initial_weights"),
 }
 
+# What differs where a hash does.
+REASONS = {
+    "train_fingerprint": "a hash of the videos that are trained on: some were added, "
+    "removed, renamed or changed",
+    "evaluation_fingerprint": "a hash of the videos that are measured on: some were "
+    "added, removed or renamed",
+}
+
 
 def way_on(path, changed, *, has_checkpoint):
     """A sentence for the user whose run cannot go on with what has changed.

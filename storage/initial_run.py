@@ -2,13 +2,15 @@
 
 import dataclasses
 
-from configs.command.errors import ConfigError
+from configs.command.errors import CheckpointError, ConfigError
 from configs.schema.experiment import Experiment
 from configs.schema.init_from import InitFrom
 from configs.schema.model import ARCHITECTURE
 from configs.schema.serialization import from_json
 from storage.choice import step_of
 from storage.run_folder import RunFolder
+
+OPTION = "init_from=RUN@best"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,8 +60,15 @@ def find_initial_run(config, folder):
     own = from_json(other.saved_config())
     _refuse_another_backbone(other, own.model, config.model)
     begun = folder.identity.get("initial_weights")
-    checkpoint = begun["step"] if begun else wanted.checkpoint
-    return InitialRun(other, own, step_of(other, checkpoint, "init_from=RUN@best"))
+    if not begun:
+        return InitialRun(other, own, step_of(other, wanted.checkpoint, OPTION))
+    try:
+        return InitialRun(other, own, step_of(other, begun["step"], OPTION))
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{error} The run in {folder.path} began with it, and has no checkpoint "
+            "of its own yet: begin in another --workdir, or delete this one."
+        ) from None
 
 
 def begun_model(config, folder):

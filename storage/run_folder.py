@@ -26,7 +26,7 @@ from configs.schema.experiment import changeable_options
 from configs.schema.extension import why_not_extended
 from configs.schema.paths import check_utf8
 from configs.schema.serialization import from_json
-from storage.changes import way_on
+from storage.changes import REASONS, way_on
 from storage.files import MUST_BE_UNCHANGED, clear_asides, read_json, write_atomically
 from storage.identity import Identity, Result
 from storage.lock import locked, signature
@@ -236,7 +236,7 @@ class RunFolder:
         facts = json.loads(json.dumps(facts))
         if self.identity:
             before = {name: self.identity.get(name) for name in facts}
-            _refuse_changes(self.path, before, facts)
+            _refuse_changes(self.path, before, facts, reasons=REASONS)
 
 
 def checkpoint_steps(path):

@@ -40,7 +40,7 @@ ROOMS = {
         },
         "one_video": {"sampling", "decoding", "scan"},
         "rate": {"clips", "synthetic"},
-        "check": {"scan", "sources", "splits", "identities", "decoding"},
+        "check": {"sources", "splits", "identities", "decoding"},
         "prepare": {"scan", "sources", "decoding"},
         "show": {"__init__"},
     },

@@ -7,7 +7,6 @@ import os
 import numpy as np
 
 from data.identities import UNREADABLE, content_key, sampled
-from data.scan import Video
 from data.sources.base import Source
 from data.sources.frozen_split import SPLITS
 from data.splits import divide
@@ -137,10 +136,10 @@ def splits_of(source, data):
 
     Bad videos are counted as if they were good, however many there are.
     """
-    every = data
+    every, good = data, dataclasses.replace(source.videos[0], reason="")
     if data.validation == "split" and not source.listing.validation_size:
         every = dataclasses.replace(every, validation="none")
-    readable = Source(listing=source.listing, videos=(Video(),) * len(source.videos))
+    readable = Source(listing=source.listing, videos=(good,) * len(source.videos))
     train, validation, test = divide(readable, every)
     splits = [""] * len(source.listing.names)
     for split, indices in zip(SPLITS, (train, validation, test), strict=True):

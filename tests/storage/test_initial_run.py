@@ -1,6 +1,7 @@
 """Which run, and which of its checkpoints, a new run begins with."""
 
 import dataclasses
+import shutil
 
 import pytest
 
@@ -83,6 +84,16 @@ def test_one_killed_before_its_first_checkpoint_begins_with_the_same_step(other,
     with new.locked():
         new.begin(to_json(wanted(other)), {"initial_weights": weights})
     assert find_initial_run(wanted(other), new).step == 8
+
+
+def test_one_whose_first_weights_are_gone_is_told_the_way_on(other, new):
+    weights = {"run_id": "x", "step": 8, "weights_sha256": "y"}
+    with new.locked():
+        new.begin(to_json(wanted(other)), {"initial_weights": weights})
+    shutil.rmtree(other / "checkpoints" / "step-00000008")
+    message = r"steps: 12, 4. The run in .*new began with it, .* another --workdir"
+    with pytest.raises(CheckpointError, match=message):
+        find_initial_run(wanted(other), new)
 
 
 def test_a_step_that_is_not_there_is_refused_with_those_that_are(other, new):

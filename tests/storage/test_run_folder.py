@@ -28,6 +28,8 @@ def test_a_run_goes_on_only_as_it_began(folder):
 
     with pytest.raises(ConfigError, match="class_names.*was.*'a', 'b'.*'a', 'c'"):
         folder.begin(text, facts | {"class_names": ["a", "c"]})
+    with pytest.raises(ConfigError, match=r"received 'y': .*added, removed, renamed"):
+        folder.begin(text, facts | {"train_fingerprint": "y"})
     with pytest.raises(ConfigError, match=r"seed \(was 0, received 1\)"):
         folder.begin(text.replace('"seed": 0', '"seed": 1'), facts)
     with pytest.raises(ConfigError, match="epochs.*model.embed_dim"):
