@@ -20,7 +20,7 @@ from pathlib import Path
 from absl import flags, logging
 
 from configs.command.errors import ConfigError
-from configs.command.flags import define, define_path, override
+from configs.command.flags import define, define_path, define_step, override
 from configs.command.launch import run, start
 from configs.command.text import say
 from configs.schema import Runtime
@@ -69,7 +69,7 @@ def find_output():
 if __name__ == "__main__":
     define(config=False)  # It is that of the run, or of the model.
     define_path("output", "Folder for the results; empty: the run's folder.")
-    flags.DEFINE_integer("step", None, "Step of the checkpoint; empty: the newest.")
+    define_step()
     flags.DEFINE_bool(
         "allow_trained_videos",
         False,
@@ -186,7 +186,7 @@ def evaluate(
     config = trained.config
     if workers.is_chief and not run_folder:
         check_output(output, facts_before(trained))
-    clips = open_same_clips(config, workers)
+    clips = open_same_clips(trained, workers)
     check_classes(trained, clips.class_names, config.data.root)
     if not workers.is_chief:
         workers.share("permission")
@@ -212,12 +212,17 @@ def evaluate(
         )
 
 
-def open_same_clips(config, workers):
+def open_same_clips(trained, workers):
     """The `Clips`, the same on all workers; the chief scans what must be scanned."""
+    config = trained.config
     clips = workers.chief_first(
         "scan",
         lambda: open_clips(
-            config.data, config.views, seed=config.seed, after_video=workers.alive
+            config.data,
+            config.views,
+            seed=config.seed,
+            after_video=workers.alive,
+            run_split=trained.run_split,
         ),
     )
     workers.compare("videos", clips.identity)

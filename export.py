@@ -14,7 +14,7 @@ from pathlib import Path
 from absl import flags, logging
 
 from configs.command.errors import ConfigError
-from configs.command.flags import define_path
+from configs.command.flags import define_path, define_step
 from configs.command.launch import run, start
 from configs.schema.paths import check_utf8
 from model import STATE_DICTS, check_wanted, require_new_output
@@ -34,7 +34,7 @@ def plan(arguments):
 
 if __name__ == "__main__":
     define_path("workdir", "Folder of the run.", required=True)
-    flags.DEFINE_integer("step", None, "Step of the checkpoint; empty: the newest.")
+    define_step()
     flags.DEFINE_bool(
         "model.trust_graph", False, "As train.py takes it, for a run that needed it."
     )
@@ -55,7 +55,8 @@ def export(workdir, output, step=None, *, trust_graph=False):
     Args:
         workdir: the run's folder.
         output: a folder, or a file ending in .pth or .npz, that must not exist.
-        step: of the checkpoint; None takes the newest.
+        step: of the checkpoint; "best", that of the best validation; None takes the
+            newest.
         trust_graph: whether the run's backbone may be a graph that reaches outside
             itself.
 

@@ -14,7 +14,7 @@ import os
 from absl import flags, logging
 
 from configs.command.errors import ConfigError, DataError, NumericsError
-from configs.command.flags import define, override
+from configs.command.flags import define, define_step, override
 from configs.command.launch import run, start
 from configs.command.streams import produce
 from model import check_wanted
@@ -36,7 +36,7 @@ def plan(videos):
 
 if __name__ == "__main__":
     define(config=False)  # It is that of the run, or of the model.
-    flags.DEFINE_integer("step", None, "Step of the checkpoint; empty: the newest.")
+    define_step()
     flags.DEFINE_integer(
         "top", 5, "How many classes are printed for each video.", lower_bound=1
     )

@@ -19,7 +19,7 @@ import functools
 
 from absl import flags, logging
 
-from configs.command.dry_run import check_dry_run, say_plan
+from configs.command.dry_run import check_dry_run, define_dry_run, say_plan
 from configs.command.flags import define, load_wanted, require_workdir
 from configs.command.launch import run, start
 from configs.command.text import say
@@ -34,6 +34,7 @@ FLAGS = flags.FLAGS
 
 def plan(_):
     """The `Experiment` of the flags, unless it must fail; says what is started."""
+    require_workdir()
     config, name = load_wanted()
     workers = count_workers(config.runtime.cluster)
     config.check_replicas(workers * (config.runtime.replicas or 1))
@@ -49,14 +50,14 @@ def plan(_):
         elif config.model.handle and not folder.has_checkpoint:
             check_handle(config.model.handle)
     act = "Trying" if FLAGS.dry_run else "Training"
-    logging.info("%s %s in %s: %s.", act, name, FLAGS.workdir, what)
+    name = "" if name.endswith("config.json") else f" {name} in"
+    logging.info("%s%s %s: %s.", act, name, FLAGS.workdir, what)
     return config
 
 
 if __name__ == "__main__":
     define()
-    require_workdir()
-    flags.DEFINE_bool("dry_run", False, "Try one step, print the plan, keep nothing.")
+    define_dry_run()
     PLAN = start(plan, positional=False)  # What follows imports TensorFlow.
 
 from callbacks import Preemption, Watchdog, keep_record, rehearse
@@ -236,8 +237,8 @@ def begin(config, folder, workers):
     weights = functools.partial(initial_weights, config, folder)
     # Damaged ones end it before a scan.
     workers.from_chief("initial weights", weights)
-    left_out = workers.from_chief(  # None before the run has begun.
-        "videos left out", lambda: folder.identity.get("left_out")
+    left_out, run_split = workers.from_chief(
+        "videos left out", lambda: (folder.identity.get("left_out", ()), folder.split)
     )
     clips = workers.chief_first(
         "scan",
@@ -245,10 +246,10 @@ def begin(config, folder, workers):
             config.data,
             config.views,
             seed=config.seed,
-            leave_out=left_out or (),
+            leave_out=left_out,
             after_video=workers.alive,
-            # A run that goes on takes no new videos: none is added to a split.
-            keep_split=folder.is_kept and left_out is None,
+            keep_split=folder.is_kept,
+            run_split=run_split,
         ),
     )
     identity = {
@@ -260,6 +261,8 @@ def begin(config, folder, workers):
     workers.compare("videos", identity)
     if workers.is_chief:
         folder.begin(to_json(config), identity)
+        if clips.split_table and not folder.split:
+            folder.write("split.csv", clips.split_table)
         keep_trained_videos(config, folder, clips, workers.alive)
     workers.share("run begun")
     return clips

@@ -86,7 +86,8 @@ class Progress(RunCallback):
         line = f"epoch {row['epoch'] + 1}/{self.calendar.epochs}: "
         line += f"loss {row['loss']:.4f}, accuracy {row['accuracy']:.4f}"
         if "top1" in row:
-            line += f"; {row['validation']}: top-1 {row['top1']:.4f}"
+            what = "test" if row["validation"] == "test" else "validation"
+            line += f"; {what}: top-1 {row['top1']:.4f}"
         if "top5" in row:
             line += f", top-5 {row['top5']:.4f}"
         logging.info("%s", line)

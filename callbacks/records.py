@@ -1,5 +1,7 @@
 """Which record a worker keeps of a run, and that all go on from the same weights."""
 
+from absl import logging
+
 from callbacks.follower import Follower
 from callbacks.lost_videos import LOST
 from callbacks.preemption import STOP
@@ -22,6 +24,8 @@ def keep_record(config, folder, model, clips, calendar, watchdog, preemption, wo
     Returns:
         `Record` on the chief, `Follower` on any other worker.
     """
+    if calendar.short_epochs:
+        logging.warning("%s", calendar.short_epochs)
     both = {"watchdog": watchdog, "preemption": preemption, "share": workers.share}
     if workers.is_chief:
         record = Record(

@@ -10,14 +10,22 @@ from data.decoding.reader import Reader
 from data.identities import Identities
 from data.pipeline import train_batches, validation_batches, view_batches
 from data.sampling.plan import train_plan, validation_plan, view_plan
-from data.sources import open_source
+from data.sources import SOURCES, open_source
+from data.sources.folder import split_of
 from data.splits import bad_videos, content_fingerprint, divide, list_fingerprint
 
 PADDING = -1  # the video of an element that only fills up its batch
 
 
 def open_clips(
-    data, views, *, seed, leave_out=(), after_video=lambda: None, keep_split=True
+    data,
+    views,
+    *,
+    seed,
+    leave_out=(),
+    after_video=lambda: None,
+    keep_split=True,
+    run_split=None,
 ):
     """Lists, scans and checks a data set.
 
@@ -28,7 +36,8 @@ def open_clips(
         leave_out: names of training videos not to train on, though they can be read:
             what a run that is continued could not read when it began.
         after_video: called after each video that had to be scanned.
-        keep_split: whether a split that is drawn is kept in its file.
+        keep_split: see `data.sources.open_source`.
+        run_split: see there.
 
     Returns:
         Clips.
@@ -36,7 +45,9 @@ def open_clips(
     Raises:
         DataError: the data set is incomplete, inconsistent or too damaged.
     """
-    source = open_source(data, after_video=after_video, keep_split=keep_split)
+    source = open_source(
+        data, after_video=after_video, keep_split=keep_split, run_split=run_split
+    )
     clips = Clips(source, data, views, seed=seed, leave_out=leave_out)
     for name, reason in clips.bad_train_videos.items():
         logging.warning("Left out of training: %s %s.", name, reason)
@@ -66,6 +77,8 @@ class Clips:
             be read: they come with weight 0 and count as wrong in a validation.
         bad_test_videos: name -> reason, the same of test videos in an evaluation.
         train_size, validation_size, test_size: how many videos there are of each.
+        split_table: text of the file that may be `run_split` of `open_clips`; "" where
+            lists divide the videos.
         identities: tells who the videos are, an `Identities`.
         train_fingerprint: hash of everything that defines the training stream besides
             the configuration.
@@ -105,6 +118,8 @@ class Clips:
         self.evaluation_fingerprint = list_fingerprint(
             source, [*self._validation, *self._test]
         )
+        drawn = SOURCES[data.source].draws_split
+        self.split_table = split_of(listing) if drawn else ""
         self._reader = Reader(source, threads=data.threads)
 
     @property

@@ -127,13 +127,26 @@ class Identities:
         return found
 
 
+def sampled(path):
+    """The file by which content is told: the path, or of a folder its middle picture.
+
+    Args:
+        path: of a video, or of a folder of its frames.
+    """
+    if not os.path.isdir(path):
+        return path
+    names = sorted(os.listdir(path))
+    return os.path.join(path, names[len(names) // 2]) if names else path
+
+
 def content_key(path):
     """Size in bytes and a hash of samples of a file, "12345-0123456789abcdef".
 
-    A file that cannot be read has a key that no other has.
+    A file that cannot be read has a key that no other has. Of a folder of frames it is
+    the key of the middle one.
     """
     try:
-        with open(path, "rb") as file:
+        with open(sampled(path), "rb") as file:
             size = os.fstat(file.fileno()).st_size
             digest = hashlib.sha256()
             for start in (0, max(size // 2 - SAMPLE // 2, 0), max(size - SAMPLE, 0)):
@@ -163,6 +176,6 @@ def _key(text):
 
 def _size(path):
     try:
-        return str(os.stat(path).st_size)
+        return str(os.stat(sampled(path)).st_size)
     except OSError:
         return None

@@ -21,6 +21,7 @@ PARTS = (
         re.IGNORECASE,
     ),
 )
+ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")  # A video may be a folder, take.2.
 
 
 def group_number(name):
@@ -33,21 +34,33 @@ def group_number(name):
     return int(found.group(1)) if found else None
 
 
-def recording_of(stem):
-    """The part of a name that all parts of a recording share.
+def recording_of(name):
+    """What a video has in common with all other parts of its recording, and no others.
 
     Args:
-        stem: name of the file without its ending.
+        name: path of the video below the data set's folder, parted by /.
 
     Returns:
-        str, empty where the whole name is the number of a part; None where the name
-        does not tell of any recording: a bare number may count parts or recordings.
+        str: what its file's name begins with; or its folder, where the file's name is
+        nothing but the number of a part, as in talk/part_2.mp4; or its own name without
+        the ending, where that tells of no recording. A bare number does not: it may
+        count parts or recordings.
     """
-    found = GROUP.search(stem)
+    name = ENDING.sub("", name)
+    folder, _, file = name.rpartition("/")
+    shared = _before_number(file)
+    if shared == "" and "/" in folder:  # Not the class folder, which holds all.
+        return folder
+    return shared or name
+
+
+def _before_number(file):
+    """What stands before the number of a part; None where there is none."""
+    found = GROUP.search(file)
     if found:
-        return stem[: found.end()]
+        return file[: found.end()]
     for part in PARTS:
-        for found in part.finditer(stem):
-            if found.end() == len(stem):
-                return stem[: found.start()]
+        for found in part.finditer(file):
+            if found.end() == len(file):
+                return file[: found.start()]
     return None

@@ -21,6 +21,7 @@ FLAGS = flags.FLAGS
 
 def plan(_):
     """The `Experiment` whose clips are shown, if its data set is there; says which."""
+    require_workdir()
     config, _ = load_wanted()
     check_root(config.data)
     logging.info("Showing clips of %s.", config.data.root)
@@ -29,7 +30,6 @@ def plan(_):
 
 if __name__ == "__main__":
     define()
-    require_workdir()
     PLAN = start(plan, positional=False)  # What follows imports TensorFlow.
 
 import numpy as np

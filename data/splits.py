@@ -62,7 +62,8 @@ def _hold_out(listing, good, held_out, test, data):
     if not len(held_out):
         raise DataError(
             "data.validation=split needs videos to validate on, and this data set has "
-            "none: choose test, groups or none, or another data.validation_fraction."
+            "none: --data.validation=test watches the test videos, none measures "
+            "nothing."
         )
     return good, held_out
 

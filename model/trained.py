@@ -16,6 +16,7 @@ from model.create import create_model, graph_fingerprint
 from model.wanted import check_wanted
 from model.weights.saved_model import load_handle, write_classifier
 from storage.checkpoints import CheckpointStore
+from storage.choice import step_of
 from storage.files import sha256
 from storage.run_folder import RunFolder
 from storage.trained_videos import (
@@ -43,6 +44,8 @@ class Trained:
             known.
         class_names_known: whether they are names, though they may look like numbers.
         step: updates that the weights have seen; None where a SavedModel does not say.
+        run_split: path of the split of its run; None where lists say it, or the data
+            set is another.
         source: name of the checkpoint or SavedModel that holds the weights.
         source_sha256: of the file with their values.
         protocol: how it was shown videos, whatever is wanted now; as far as is known.
@@ -57,6 +60,7 @@ class Trained:
     class_names_known: bool = True
     source: str
     step: int | None = None
+    run_split: str | None = None
     source_sha256: str | None = None
     protocol: Protocol = Protocol()
     trained_videos: TrainedVideos | None = None
@@ -80,7 +84,8 @@ def open_trained(
         workdir: the run's folder; empty opens the handle.
         handle: a SavedModel that model.convert or export.py wrote: a path, a tar file
             or an address.
-        step: the checkpoint's step; None takes the newest.
+        step: the checkpoint's step; "best", that of the best validation; None takes
+            the newest.
         override: replaces options of the configuration, a function.
         prepare: called with the configuration before any variable is created; returns
             the context in which they are, such as a strategy's scope.
@@ -115,18 +120,25 @@ def _open_run(folder, step, override, prepare):
         store = CheckpointStore(
             folder / "checkpoints", model, run_id=folder.identity.get("run_id")
         )
-        step = store.restore_weights(step)
+        step = store.restore_weights(step_of(folder, step, f"--step={step}"))
     return Trained(
         config=config,
         model=model,
         class_names=class_names,
         step=step,
+        run_split=folder.split if _same_data(own, config) else None,
         source=store.folder(step).name,
         source_sha256=store.weights_sha256(step),
         protocol=protocol,
         trained_videos=read_trained_videos(folder / TRAINED_VIDEOS),
         left_out=folder.identity.get("left_out"),
     )
+
+
+def _same_data(one, other):
+    """Whether two `Experiment`s name the same data set."""
+    places = [(c.data.source, c.data.root, c.data.split_file) for c in (one, other)]
+    return places[0] == places[1]
 
 
 def _refuse_another_model(folder, own, wanted):

@@ -4,7 +4,7 @@ from configs.command.errors import ConfigError
 from configs.schema import Experiment, Model
 from configs.schema.serialization import from_json
 from model.hub.handles import check_handle
-from storage.plans import chosen_step
+from storage.choice import step_of
 from storage.run_folder import RunFolder
 
 
@@ -14,7 +14,8 @@ def check_wanted(workdir, handle, *, step=None, override=lambda config: config):
     Args:
         workdir: the run's folder; empty means the handle.
         handle: a SavedModel: a path or an address.
-        step: the checkpoint's step; None takes the newest.
+        step: the checkpoint's step; "best", that of the best validation; None takes
+            the newest.
         override: replaces options of the configuration, a function.
 
     Returns:
@@ -29,7 +30,7 @@ def check_wanted(workdir, handle, *, step=None, override=lambda config: config):
     if workdir:
         folder = RunFolder(workdir)
         config = override(from_json(folder.saved_config()))
-        chosen_step(folder / "checkpoints", step)
+        step_of(folder, step, f"--step={step}")
         return config
     if handle and step is not None:
         raise ConfigError(

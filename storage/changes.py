@@ -28,8 +28,9 @@ def way_on(path, changed, *, has_checkpoint):
         has_checkpoint: whether there are weights that another run can begin with.
     """
     if not has_checkpoint or OTHER_WEIGHTS & set(changed):
-        return "Restore them or choose another --workdir."
+        return "Give them their old values, or choose another --workdir."
     return (
-        "Restore them, or begin a new run with its weights: the same command with "
+        "Give them their old values, or begin a new run with its weights: the same "
+        "command with "
         f"--init_from={shlex.quote(str(path))} --workdir=NEW."
     )

@@ -7,10 +7,8 @@ from configs.schema.experiment import Experiment
 from configs.schema.init_from import InitFrom
 from configs.schema.model import ARCHITECTURE
 from configs.schema.serialization import from_json
-from storage.history import Epoch, best_step
-from storage.plans import chosen_step
-from storage.rows import Rows
-from storage.run_folder import RunFolder, checkpoint_steps
+from storage.choice import step_of
+from storage.run_folder import RunFolder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,15 +58,17 @@ def find_initial_run(config, folder):
     own = from_json(other.saved_config())
     _refuse_another_backbone(other, own.model, config.model)
     begun = folder.identity.get("initial_weights")
-    if not begun:
-        return InitialRun(other, own, _step_of(other, wanted.checkpoint))
+    checkpoint = begun["step"] if begun else wanted.checkpoint
     try:
-        return InitialRun(other, own, _step_of(other, begun["step"]))
+        step = step_of(other, checkpoint, "init_from=RUN@best")
     except CheckpointError as error:
+        if not begun:
+            raise
         raise CheckpointError(
             f"{error} The run in {folder.path} began with it, and has no checkpoint "
             "of its own yet: begin in another --workdir, or delete this one."
         ) from None
+    return InitialRun(other, own, step)
 
 
 def begun_model(config, folder):
@@ -86,24 +86,6 @@ def begun_model(config, folder):
         return from_json(folder.saved_config()).model
     initial = find_initial_run(config, folder)
     return initial and initial.config.model
-
-
-def _step_of(folder, checkpoint):
-    """The step that is meant by a step, "best" or None; see `InitFrom`."""
-    path = folder / "checkpoints"
-    if checkpoint != "best":
-        return chosen_step(path, checkpoint)
-    history = Rows(folder / "history.jsonl", Epoch, key="epoch").read()
-    steps = checkpoint_steps(path)
-    best = best_step(history, set(steps))
-    if best is None:
-        raise ConfigError(
-            "init_from=RUN@best must name a run that was validated on held-out videos "
-            f"(data.validation=split or groups); {folder.path} was not: choosing by "
-            "the test split would be fitting to it. Its checkpoints are of the steps "
-            f"{steps}, one of which RUN@STEP takes."
-        )
-    return best
 
 
 def _refuse_another_backbone(folder, own, wanted):

@@ -23,18 +23,20 @@ def plan_run(config, workdir):
     """
     folder = RunFolder(workdir)
     folder.check_files()
-    epochs = config.epochs
+    before = None
     if (folder / "config.json").exists():
         # The model is compared once it is resolved: its handle completes it.
         before = from_json(folder.saved_config())
         folder.check_config(
             dataclasses.asdict(dataclasses.replace(config, model=before.model))
         )
-        epochs = before.epochs
     if folder.finished:
-        goes_on = f", and goes on from epoch {epochs} to {config.epochs}"
-        longer = goes_on if config.epochs > epochs else ""
-        return folder, f"a run that has finished{longer}"
+        longer = before and (
+            config.epochs > before.epochs
+            or config.checkpoints.patience != before.checkpoints.patience
+        )
+        more = ", and goes on as far as its epochs and patience let it"
+        return folder, f"a run that has finished{more if longer else ''}"
     steps = checkpoint_steps(folder / "checkpoints")
     if steps:
         return folder, f"the run goes on, its newest checkpoint is of step {steps[0]}"

@@ -5,6 +5,7 @@ run.json         the run's id, class names, videos left out, hashes of the lists
                  whose weights it began with; fixed at first start
 journal.jsonl    one row a step           history.jsonl  one row an epoch
 timing.jsonl     how long steps took      tensorboard/   the same as event files
+split.csv        which videos it uses for what, where no lists say it
 starts.jsonl     one row a start: versions, devices, host
 checkpoints/     see storage.checkpoints     evaluation.json, predictions.csv, …
 trained_videos.json  keys of the videos trained on, see storage.trained_videos
@@ -34,6 +35,7 @@ from storage.trained_videos import TRAINED_VIDEOS
 CHECKPOINT = re.compile(r"step-([0-9]{8}|[1-9][0-9]{8,})")
 # Of these a checkpoint that is damaged may lack one, but not all.
 CHECKPOINT_FILES = ("manifest.json", "state.json", "variables.index")
+SPLIT = "split.csv"
 # What only the holder of the lock writes.
 FILES = {
     "config.json",
@@ -45,6 +47,7 @@ FILES = {
     "journal.jsonl",
     "predictions.csv",
     "run.json",
+    SPLIT,
     "timing.jsonl",
     TRAINED_VIDEOS,
 }
@@ -133,6 +136,12 @@ class RunFolder:
     def write(self, name, text):
         """Writes one of its files, whole or not at all."""
         write_atomically(self / name, text)
+
+    @property
+    def split(self):
+        """Path of the split with which the run has begun; None where lists say it."""
+        path = self / SPLIT
+        return str(path) if path.exists() else None
 
     def finish(self, result):
         """Marks the run as finished, with its result."""

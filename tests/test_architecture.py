@@ -40,7 +40,7 @@ ROOMS = {
         },
         "one_video": {"sampling", "decoding", "scan"},
         "rate": {"clips", "synthetic"},
-        "check": {"sources", "splits", "identities", "recordings", "decoding"},
+        "check": {"scan", "sources", "splits", "identities", "decoding"},
         "prepare": {"scan", "sources", "decoding"},
         "show": {"__init__"},
     },

@@ -60,7 +60,7 @@ def test_own_videos_in_four_commands(command, tmp_path):
     assert "2 classes; 18 videos to train, 2 to validate, 4 to test" in trained.stderr
     assert f"{run}: top-1 " in trained.stdout
     assert {row["validation"] for row in rows(run, "history")} == {"split"}
-    evaluated = command("evaluate.py", f"--workdir={run}")
+    evaluated = command("evaluate.py", f"--workdir={run}", "--step=best")
     assert "(4 test videos, 12 views" in evaluated.stdout
     command("export.py", f"--workdir={run}", tmp_path / "exported")
     path = videos / "rise" / "take0.mp4"
@@ -178,7 +178,7 @@ def test_a_config_that_is_dumped_is_read_back(command, tmp_path):
     assert not imported(first.stderr.splitlines()) & HEAVY
     assert "        epochs=2,\n" in first.stdout
     assert "            learning_rate=3e-05,\n" in first.stdout
-    assert "            warmup_epochs=0.2,\n" in first.stdout
+    assert "            warmup_epochs=None,\n" in first.stdout
     path = tmp_path / "dumped.py"
     path.write_text(first.stdout)
     again = command("train.py", "--dump_config", f"--config={path}")
@@ -220,7 +220,7 @@ DEMO = RUN + "--config=demo "
         (DEMO + "--batch_size=8", 2, "'batch_size'. Did you mean --data.batch_size=…"),
         (DEMO + "--lr=1", 2, "'lr'. Did you mean --optimizer.learning_rate=…"),
         (DEMO + "data.root=X", 2, "Did you mean --data.root=X"),
-        ("train.py --config=demo", 2, "workdir must have a value"),
+        ("train.py --config=demo", 2, "workdir must be given"),
         (RUN, 2, "--config must be given where no run has begun; TMP/run/config.json"),
         (RUN + "--config=TMP/config.json", 2, "received 'TMP/config.json'"),
         (RUN + "--init_from=TMP/run@best", 2, "received 'TMP/run', which holds no"),
@@ -256,6 +256,7 @@ DEMO = RUN + "--config=demo "
         ("predict.py --model.handle=TMP absent.avi", 3, "there is no such file"),
         ("predict.py --top=0", 2, "top"),
         ("predict.py --model.handle=TMP --step=3 VIDEO", 2, "a SavedModel has none"),
+        ("evaluate.py --workdir=TMP --step=good", 2, "must be a step, best or last"),
         ("export.py --workdir=TMP", 2, "export.py takes OUTPUT"),
         ("export.py --workdir=TMP TMP/file", 2, "must not exist yet"),
         ("export.py --workdir=TMP TMP/new", 2, "holds no config.json"),

@@ -180,7 +180,7 @@ def test_under_a_constant_rate_a_finished_run_is_extended(tiny, tmp_path):
     folder = RunFolder(tmp_path / "parts")
     assert plan_run(two, folder.path)[1] == "a run that has finished"
     assert plan_run(three, folder.path)[1] == (
-        "a run that has finished, and goes on from epoch 2 to 3"
+        "a run that has finished, and goes on as far as its epochs and patience let it"
     )
     assert finished_result(three, folder) is None
     assert run(three, folder.path)["step"] == 10
@@ -551,21 +551,23 @@ def test_what_the_first_weights_were_trained_on_counts_too(
     assert len(seen.contents) == 20
 
 
-def test_a_run_that_goes_on_adds_no_video_to_a_split(tiny, tiny_root, tmp_path):
-    """It is refused with the way on, and goes on once the video is away again."""
-    root, workdir = tmp_path / "videos", tmp_path / "run"
-    shutil.copytree(tiny_root / "UCF-101", root)
+def test_videos_that_are_added_change_nothing_of_a_run(tiny, tiny_root, tmp_path):
+    """A folder without lists grows while a run is away: it ends as if it had not."""
+    videos = shutil.copytree(tiny_root / "UCF-101", tmp_path / "videos")
     data = dataclasses.replace(
-        tiny.data, source="folder", root=str(root), validation="split"
+        tiny.data, source="folder", root=str(videos), validation="split"
     )
-    config = dataclasses.replace(tiny, epochs=2, data=data)
+    config = dataclasses.replace(tiny, epochs=3, data=data)
+    whole = run(config, tmp_path / "whole")
     with pytest.raises(Killed):
-        run(config, workdir, KillAfter(2))
-    split = (root / "split.csv").read_bytes()
-    added = shutil.copy(next(root.rglob("*.avi")), root / "Fall" / "new.avi")
-    with pytest.raises(ConfigError, match="added, removed.*--init_from=.*NEW"):
-        run(config, workdir)
-    assert (root / "split.csv").read_bytes() == split
-    Path(added).unlink()
-    run(config, workdir)
-    assert (root / "split.csv").read_bytes() == split
+        run(config, tmp_path / "parts", KillAfter(4))
+    for name in ("Fall", "Rise"):
+        source = next((videos / name).glob("*.avi"))
+        shutil.copy(source, videos / name / "added.avi")
+    (videos / "split.csv").unlink()
+    assert run(config, tmp_path / "parts")["top1"] == whole["top1"]
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    identity = RunFolder(tmp_path / "parts").identity
+    assert (
+        identity["train_size"] == RunFolder(tmp_path / "whole").identity["train_size"]
+    )

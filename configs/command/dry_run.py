@@ -5,8 +5,17 @@ import re
 import shlex
 import sys
 
+from absl import flags
+
 from configs.command.errors import ConfigError
 from configs.command.text import say
+
+flags.disclaim_key_flags()
+
+
+def define_dry_run():
+    """Defines --dry_run."""
+    flags.DEFINE_bool("dry_run", False, "Try one step, print the plan, keep nothing.")
 
 
 def check_dry_run(dry_run, workers):

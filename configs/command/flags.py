@@ -6,6 +6,7 @@ where a run has an experiment.
 """
 
 import dataclasses
+import re
 from pathlib import Path
 
 from absl import flags, logging
@@ -102,6 +103,37 @@ def define_path(name, text, *, values=flags.FLAGS, required=False):
     )
 
 
+class StepParser(flags.ArgumentParser):
+    """Reads which checkpoint of a run is meant: a step, best or last."""
+
+    syntactic_help = "a step, best or last"
+
+    def parse(self, argument):
+        """An int, "best", or None for the last."""
+        if argument in ("best", "last", None):
+            return argument if argument == "best" else None
+        if not re.fullmatch("[0-9]{1,18}", str(argument)):
+            raise ValueError(f"must be {self.syntactic_help}; received {argument!r}.")
+        return int(argument)
+
+    def flag_type(self):
+        """The type in words, for --help."""
+        return self.syntactic_help
+
+
+def define_step(values=flags.FLAGS):
+    """Defines --step, which checkpoint of a run is meant."""
+    flags.DEFINE(
+        StepParser(),
+        "step",
+        None,
+        "Checkpoint of the run: a step; best, that of the best validation on held-out "
+        "videos (data.validation=split or groups); last, as without the flag.",
+        values,
+        serializer=flags.ArgumentSerializer(),
+    )
+
+
 def define(values=flags.FLAGS, *, config=True):
     """Defines --config, --dump_config, --workdir and a flag for each option.
 
@@ -139,13 +171,13 @@ def define(values=flags.FLAGS, *, config=True):
 
 
 def require_workdir(values=flags.FLAGS):
-    """Requires --workdir, unless the experiment is only to be printed."""
-    flags.register_validator(
-        "workdir",
-        lambda path: path is not None or values["dump_config"].value,
-        message="Flag --workdir must have a value other than None.",
-        flag_values=values,
-    )
+    """Requires --workdir, unless the experiment is only to be printed.
+
+    Raises:
+        ConfigError: it is not given.
+    """
+    if not (values["workdir"].value or values.dump_config):
+        raise ConfigError("--workdir must be given: the folder of the run.")
 
 
 def _help(field):
@@ -233,7 +265,7 @@ def _complete(config, values):
             USUAL_WARMUP,
         )
     if values.dump_config:
-        produce(*to_python(full).splitlines())
+        produce(*to_python(config).splitlines())
         raise SystemExit(0)
     return full
 

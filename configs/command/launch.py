@@ -179,7 +179,12 @@ def _explained(error):
 
 
 def _did_you_mean(name, value=""):
-    near = [f"--{flag}={value or '…'}" for flag in meant(name, flags.FLAGS)]
+    near = [
+        f"--{flag}={value or '…'}"
+        if value or not flags.FLAGS[flag].boolean
+        else f"--{flag}"
+        for flag in meant(name, flags.FLAGS)
+    ]
     return f" Did you mean {' or '.join(near)}?" if near else ""
 
 

@@ -26,6 +26,17 @@ class Calendar:
         """Updates of the whole run."""
         return self.end(self.epochs - 1)
 
+    @property
+    def short_epochs(self):
+        """What is odd where an epoch has less than one update; "" where none is."""
+        if self.clips >= self.batch_size:
+            return ""
+        return (
+            f"{self.clips} training videos are less than one batch of "
+            f"{self.batch_size} clips: some epochs are without an update. A smaller "
+            "data.batch_size changes that."
+        )
+
     def end(self, epoch):
         """Updates done when every clip of `epoch` (from 0) has been trained on."""
         return -(-(epoch + 1) * self.clips // self.batch_size)

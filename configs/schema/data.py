@@ -10,6 +10,8 @@ HELD_OUT = ("split", "groups")
 LISTS = ("train_list", "validation_list", "test_list", "class_list")
 # Whose classes tell left from right, as "Pushing something from left to right" does.
 SIDED = ("something-something-v2",)
+# Whose split is drawn, and kept in a file.
+DRAWN = ("folder", "frames")
 FILE = {"may_change": True, "is_path": True, "was_default": True}
 
 
@@ -20,14 +22,21 @@ class Data(Section):
     prefix = "data."
 
     source: Literal[
-        "ucf101", "hmdb51", "something-something-v2", "folder", "list", "tfds"
+        "ucf101",
+        "hmdb51",
+        "something-something-v2",
+        "folder",
+        "frames",
+        "list",
+        "tfds",
     ] = option(
         "ucf101",
         "ucf101: a directory of class folders of video files with train and test "
         "lists, as UCF101 unpacks; hmdb51: the same with the lists of HMDB51; "
         "something-something-v2: its videos and JSON, tested on validation.json; "
-        "folder: class folders alone, or in train, val and test; list: lists of paths "
-        "and labels; tfds: the TFDS builder ucf101.",
+        "folder: class folders alone, or in train, val and test; frames: the same with "
+        "a folder of pictures for each video; list: lists of paths and labels; tfds: "
+        "the TFDS builder ucf101.",
     )
     root: str = option(
         "",
@@ -47,23 +56,29 @@ class Data(Section):
         "labels of the lists are the names.",
         **FILE,
     )
+    frame_pattern: str = option(
+        "*",
+        "source=frames: which pictures of a folder are the frames of its video, such "
+        "as img_*.jpg; they are in the order of the numbers in their names.",
+        was_default=True,
+    )
     split_file: str = option(
         "",
-        "source=folder: CSV file that keeps which video is trained, validated or "
-        "tested on. Empty: split.csv in root.",
+        "source=folder or frames: CSV file that keeps which video is trained, "
+        "validated or tested on. Empty: split.csv in root.",
         **FILE,
     )
     validation_fraction: float = option(
         0.1,
-        "source=folder: fraction of each class that is drawn to validate on, of videos "
-        "that the split file does not know yet.",
+        "source=folder or frames: fraction of each class that is drawn to validate on, "
+        "of videos that the split file does not know yet.",
         at_least=0,
         below=1,
         was_default=True,
     )
     test_fraction: float = option(
         0.2,
-        "source=folder: the same to test on.",
+        "source=folder or frames: the same to test on.",
         at_least=0,
         below=1,
         was_default=True,
@@ -106,8 +121,8 @@ class Data(Section):
     validation: Literal["test", "split", "groups", "none"] = option(
         "test",
         "Measured after each epoch: test watches the test split (never to choose a "
-        "checkpoint), split the validation split of source=folder or list, groups "
-        "holds out training groups, none measures nothing.",
+        "checkpoint), split the validation split of source=folder, frames or list, "
+        "groups holds out training groups, none measures nothing.",
     )
     validation_groups: tuple[int, ...] = option(
         (23, 24, 25), "Training groups (the number after _g) that groups holds out."
@@ -179,13 +194,19 @@ class Data(Section):
                 getattr(self, name),
             )
         require(
+            self.source in DRAWN or not self.split_file,
+            "data.split_file",
+            f"be empty under data.source={self.source}",
+            self.split_file,
+        )
+        require(
             self.source != "list" or self.train_list or self.test_list,
             "data.train_list",
             "be given under data.source=list, or data.test_list to evaluate on",
             self.train_list,
         )
         require(
-            self.validation != "split" or self.source in ("folder", "list"),
+            self.validation != "split" or self.source in (*DRAWN, "list"),
             "data.validation",
             f"be test, groups or none under data.source={self.source}, which has no "
             "validation split",

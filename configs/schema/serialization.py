@@ -38,13 +38,20 @@ def to_python(config):
     )
 
 
+def _literal(value):
+    """A value in Python, strings in double quotes unless they hold some."""
+    text = ascii(value)
+    quoted = isinstance(value, str) and text.startswith("'") and '"' not in text
+    return f'"{text[1:-1]}"' if quoted else text
+
+
 def _call(section, indent):
     """A section as the call that makes it, its closing bracket so far to the right."""
     lines = []
     for field in dataclasses.fields(section):
         value = getattr(section, field.name)
         nested = dataclasses.is_dataclass(value)
-        text = _call(value, indent + 4) if nested else ascii(value)
+        text = _call(value, indent + 4) if nested else _literal(value)
         lines.append(f"{' ' * (indent + 4)}{field.name}={text},\n")
     return f"{type(section).__name__}(\n{''.join(lines)}{' ' * indent})"
 

@@ -10,8 +10,7 @@ split is drawn and kept. A table names each class with its videos, their recordi
 lengths. Then come the findings: files with the same content in training and test
 ("leak") and elsewhere ("copy"), videos that cannot be read, classes that are uneven or
 not tested, videos shorter than a clip. With --html they become a page with pictures.
-The exit code is 3 where there is a leak, or more bad training videos than
-data.max_bad_fraction allows.
+The exit code is 3 where there is a leak, or a run would refuse.
 """
 
 import dataclasses
@@ -50,9 +49,8 @@ def data_of(arguments):
         data = load_wanted()[0].data
     else:
         data = load("own_videos").data
-    if not arguments:
-        return data
-    data = dataclasses.replace(data, root=arguments[0])
+    if arguments:
+        data = dataclasses.replace(data, root=arguments[0])
     chosen = FLAGS.config or FLAGS.workdir or FLAGS["data.source"].value
     if not chosen and has_lists(data.root, data.split):
         logging.info("%s has UCF101's lists: data.source=ucf101.", data.root)
@@ -73,13 +71,28 @@ def main(arguments):
         page = write_page(source, data, facts, data.root)
         write_atomically(Path(FLAGS.html), page)
         logging.info("The page is %s.", FLAGS.html)
-    bad = sum(split == "train" for _, split, _ in facts.bad)
-    if facts.leaks or bad > data.bad_allowed(facts.counts["train"]):
-        raise DataError(
-            f"{data.root}: {len(facts.leaks)} videos are both trained on and measured "
-            f"on (remove them, or put the copies into one group by groups.csv), {bad} "
-            f"of {facts.counts['train']} training videos cannot be read."
+    reasons = refusals(facts, data)
+    if reasons:
+        raise DataError(f"{data.root}: {'; '.join(reasons)}.")
+
+
+def refusals(facts, data):
+    """Why no model should be trained on a data set, or cannot be: list of texts."""
+    reasons = []
+    if facts.leaks:
+        reasons.append(
+            f"{len(facts.leaks)} videos are both trained on and measured on (remove "
+            "the copies, or let groups.csv keep those of a drawn split together)"
         )
+    bad, trained = (
+        sum(split == "train" for _, split, _ in facts.bad),
+        facts.counts["train"],
+    )
+    if bad > data.bad_allowed(trained):
+        reasons.append(f"{bad} of {trained} training videos cannot be read")
+    if facts.unvalidated:
+        reasons.append("there is nothing to validate on")
+    return reasons
 
 
 if __name__ == "__main__":

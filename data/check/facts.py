@@ -3,16 +3,14 @@
 import collections
 import dataclasses
 import os
-from pathlib import Path
 
 import numpy as np
 
-from data.identities import UNREADABLE, content_key
-from data.recordings import recording_of
+from data.identities import UNREADABLE, content_key, sampled
+from data.scan import Video
 from data.sources.base import Source
+from data.sources.frozen_split import SPLITS
 from data.splits import divide
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,9 +104,7 @@ def facts_of(source, data):
     listing, videos = source.listing, source.videos
     splits = splits_of(source, data)
     used = [i for i, split in enumerate(splits) if split]
-    recordings = [
-        recording_of(Path(name).stem) or name for name in map(str, listing.names)
-    ]
+    recordings = listing.recordings or listing.names
     span = data.frames
     if data.frame_sampling == "interval":
         span = (data.frames - 1) * data.frame_interval + 1
@@ -141,10 +137,10 @@ def splits_of(source, data):
 
     Bad videos are counted as if they were good, however many there are.
     """
-    every, good = data, dataclasses.replace(source.videos[0], reason="")
+    every = data
     if data.validation == "split" and not source.listing.validation_size:
         every = dataclasses.replace(every, validation="none")
-    readable = Source(listing=source.listing, videos=(good,) * len(source.videos))
+    readable = Source(listing=source.listing, videos=(Video(),) * len(source.videos))
     train, validation, test = divide(readable, every)
     splits = [""] * len(source.listing.names)
     for split, indices in zip(SPLITS, (train, validation, test), strict=True):
@@ -184,8 +180,8 @@ def find_copies(listing, splits):
     """
     sizes = collections.defaultdict(list)
     for i, path in enumerate(listing.paths):
-        if splits[i] and os.path.isfile(path):
-            sizes[os.path.getsize(path)].append(i)
+        if splits[i] and os.path.exists(path):
+            sizes[os.path.getsize(sampled(path))].append(i)
     contents = collections.defaultdict(list)
     for size, alike in sizes.items():
         for i in alike if size and len(alike) > 1 else ():

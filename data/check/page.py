@@ -7,10 +7,11 @@ import jinja2
 import numpy as np
 
 from configs.command.text import printable
-from data.check.facts import SPLITS, splits_of
+from data.check.facts import splits_of
 from data.check.table import findings
 from data.decoding.errors import DecodeError
 from data.decoding.write import jpeg
+from data.sources.frozen_split import SPLITS
 
 THUMBNAILS, SIDE = 4, 112  # of each class, and their height and width in pixels
 EVERY = 1 << 30

@@ -1,6 +1,6 @@
 """The facts of a data set as lines of text."""
 
-from data.check.facts import SPLITS
+from data.sources.frozen_split import SPLITS
 
 COLUMNS = ("train", "validation", "test", "recordings", "shortest", "median")
 UNEVEN = 3.0  # times as many videos in the largest class as in the smallest
@@ -16,16 +16,23 @@ def describe(facts):
     Yields:
         Lines of text.
     """
-    width = max(24, min(40, max(len(row.name) for row in facts.classes)))
-    yield f"{'class':<{width}}" + "".join(f"{name:>11}" for name in COLUMNS)
+    width = max(20, min(40, max(len(row.name) for row in facts.classes)))
+    yield f"{'class':<{width}}" + "".join(f"  {name}" for name in COLUMNS)
     for row in facts.classes:
         counts = [row.counts[split] for split in SPLITS]
-        values = (*counts, row.recordings, row.shortest, row.median)
-        yield f"{row.name:<{width}}" + "".join(f"{value:>11}" for value in values)
+        yield _line(
+            row.name, width, (*counts, row.recordings, row.shortest, row.median)
+        )
     totals = (*(facts.counts[split] for split in SPLITS), facts.recordings)
-    yield f"{'all':<{width}}" + "".join(f"{value:>11}" for value in totals)
+    yield _line("all", width, totals)
     yield "(shortest, median: frames of the videos)"
     yield from findings(facts)
+
+
+def _line(title, width, values):
+    """A row of the table, each value below the end of its column's name."""
+    cells = zip(COLUMNS, values, strict=False)
+    return f"{title:<{width}}" + "".join(f"  {v:>{len(name)}}" for name, v in cells)
 
 
 def findings(facts, most=MOST_SHOWN):
@@ -42,6 +49,11 @@ def findings(facts, most=MOST_SHOWN):
     yield from _some("leak", [_same(copy) for copy in facts.leaks], most)
     bad = [f"{name!r} ({split}) {reason}" for name, split, reason in facts.bad]
     yield from _some("bad", bad, most)
+    if facts.unvalidated:
+        yield (
+            "bad: there is nothing to validate on: a run needs --data.validation=test "
+            "or none"
+        )
     yield from _some("copy", [_same(copy) for copy in others], most)
     for split in ("train", "test"):
         empty = [row.name for row in facts.classes if not row.counts[split]]
@@ -58,11 +70,6 @@ def findings(facts, most=MOST_SHOWN):
             f"hint: {facts.short} videos are shorter than a clip, which reaches over "
             f"{facts.span} frames, and show frames again: a smaller "
             "--data.frame_interval or --data.frames avoids that"
-        )
-    if facts.unvalidated:
-        yield (
-            "hint: there is nothing to validate on: a run needs --data.validation=test "
-            "or none"
         )
     if facts.unused:
         yield f"hint: {facts.unused} videos are of no split with this data.validation"

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from absl import logging
+
 from data.sources.frozen_split import GROUPS_FILE, SPLIT_FILE
 from data.sources.names import read_list
 from data.sources.tables import read_rows, write_rows
@@ -34,7 +36,10 @@ def take_along(root, out, names):
     for name in (SPLIT_FILE, GROUPS_FILE):
         path = Path(root, name)
         if path.exists():
-            write_atomically(out / name, _renamed(read_list(path), names))
+            text = _renamed(read_list(path), names)
+            if (out / name).exists() and read_list(out / name) != text:
+                logging.warning("%s is replaced by that of %s.", out / name, root)
+            write_atomically(out / name, text)
             written.append(out / name)
     for split in (1, 2, 3):
         if has_lists(root, split):

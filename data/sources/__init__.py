@@ -15,7 +15,8 @@ class SourceKind:
         check: refuses what is not there, see `check_root`.
         open: opens it for training, see `open_source`.
         scan: finds out what all of its videos hold, see `scan_source`.
-        draws_split: whether `open` may draw a split, and takes `keep_split`.
+        draws_split: whether `open` may draw a split, and takes `keep_split` and
+            `run_split`.
     """
 
     check: str
@@ -45,6 +46,12 @@ SOURCES = {
         check="data.sources.tree:check_folder",
         open="data.sources.folder:open_folder",
         scan="data.sources.folder:scan_folder",
+        draws_split=True,
+    ),
+    "frames": SourceKind(
+        check="data.sources.tree:check_folder",
+        open="data.sources.frames:open_frames",
+        scan="data.sources.frames:scan_frames",
         draws_split=True,
     ),
     "list": SourceKind(
@@ -79,7 +86,7 @@ def check_root(data):
         _function(name)(data)
 
 
-def open_source(data, *, after_video=lambda: None, keep_split=True):
+def open_source(data, *, after_video=lambda: None, keep_split=True, run_split=None):
     """Lists the videos to train, validate and test on, and finds out what each holds.
 
     Args:
@@ -87,6 +94,8 @@ def open_source(data, *, after_video=lambda: None, keep_split=True):
         after_video: called after each video that had to be scanned.
         keep_split: whether a split that is drawn is kept in its file. One that is not
             is drawn alike the next time.
+        run_split: path of the split with which a run has begun that goes on, where its
+            source draws splits. It counts alone: what was added since is not used.
 
     Returns:
         `data.sources.base.Source`.
@@ -95,7 +104,8 @@ def open_source(data, *, after_video=lambda: None, keep_split=True):
         DataError: the data set is absent, incomplete or inconsistent.
     """
     kind = SOURCES[data.source]
-    drawn = {"keep_split": keep_split} if kind.draws_split else {}
+    drawn = {"keep_split": keep_split, "run_split": run_split}
+    drawn = drawn if kind.draws_split else {}
     return _function(kind.open)(data, after_video=after_video, **drawn)
 
 

@@ -4,8 +4,9 @@ import dataclasses
 import os
 
 import numpy as np
+from absl import logging
 
-from data.recordings import group_number
+from data.recordings import group_number, recording_of
 from data.scan import Video
 
 
@@ -22,6 +23,7 @@ class Listing:
         train_size: how many of the videos, from the first on, are the training list.
         validation_size: how many after them are the validation list; 0 where there is
             none.
+        recordings: [videos] equal for parts of one recording, as far as is known.
         paths: [videos] path of each file; empty where videos are not files.
     """
 
@@ -31,10 +33,11 @@ class Listing:
     groups: np.ndarray
     train_size: int
     validation_size: int = 0
+    recordings: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
 
     @classmethod
-    def of_files(cls, class_names, train, validation, test):
+    def of_files(cls, class_names, train, validation, test, *, recordings=None):
         """The listing of videos that are files.
 
         Args:
@@ -42,12 +45,14 @@ class Listing:
             train: list of (name, label, path) of the training videos.
             validation: list of the same of the validation videos.
             test: list of the same of the test videos.
+            recordings: dict of name -> recording; None goes by the names.
 
         Returns:
             Listing.
         """
         names, labels, paths = zip(*train, *validation, *test, strict=True)
         numbers = [group_number(os.path.basename(path)) for path in paths]
+        recording = recordings.get if recordings else recording_of
         return cls(
             class_names=tuple(class_names),
             names=names,
@@ -55,6 +60,7 @@ class Listing:
             groups=np.array([-1 if n is None else n for n in numbers], np.int32),
             train_size=len(train),
             validation_size=len(validation),
+            recordings=tuple(map(recording, names)),
             paths=paths,
         )
 
@@ -63,6 +69,23 @@ class Listing:
         """Indices of the training, the validation and the test list: int64 arrays."""
         ends = self.train_size, self.train_size + self.validation_size
         return np.split(np.arange(len(self.names)), ends)
+
+    def tested_recordings(self):
+        """Names of the test videos of whose recordings others are trained on."""
+        train, _, test = self.parts
+        trained = {self.recordings[i] for i in train}
+        return [self.names[i] for i in test if self.recordings[i] in trained]
+
+    def warn_of_tested_recordings(self):
+        """Logs how many these are."""
+        shared = self.tested_recordings()
+        if shared:
+            logging.warning(
+                "%d test videos seem to be parts of recordings that are trained on, by "
+                "their names; the first is %s. The test may be too easy.",
+                len(shared),
+                shared[0],
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

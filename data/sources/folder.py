@@ -9,6 +9,7 @@ it is there already:
 """
 
 import collections
+import os
 from pathlib import Path
 
 from absl import logging
@@ -20,16 +21,22 @@ from data.sources.frozen_split import (
     GROUPS_FILE,
     SPLIT_FILE,
     SPLITS,
+    Row,
     frozen_split,
-    group_of,
     read_groups,
+    read_split,
+    tell_gone,
+    to_csv,
+    write_split,
 )
 from data.sources.tree import find_videos
+from data.sources.ucf101_layout import has_lists
+from storage.text import unescaped
 
 
-def open_folder(data, *, after_video, keep_split=True):
+def open_folder(data, *, after_video, keep_split=True, run_split=None):
     """See `data.sources.open_source`."""
-    listing = list_folder(data, keep_split=keep_split)
+    listing = list_folder(data, keep_split=keep_split, run_split=run_split)
     return open_files(listing, data.root, after_video=after_video)
 
 
@@ -39,12 +46,14 @@ def scan_folder(data, *, processes):
     return scan_files(names, data.root, processes=processes)
 
 
-def list_folder(data, *, keep_split=True):
+def list_folder(data, *, keep_split=True, run_split=None, find=find_videos):
     """Lists the videos of a folder and divides them; logs how.
 
     Args:
         data: a `configs.schema.Data`.
-        keep_split: whether a split that is drawn is kept in its file.
+        keep_split: see `data.sources.open_source`.
+        run_split: see there.
+        find: a function of the root that returns its list of `data.sources.tree.Found`.
 
     Returns:
         Listing.
@@ -54,83 +63,124 @@ def list_folder(data, *, keep_split=True):
             of its split.
         StorageError: the split cannot be kept.
     """
-    videos = find_videos(data.root)
-    class_names = sorted({video.class_name for video in videos})
-    if len(class_names) < 2:
-        raise DataError(
-            f"data.root must hold at least two class folders of videos; "
-            f"{data.root!r} has {class_names[0]!r} alone."
-        )
-    parts, origin = _divided(videos, class_names, data, keep_split)
+    videos = find(data.root)
+    as_they_are = bool(videos[0].split)
+    path, new = run_split and Path(run_split), 0
+    if run_split:
+        rows = _rows_of_run(videos, path)
+    elif as_they_are:
+        path = "its folders"
+        rows = {v.name: Row(v.name, v.class_name, v.split, v.name) for v in videos}
+    else:
+        path, rows, new = _drawn(videos, data)
+    class_names = sorted({row.class_name for row in rows.values()})
+    parts = _parts(rows, class_names, {v.name: v.path for v in videos}, data.root)
+    if not parts["test"] and as_they_are:
+        _test_on_validation(parts)
+    _check_classes(parts, class_names, data.root, path)
+    if new:  # What is refused is not kept.
+        _keep(path, rows, new, keep_split)
     logging.info(
-        "%s: %d classes; %d videos to train, %d to validate, %d to test, %s.",
+        "%s: %d classes; %d videos to train, %d to validate, %d to test, by %s.",
         data.root,
         len(class_names),
         *(len(parts[split]) for split in SPLITS),
-        origin,
+        path,
     )
-    return Listing.of_files(class_names, **parts)
+    drawn = not (run_split or as_they_are)
+    recordings = {row.video: row.group for row in rows.values()} if drawn else None
+    listing = Listing.of_files(class_names, **parts, recordings=recordings)
+    listing.warn_of_tested_recordings()
+    return listing
 
 
-def _divided(videos, class_names, data, keep):
-    """Dict of split -> list of (name, label, path), and what says so, in words."""
-    if videos[0].split:
-        _warn_of_shared_recordings(videos)
-        origin = "as its folders say"
-        splits = {video.name: video.split for video in videos}
-        return _parts(videos, splits, class_names, origin), origin
+def _drawn(videos, data):
+    """Path of the split's file, the rows of all videos, and how many are new there."""
+    if has_lists(data.root, data.split):
+        logging.warning(
+            "%s has UCF101's lists, which data.source=%s does not use: "
+            "data.source=ucf101 does.",
+            data.root,
+            data.source,
+        )
     path = Path(data.split_file or Path(data.root, SPLIT_FILE))
-    origin = f"as {path} {'says' if path.exists() or keep else 'will say'}"
-    parts = {}
-
-    def check(rows):
-        splits = {name: row.split for name, row in rows.items()}
-        parts.update(_parts(videos, splits, class_names, origin))
-
     groups = read_groups(Path(data.root, GROUPS_FILE), videos)
     fractions = {"validation": data.validation_fraction, "test": data.test_fraction}
+    return path, *frozen_split(videos, path, groups, fractions)
+
+
+def _rows_of_run(videos, path):
+    """The split with which a run has begun; it uses no video that was added since."""
+    rows = read_split(path)
+    tell_gone(rows, videos, path)
+    added = sorted(video.name for video in videos if video.name not in rows)
+    if added:
+        logging.warning(
+            "%d videos were added since the run began, and it does not use them; the "
+            "first is %s. --init_from begins a run that does.",
+            len(added),
+            added[0],
+        )
+    return rows
+
+
+def _parts(rows, class_names, paths, root):
+    """Dict of split -> list of (name, label, path)."""
+    parts = {split: [] for split in SPLITS}
+    labels = {name: label for label, name in enumerate(class_names)}
+    for name, row in sorted(rows.items()):
+        path = paths.get(name) or os.path.join(root, unescaped(name))
+        parts[row.split].append((name, labels[row.class_name], path))
+    return parts
+
+
+def _test_on_validation(parts):
+    logging.warning(
+        "The folder has no test videos: those of the validation split are tested on, "
+        "and none is held out."
+    )
+    parts["test"], parts["validation"] = parts["validation"], []
+
+
+def _keep(path, rows, new, keep):
+    """Writes the split to its file, unless it is only to be looked at."""
+    if not keep:
+        logging.info(
+            "%s is not written now: %d videos are drawn alike by the run.", path, new
+        )
+        return
     try:
-        frozen_split(videos, path, groups, fractions, keep=keep, check=check)
+        write_split(path, rows.values())
     except StorageError as error:
         raise StorageError(
             f"The split must be kept, so that it stays the same: {error} "
             "--data.split_file=PATH keeps it elsewhere."
         ) from None
-    return parts, origin
 
 
-def _parts(videos, splits, class_names, origin):
-    """Dict of split -> list of (name, label, path); refuses what cannot be trained."""
-    parts = {split: [] for split in SPLITS}
-    labels = {name: label for label, name in enumerate(class_names)}
-    for video in videos:
-        entry = video.name, labels[video.class_name], video.path
-        parts[splits[video.name]].append(entry)
-    if not parts["test"] and parts["validation"]:
-        logging.warning(
-            "The folder has no test videos: those of the validation split are tested "
-            "on, and none is held out."
-        )
-        parts["test"], parts["validation"] = parts["validation"], []
-    _check_classes(parts, class_names, origin)
-    return parts
+def split_of(listing):
+    """The split of a listing as the text of a file, for the run that goes on with it.
+
+    Each video is a group of its own there, as nothing is drawn by that file.
+
+    Args:
+        listing: a `Listing` of this module.
+    """
+    rows = []
+    for split, part in zip(SPLITS, listing.parts, strict=True):
+        for i in part:
+            name, class_name = listing.names[i], listing.class_names[listing.labels[i]]
+            rows.append(Row(name, class_name, split, name))
+    return to_csv(rows)
 
 
-def _warn_of_shared_recordings(videos):
-    """Says how many test videos come from recordings that are trained on."""
-    trained = {group_of(video) for video in videos if video.split == "train"}
-    shared = [v for v in videos if v.split == "test" and group_of(v) in trained]
-    if shared:
-        logging.warning(
-            "%d test videos seem to be parts of recordings that are trained on, by "
-            "their names; the first is %s. The test may be too easy.",
-            len(shared),
-            shared[0].name,
-        )
-
-
-def _check_classes(parts, class_names, origin):
+def _check_classes(parts, class_names, root, origin):
     """Refuses classes that cannot be trained, and names those that are not tested."""
+    if len(class_names) < 2:
+        raise DataError(
+            f"data.root must hold at least two class folders of videos; "
+            f"{root!r} has {class_names[0]!r} alone."
+        )
     counts = {
         split: collections.Counter(label for _, label, _ in entries)
         for split, entries in parts.items()
@@ -139,11 +189,11 @@ def _check_classes(parts, class_names, origin):
     if untrained:
         raise DataError(
             f"Each class must have a training video; {', '.join(untrained[:3])} "
-            f"has none, {origin}."
+            f"has none, by {origin}."
         )
     if not parts["test"]:
         raise DataError(
-            f"There must be videos to test on, and there are none, {origin}: add "
+            f"There must be videos to test on, and there are none by {origin}: add "
             "videos of other recordings (groups.csv may say which is of which), or "
             "raise data.test_fraction. What the split's file says already stays."
         )

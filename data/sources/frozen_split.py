@@ -40,7 +40,7 @@ class Row:
     group: str
 
 
-def frozen_split(videos, path, groups, fractions, *, keep=True, check=None):
+def frozen_split(videos, path, groups, fractions):
     """Which split each video belongs to; draws those that the file does not know.
 
     Args:
@@ -50,43 +50,65 @@ def frozen_split(videos, path, groups, fractions, *, keep=True, check=None):
             their names, and than the groups in the file.
         fractions: dict of "validation" and "test" -> fraction of each class's videos
             that is drawn.
-        keep: whether the file is written where there is none or videos are new. What
-            is not kept is drawn alike the next time.
-        check: called with what is returned before it is kept, as what is refused must
-            not be; None checks nothing.
 
     Returns:
-        dict of a video's name -> `Row`.
+        (dict of a video's name -> `Row`, of the file's videos, those that are gone
+        too, and of the others; how many these others are).
 
     Raises:
-        DataError: the file contradicts itself or the folders, or names videos that
-            are gone.
-        StorageError: it cannot be written.
+        DataError: the file contradicts itself or the folders.
     """
     rows = read_split(path) if os.path.lexists(path) else {}
-    _check_against_folders(rows, videos, path)
-    rows = _regrouped(rows, groups, path)
+    tell_gone(rows, videos, path)
+    rows = _regrouped(_classified(rows, videos, path), groups, path)
     new = [video for video in videos if video.name not in rows]
+    if new and rows:
+        logging.info("%d videos are not in %s yet: they are added.", len(new), path)
     drawn = draw(
-        {v.name: (v.class_name, groups.get(v.name) or group_of(v)) for v in new},
+        {
+            video.name: (
+                video.class_name,
+                groups.get(video.name) or recording_of(video.name),
+            )
+            for video in new
+        },
         rows.values(),
         fractions,
     )
-    known, rows = len(rows), {row.video: row for row in (*rows.values(), *drawn)}
-    if check:
-        check(rows)
-    if new and known:
-        logging.info("%d videos are not in %s yet: they are added.", len(new), path)
-    if new and keep:
-        # Beyond a link, which would be replaced.
-        write_atomically(path.resolve(), to_csv(rows.values()))
-    elif new:
-        logging.info(
-            "%s is not written now: %d videos are drawn alike by the run.",
+    return {row.video: row for row in (*rows.values(), *drawn)}, len(new)
+
+
+def write_split(path, rows):
+    """Writes the file.
+
+    Args:
+        path: of the file.
+        rows: `Row`s.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    write_atomically(path.resolve(), to_csv(rows))  # Not in place of a link.
+
+
+def tell_gone(rows, videos, path):
+    """Logs how many videos of a file are gone; they count as unreadable.
+
+    Args:
+        rows: dict of a video's name -> `Row`.
+        videos: list of `data.sources.tree.Found`.
+        path: of the file.
+    """
+    gone = sorted(rows.keys() - {video.name for video in videos})
+    if gone:
+        logging.warning(
+            "%d videos of %s are gone and count as unreadable: %s%s. Put them back, or "
+            "remove their lines.",
+            len(gone),
             path,
-            len(new),
+            ", ".join(gone[:MOST_NAMED]),
+            " …" if len(gone) > MOST_NAMED else "",
         )
-    return rows
 
 
 def _regrouped(rows, groups, path):
@@ -106,18 +128,6 @@ def _regrouped(rows, groups, path):
                 "split is drawn, or edit it; runs on the old split then end."
             )
     return rows
-
-
-def group_of(video):
-    """The group that a video's name tells: equal for parts of one recording.
-
-    Args:
-        video: a `data.sources.tree.Found`.
-    """
-    recording = recording_of(video.stem)
-    if recording == "" and "/" in video.folder:
-        return video.folder  # talk/part_1.mp4: the folder is what the parts share.
-    return recording or video.name
 
 
 def draw(videos, known, fractions):
@@ -255,19 +265,17 @@ def to_csv(rows):
     )
 
 
-def _check_against_folders(rows, videos, path):
-    """Refuses a file that names videos which are gone, or are of another class now."""
-    found = {video.name: video for video in videos}
-    gone = sorted(rows.keys() - found.keys())
-    if gone:
-        raise DataError(
-            f"{path} names {len(gone)} videos that are gone: "
-            f"{', '.join(gone[:MOST_NAMED])}{' …' if len(gone) > MOST_NAMED else ''}. "
-            "Put them back, or remove their lines if they are to be gone."
-        )
+def _classified(rows, videos, path):
+    """The rows with the classes of the folders; refuses those that say otherwise."""
+    classes = {video.name: video.class_name for video in videos}
     for row in rows.values():
-        if alike(row.class_name) != alike(found[row.video].class_name):
+        found = classes.get(row.video, row.class_name)
+        if alike(row.class_name) != alike(found):
             raise DataError(
                 f"{path} says that {row.video!r} is of the class {row.class_name!r}, "
-                f"but it lies in {found[row.video].class_name!r}."
+                f"but it lies in {found!r}."
             )
+    return {
+        name: dataclasses.replace(row, class_name=classes.get(name, row.class_name))
+        for name, row in rows.items()
+    }

@@ -10,12 +10,10 @@ any number will do.
 """
 
 import re
-from pathlib import Path
 
 from absl import logging
 
 from configs.command.errors import DataError
-from data.recordings import recording_of
 from data.sources.base import Listing
 from data.sources.files import open_files, scan_files
 from data.sources.hmdb51_layout import find_lists, find_videos, splits_of
@@ -70,13 +68,14 @@ def list_videos(root, split):
             f"The lists of data.split={split} in {file.parent} name no test video, a "
             f"line 'VIDEO {TEST}'."
         )
-    _tell(root, lists, train, test)
-    return Listing.of_files(
+    listing = Listing.of_files(
         tuple(lists),
         train=[line.entry for line in train],
         validation=[],
         test=[line.entry for line in test],
     )
+    _tell(root, listing)
+    return listing
 
 
 def _read_uses(file, class_name, label):
@@ -93,26 +92,21 @@ def _read_uses(file, class_name, label):
     return uses
 
 
-def _tell(root, lists, train, test):
+def _tell(root, listing):
     """Logs how many videos there are, and how many tests share a film with training."""
+    train, _, test = listing.parts
     logging.info(
         "%s: %d classes; %d videos to train, %d to test.",
         root,
-        len(lists),
+        len(listing.class_names),
         len(train),
         len(test),
     )
-    films = {_film(line) for line in train} - {None}
-    shared = [line for line in test if _film(line) in films]
+    shared = listing.tested_recordings()
     if shared:
         logging.info(
             "%d test videos seem to be cut from films that are trained on, by their "
             "names; the first is %s. The lists are taken as they are.",
             len(shared),
-            shared[0].name,
+            shared[0],
         )
-
-
-def _film(line):
-    """What a video is cut from, by its name; None where that tells nothing."""
-    return recording_of(Path(line.name).stem) or None

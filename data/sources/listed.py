@@ -2,12 +2,10 @@
 
 import collections
 import os
-from pathlib import Path
 
 from absl import logging
 
 from configs.command.errors import DataError
-from data.recordings import recording_of
 from data.sources.base import Listing
 from data.sources.class_lists import labels_of, read_class_list
 from data.sources.files import open_files, scan_files
@@ -72,7 +70,6 @@ def list_lists(data):
             "on, and none is held out."
         )
         validation, test = [], validation
-    _warn_of_shared_recordings(train, test)
     logging.info(
         "%d classes; %d videos to train, %d to validate, %d to test.",
         len(class_names),
@@ -80,7 +77,9 @@ def list_lists(data):
         len(validation),
         len(test),
     )
-    return Listing.of_files(class_names, train, validation, test)
+    listing = Listing.of_files(class_names, train, validation, test)
+    listing.warn_of_tested_recordings()
+    return listing
 
 
 def _index(root, file):
@@ -154,25 +153,3 @@ def _names(entries):
         return {path: entry.path for entry, _, path in entries}
     shared = os.path.commonpath([os.path.abspath(path) for _, _, path in entries])
     return {path: os.path.relpath(path, shared) for _, _, path in entries}
-
-
-def _warn_of_shared_recordings(train, test):
-    """Says how many test videos come from recordings that are trained on."""
-
-    def recordings(entries):
-        stems = (Path(name).stem for name, _, _ in entries)
-        return [recording_of(stem) for stem in stems]
-
-    trained = set(recordings(train)) - {None, ""}
-    shared = [
-        name
-        for (name, _, _), recording in zip(test, recordings(test), strict=True)
-        if recording in trained
-    ]
-    if shared:
-        logging.warning(
-            "%d test videos seem to be parts of recordings that are trained on, by "
-            "their names; the first is %s. The test may be too easy.",
-            len(shared),
-            shared[0],
-        )

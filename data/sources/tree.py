@@ -21,6 +21,7 @@ ENDINGS = frozenset(
     )
 )
 FOLDER = "folder"
+OURS = {"split.csv", "groups.csv", "prepared.json", "video_scan.json"}
 # What folders of a split are called: the split that they hold.
 SPLIT_FOLDERS = {
     "train": "train",
@@ -49,16 +50,6 @@ class Found:
     class_name: str
     split: str
     path: str
-
-    @property
-    def folder(self):
-        """The folder that the video lies in, below the root."""
-        return self.name.rpartition("/")[0]
-
-    @property
-    def stem(self):
-        """The name of the file without its ending."""
-        return os.path.splitext(self.name.rpartition("/")[2])[0]
 
 
 def check_folder(data):
@@ -93,7 +84,23 @@ def find_videos(root):
         DataError: there is no such directory, a folder cannot be listed, or it is not
             clear which folders are classes.
     """
-    files = walk(root)
+    return arrange(walk(root), root, ENDINGS)
+
+
+def arrange(files, root, endings):
+    """Which class, and which split, each of many files or folders is of.
+
+    Args:
+        files: list of (parts of the path below the root, path), sorted.
+        root: the directory, for messages.
+        endings: of the files that were looked for, for messages.
+
+    Returns:
+        list of `Found`.
+
+    Raises:
+        DataError: it is not clear which folders are classes, or there is none.
+    """
     depth = _depth_of_classes(files)
     splits = _splits(files, depth, root)
     level = depth + bool(splits)
@@ -115,7 +122,7 @@ def find_videos(root):
         raise DataError(
             f"data.root must hold class folders of videos; {str(root)!r} has no video "
             f"in any folder ({len(loose)} outside of folders). Known endings: "
-            f"{' '.join(sorted(ENDINGS))}."
+            f"{' '.join(sorted(endings))}."
         )
     _refuse_similar(sorted({video.class_name for video in found}))
     if depth:
@@ -123,11 +130,12 @@ def find_videos(root):
     return found
 
 
-def walk(root):
+def walk(root, endings=ENDINGS):
     """Every video below a directory; links are followed, but not round in a circle.
 
     Args:
         root: the directory.
+        endings: which files are looked for, by their endings in lower case.
 
     Returns:
         list of (parts of the path below the root as Unicode text, path), sorted.
@@ -144,11 +152,13 @@ def walk(root):
             ignored["links that lead back"] += 1
             continue
         for entry in entries:
+            if entry.name in OURS:
+                continue
             name = (*parts, escaped(entry.name))
             kind = _kind(entry)
             if kind == FOLDER:
                 folders.append((name, entry.path, (*above, place)))
-            elif kind in ENDINGS:
+            elif kind in endings:
                 files.append((name, entry.path))
             else:
                 ignored[kind] += 1
@@ -156,7 +166,7 @@ def walk(root):
         kinds = [f"{kind} {count}" for kind, count in ignored.most_common(8)]
         more = ", …" if len(ignored) > len(kinds) else ""
         logging.info(
-            "Not used in %s, as they are no videos by their names: %s%s.",
+            "Not used in %s, by their names: %s%s.",
             root,
             ", ".join(kinds),
             more,

@@ -5,9 +5,9 @@
     root/ucfTrainTestlist/trainlist01.txt         "Punch/v_Punch_g08_c01.avi 71"
     root/ucfTrainTestlist/testlist01.txt          "Punch/v_Punch_g01_c01.avi"
 
-Any directory of that shape works, with any number of classes and any video format:
-this is also how users bring their own videos. Names with a group number (_g01) are
-checked for groups shared by train and test; names without one cannot be.
+Any directory of that shape works, with any number of classes and any video format.
+Names with a group number (_g01) are checked for groups shared by train and test; names
+without one cannot be.
 """
 
 import re

@@ -76,7 +76,8 @@ def find_lists(root, split):
     raise DataError(
         f"No {', '.join(names)} in or beside data.root={str(root)!r}. UCF101's lists "
         "come in an archive of their own (UCF101TrainTestSplits-RecognitionTask.zip): "
-        f"unpack it to {Path(root) / 'ucfTrainTestlist'}."
+        f"unpack it to {Path(root) / 'ucfTrainTestlist'}. Class folders without lists "
+        "are data.source=folder."
     )
 
 

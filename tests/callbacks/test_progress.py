@@ -95,5 +95,5 @@ def test_an_epoch_is_one_line_of_the_log(progress, caplog):
     assert caplog.messages == [
         "epoch 5/20: loss 0.2500, accuracy 0.5000",
         "epoch 5/20: loss 0.2500, accuracy 0.5000; test: top-1 0.7500, top-5 1.0000",
-        "epoch 5/20: loss 0.2500, accuracy 0.5000; groups: top-1 0.7500",
+        "epoch 5/20: loss 0.2500, accuracy 0.5000; validation: top-1 0.7500",
     ]

@@ -31,6 +31,7 @@ from absl import flags
 
 import train
 from callbacks import record
+from configs.command.dry_run import define_dry_run
 from configs.command.flags import define
 from configs.command.launch import run
 from data import Clips
@@ -236,6 +237,7 @@ def keep(request):
 
 def main():
     define()
+    define_dry_run()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel reaps the keepers.
     for line in sys.stdin:
         if os.fork() == 0:

@@ -12,10 +12,9 @@ SETTINGS = Data(batch_size=4, frames=4, frame_interval=2, size=16, threads=2)
 VIEWS = Views(clips=2, crops=3, batch_size_per_replica=4)
 
 
-def open_set(root, views=VIEWS, seed=5, **changes):
-    return open_clips(
-        dataclasses.replace(SETTINGS, root=str(root), **changes), views, seed=seed
-    )
+def open_set(root, views=VIEWS, seed=5, run_split=None, **changes):
+    data = dataclasses.replace(SETTINGS, root=str(root), **changes)
+    return open_clips(data, views, seed=seed, run_split=run_split)
 
 
 class Workers:

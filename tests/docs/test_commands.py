@@ -95,6 +95,8 @@ def flags_of(path):
             function = getattr(node.func, "attr", getattr(node.func, "id", ""))
             if function.startswith("DEFINE_") or function == "define_path":
                 names.add(node.args[0].value)
+            elif function in ("define_step", "define_dry_run"):
+                names.add(function.removeprefix("define_"))
             elif function == "add_argument":
                 names.add(node.args[0].value.removeprefix("--"))
         elif (

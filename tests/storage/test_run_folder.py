@@ -65,7 +65,7 @@ def test_another_run_with_the_weights_is_named_where_they_fit(folder):
     text = to_json(config())
     folder.begin(text, {"class_names": ["a"]})
     longer = text.replace('"epochs": 18', '"epochs": 20')
-    with pytest.raises(ConfigError, match="Restore them or choose another --workdir"):
+    with pytest.raises(ConfigError, match="old values, or choose another --workdir"):
         folder.begin(longer, {})  # There are no weights yet.
     path = folder / "checkpoints" / "step-00000000"
     path.mkdir(parents=True)
@@ -81,7 +81,7 @@ def test_another_run_with_the_weights_is_named_where_they_fit(folder):
     with pytest.raises(ConfigError, match=way):
         folder.begin(text, {"class_names": ["b"]})
     wider = longer.replace('"embed_dim": 24', '"embed_dim": 48')
-    with pytest.raises(ConfigError, match="Restore them or choose another --workdir"):
+    with pytest.raises(ConfigError, match="old values, or choose another --workdir"):
         folder.begin(wider, {})
 
 

@@ -73,7 +73,7 @@ def test_what_a_test_depends_on_is_all_in_it():
             *("source", "root", "split", "validation", "validation_groups"),
             *("batch_size", "crop_area", "flip", "max_bad_fraction", "threads"),
             *("sampling", "train_list", "validation_list", "test_list", "class_list"),
-            *("split_file", "validation_fraction", "test_fraction"),
+            *("split_file", "frame_pattern", "validation_fraction", "test_fraction"),
         },
         "views": {"batch_size_per_replica"},
         "runtime": {

@@ -56,10 +56,10 @@ def test_a_validation_split_that_is_not_used_is_counted(videos):
     assert facts.unused + sum(facts.counts.values()) == 15
 
 
-def test_nothing_to_validate_on_is_a_hint(videos):
+def test_nothing_to_validate_on_is_bad(videos):
     facts = opened(videos, validation_fraction=0.0)
     assert facts.unvalidated and facts.counts["validation"] == 0
-    assert "hint: there is nothing to validate on" in "\n".join(findings(facts))
+    assert "bad: there is nothing to validate on" in "\n".join(findings(facts))
 
 
 def test_clips_that_are_longer_than_videos_are_counted(videos):

@@ -38,14 +38,14 @@ def test_a_folder_is_divided_and_the_split_is_kept(tmp_path, caplog):
         path == str(tmp_path / name)
         for name, path in zip(listing.names, listing.paths, strict=True)
     )
-    assert "2 classes; 14 videos to train, 2 to validate, 4 to test, as" in caplog.text
+    assert "2 classes; 14 videos to train, 2 to validate, 4 to test, by" in caplog.text
 
 
 def test_a_split_that_is_not_kept_is_drawn_alike_when_it_is(tmp_path, caplog):
     caplog.set_level("INFO")
     data = touch(tmp_path, *ten("b", "a"))
     first = list_folder(data, keep_split=False)
-    assert "4 to test, as " in caplog.text and "split.csv will say." in caplog.text
+    assert "split.csv is not written now: 20 videos are drawn alike" in caplog.text
     assert not (tmp_path / "split.csv").exists()
     assert list_folder(data).names == first.names
     kept = (tmp_path / "split.csv").read_bytes()
@@ -118,6 +118,18 @@ def test_too_few_videos_are_refused(names, message, tmp_path):
         list_folder(touch(tmp_path, *names))
 
 
+def test_what_is_refused_is_not_kept(tmp_path):
+    with pytest.raises(DataError, match="There must be videos to test on"):
+        list_folder(touch(tmp_path, "a/x.mp4", "b/y.mp4"))
+    assert not (tmp_path / "split.csv").exists()
+
+
+def test_a_split_without_a_test_is_refused_and_not_made_of_the_validation(tmp_path):
+    data = touch(tmp_path, *ten("a", "b"))
+    with pytest.raises(DataError, match="There must be videos to test on"):
+        list_folder(Data(**{**vars(data), "test_fraction": 0.0}))
+
+
 def test_classes_that_are_not_tested_are_named(tmp_path, caplog):
     list_folder(touch(tmp_path, *ten("a", "b"), "c/0.mp4", "d/0.mp4"))
     assert "2 of 4 classes have no test video: c, d." in caplog.text
@@ -156,6 +168,45 @@ def test_clips_of_a_folder_are_those_of_its_files(counting_folder):
     again = open_set(counting_folder, validation_fraction=0.3, **SOURCE)
     assert again.identity == clips.identity
     assert_same(train(clips, 3), train(again, 3))
+
+
+def test_a_run_goes_on_with_its_own_split(counting_folder, tmp_path, caplog):
+    """Whatever is added, or drawn anew, and wherever that is kept."""
+    began = open_set(counting_folder, validation_fraction=0.3, **SOURCE)
+    own = tmp_path / "own.csv"
+    own.write_text(began.split_table)
+    for number, name in enumerate(("Jump", "Run", "Zoom")):
+        path = counting_folder / name / f"new{number}.avi"
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(counting_folder / "Walk" / "v_Walk_g01_c01.avi", path)
+    (counting_folder / "split.csv").unlink()
+    again = open_set(counting_folder, run_split=own, **SOURCE)
+    assert again.identity == began.identity
+    assert again.split_table == began.split_table
+    assert not (counting_folder / "split.csv").exists()
+    assert "3 videos were added since the run began, and it does not" in caplog.text
+    assert open_set(counting_folder, **SOURCE).class_names == (*CLASSES, "Zoom")
+    gone = next(name for name in began.test_videos)
+    (counting_folder / gone).unlink()
+    lost = open_set(counting_folder, run_split=own, **SOURCE)
+    assert lost.identity == began.identity
+    assert "No such file" in lost.bad_test_videos[gone]
+
+
+def test_folders_of_splits_are_a_runs_split_too(counting_folder, tmp_path):
+    for part, groups in (("train", "123"), ("test", "45")):
+        for group in groups:
+            for path in sorted(counting_folder.glob(f"[JRW]*/*_g0{group}_*")):
+                target = counting_folder / part / path.parent.name / path.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                path.rename(target)
+    for name in CLASSES:
+        shutil.rmtree(counting_folder / name)
+    source = {"source": "folder", "validation": "test"}
+    began = open_set(counting_folder, **source)
+    (tmp_path / "own.csv").write_text(began.split_table)
+    again = open_set(counting_folder, run_split=tmp_path / "own.csv", **source)
+    assert again.identity == began.identity and began.train_size == 8
 
 
 def test_bad_videos_of_each_split(counting_folder, caplog):
