@@ -235,8 +235,7 @@ def begin(config, folder, workers):
         `data.clips.Clips`.
     """
     weights = functools.partial(initial_weights, config, folder)
-    # Damaged ones end it before a scan.
-    workers.from_chief("initial weights", weights)
+    workers.from_chief("initial weights", weights)  # Damaged ones: before the scan.
     left_out, run_split = workers.from_chief(
         "videos left out", lambda: (folder.identity.get("left_out", ()), folder.split)
     )
