@@ -235,7 +235,7 @@ def begin(config, folder, workers):
         `data.clips.Clips`.
     """
     weights = functools.partial(initial_weights, config, folder)
-    workers.from_chief("initial weights", weights)  # Damaged ones end it at once.
+    workers.from_chief("initial weights", weights)  # Damaged ones: before the scan.
     left_out, run_split = workers.from_chief(
         "videos left out", lambda: (folder.identity.get("left_out", ()), folder.split)
     )

@@ -10,8 +10,6 @@ from configs.schema.serialization import from_json
 from storage.choice import step_of
 from storage.run_folder import RunFolder
 
-OPTION = "init_from=RUN@best"
-
 
 @dataclasses.dataclass(frozen=True)
 class InitialRun:
@@ -60,15 +58,17 @@ def find_initial_run(config, folder):
     own = from_json(other.saved_config())
     _refuse_another_backbone(other, own.model, config.model)
     begun = folder.identity.get("initial_weights")
-    if not begun:
-        return InitialRun(other, own, step_of(other, wanted.checkpoint, OPTION))
+    checkpoint = begun["step"] if begun else wanted.checkpoint
     try:
-        return InitialRun(other, own, step_of(other, begun["step"], OPTION))
+        step = step_of(other, checkpoint, "init_from=RUN@best")
     except CheckpointError as error:
+        if not begun:
+            raise
         raise CheckpointError(
             f"{error} The run in {folder.path} began with it, and has no checkpoint "
             "of its own yet: begin in another --workdir, or delete this one."
         ) from None
+    return InitialRun(other, own, step)
 
 
 def begun_model(config, folder):

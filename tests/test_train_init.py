@@ -234,6 +234,25 @@ def test_a_damaged_checkpoint_is_refused_and_nothing_begun(
     run(new(tiny, other, "@2", epochs=2), tmp_path / "new")
 
 
+def test_a_checkpoint_may_go_while_videos_are_scanned(
+    tiny, trained, tmp_path, monkeypatch
+):
+    """The other run goes on, and keeps its newest ones only."""
+    other = shutil.copytree(trained(tiny), tmp_path / "other")
+    *_, left, newest = sorted((other / "checkpoints").glob("step-????????"))
+    open_clips = train.open_clips
+
+    def scan(*arguments, **options):
+        shutil.rmtree(newest)
+        return open_clips(*arguments, **options)
+
+    monkeypatch.setattr(train, "open_clips", scan)
+    with pytest.raises(Killed):
+        run(new(tiny, other), tmp_path / "begun", KillAfter(1))
+    begun = RunFolder(tmp_path / "begun").identity["initial_weights"]
+    assert begun["step"] == int(left.name.removeprefix("step-"))
+
+
 def test_its_handle_is_not_needed(tiny, trained, tmp_path, caplog):
     """Not even to say what the model is."""
     model = Model(handle=str(tmp_path / "gone"), drop_path_rate=0.1)

@@ -136,9 +136,10 @@ def splits_of(source, data):
 
     Bad videos are counted as if they were good, however many there are.
     """
-    every, good = data, dataclasses.replace(source.videos[0], reason="")
+    every = data
     if data.validation == "split" and not source.listing.validation_size:
         every = dataclasses.replace(every, validation="none")
+    good = dataclasses.replace(source.videos[0], reason="")
     readable = Source(listing=source.listing, videos=(good,) * len(source.videos))
     train, validation, test = divide(readable, every)
     splits = [""] * len(source.listing.names)

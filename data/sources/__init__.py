@@ -55,9 +55,9 @@ SOURCES = {
         draws_split=True,
     ),
     "list": SourceKind(
-        check="data.sources.lists:check_lists",
-        open="data.sources.listed:open_lists",
-        scan="data.sources.listed:scan_lists",
+        check="data.sources.list_formats:check_lists",
+        open="data.sources.list_source:open_lists",
+        scan="data.sources.list_source:scan_lists",
     ),
     "tfds": SourceKind(
         check="",  # TFDS itself tells what is missing, and is slow to import.

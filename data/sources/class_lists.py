@@ -10,9 +10,9 @@ from unicodedata import normalize
 from absl import logging
 
 from configs.command.errors import DataError
-from data.sources.lines import numbered_lines
-from data.sources.lists import NUMBER, fields_of
+from data.sources.list_formats import NUMBER, fields_of
 from data.sources.names import alike, read_list
+from data.sources.official_lists import numbered_lines
 
 INDEXED = re.compile(r"(?P<index>\d{1,9})[\s,;:]+(?P<name>\S.*)")
 INDEX_LAST = re.compile(r"(?P<name>.*\S)[\s,;:]+(?P<index>\d{1,9})")

@@ -17,7 +17,7 @@ from configs.command.errors import DataError
 from data.sources.base import Listing
 from data.sources.files import open_files, scan_files
 from data.sources.hmdb51_layout import find_lists, find_videos, splits_of
-from data.sources.lines import check_disjoint, find_lines, numbered_lines
+from data.sources.official_lists import check_disjoint, find_lines, numbered_lines
 
 LINE = re.compile(r"(?P<name>[^/]+\.\w+)\s+(?P<use>[012])")
 TRAIN, TEST = "1", "2"

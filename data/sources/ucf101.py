@@ -15,8 +15,8 @@ import re
 from configs.command.errors import DataError
 from data.sources.base import Listing
 from data.sources.files import open_files, scan_files
-from data.sources.lines import check_disjoint, find_lines, numbered_lines
 from data.sources.names import alike
+from data.sources.official_lists import check_disjoint, find_lines, numbered_lines
 from data.sources.ucf101_layout import find_lists, find_videos, splits_of
 
 CLASS = re.compile(r"(?P<label>\d{1,9})\s+(?P<name>.+)")

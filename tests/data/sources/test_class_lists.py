@@ -4,7 +4,7 @@ import pytest
 
 from configs.command.errors import DataError
 from data.sources.class_lists import ClassList, labels_of, read_class_list
-from data.sources.lists import Entry
+from data.sources.list_formats import Entry
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Reads videos that lists name: `data.sources.lists` says in which forms."""
+"""Reads videos that lists name: `data.sources.list_formats` says in which forms."""
 
 import collections
 import os
@@ -9,7 +9,7 @@ from configs.command.errors import DataError
 from data.sources.base import Listing
 from data.sources.class_lists import labels_of, read_class_list
 from data.sources.files import open_files, scan_files
-from data.sources.lists import lists_of, read_video_list
+from data.sources.list_formats import lists_of, read_video_list
 from data.sources.tree import walk
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from configs.command.errors import DataError
 from configs.schema import Data
-from data.sources.listed import list_lists
+from data.sources.list_source import list_lists
 from tests.data.samples import CLASSES
 from tests.data.streams import open_set
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from absl import logging
 
 from configs.command.errors import DataError
-from data.sources.lines import numbered_lines
+from data.sources.official_lists import numbered_lines
 from data.sources.tree import ENDINGS
 
 # Names of columns, lower case; of several the first here counts.

@@ -2,7 +2,7 @@ import pytest
 
 from configs.command.errors import DataError
 from configs.schema import Data
-from data.sources.lists import (
+from data.sources.list_formats import (
     check_lists,
     read_video_list,
 )
