@@ -27,6 +27,7 @@ from data.check.table import describe
 from data.sources import check_root, open_source
 from data.sources.ucf101_layout import has_lists
 from storage.files import write_atomically
+from storage.run_folder import RunFolder
 
 FLAGS = flags.FLAGS
 
@@ -62,7 +63,10 @@ def main(arguments):
     """Prints the table, and writes the page where it is asked for."""
     data = data_of(arguments)
     check_root(data)
-    source = open_source(data)
+    own = FLAGS.workdir and not FLAGS.config
+    source = open_source(
+        data, run_split=RunFolder(FLAGS.workdir).split if own else None
+    )
     facts = facts_of(source, data)
     produce(*describe(facts))
     if FLAGS.html:
