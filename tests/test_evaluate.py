@@ -72,7 +72,7 @@ def test_a_watchdog_is_told_of_every_batch(converted, tiny_root, tmp_path, monke
     with contextlib.ExitStack() as stack:
         prepare = functools.partial(evaluate.prepare, workers=workers, stack=stack)
         trained = open_trained(None, converted, override=override, prepare=prepare)
-        clips = evaluate.open_same_clips(trained.config, workers)
+        clips = evaluate.open_same_clips(trained, workers)
         beats.clear()
         evaluate.measure(trained, clips, workers)
     assert made == [(180.0, {"exit_code": 1})]
@@ -89,7 +89,9 @@ def test_other_videos_on_another_worker_are_refused_by_all(tiny, tiny_root, tmp_
     def open_own(workers):
         root = str(other if workers.index else tiny_root)
         data = dataclasses.replace(tiny.data, root=root)
-        return evaluate.open_same_clips(dataclasses.replace(tiny, data=data), workers)
+        config = dataclasses.replace(tiny, data=data)
+        trained = SimpleNamespace(config=config, run_split=None)
+        return evaluate.open_same_clips(trained, workers)
 
     for error in everyone(2, open_own):
         assert isinstance(error, ConfigError)

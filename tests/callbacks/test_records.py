@@ -4,6 +4,7 @@ import pytest
 
 from callbacks import records
 from configs.command.errors import ConfigError
+from configs.schema import Calendar
 from tests.strategy.local import everyone
 
 
@@ -29,7 +30,7 @@ def test_other_weights_on_another_worker_are_refused_by_all(
     clips = SimpleNamespace(check_lost=None)
 
     def keep(workers):
-        arguments = [tiny, None, None, clips, None, None, None]
+        arguments = [tiny, None, None, clips, Calendar(8, 4, 1), None, None]
         return records.keep_record(*arguments, workers)
 
     for error in everyone(2, keep):
