@@ -16,6 +16,7 @@ from data.sources.official_lists import numbered_lines
 
 INDEXED = re.compile(r"(?P<index>\d{1,9})[\s,;:]+(?P<name>\S.*)")
 INDEX_LAST = re.compile(r"(?P<name>.*\S)[\s,;:]+(?P<index>\d{1,9})")
+HEADERS = {"id", "index", "label", "name", "class"}  # first columns, lower case
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,12 +59,7 @@ def read_class_list(file):
 
 def _of_lines(lines):
     found = _numbered(lines, INDEXED) or _numbered(lines, INDEX_LAST)
-    if (
-        found is None
-        and lines
-        and fields_of(lines[0].lower(), ",")[0]
-        in (*("id", "index", "label", "name", "class"),)
-    ):
+    if found is None and lines and fields_of(lines[0].lower(), ",")[0] in HEADERS:
         found = _numbered(lines[1:], INDEXED) or _numbered(lines[1:], INDEX_LAST)
     return found or ClassList(lines)
 
