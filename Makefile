@@ -26,7 +26,7 @@ test: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder \
-	    tests/test_train.py tests/chaos tests  # the longest first
+	    tests/test_train*.py tests/chaos tests  # the longest first
 
 chaos: setup
 	mkdir -p runs
