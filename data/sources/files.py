@@ -50,6 +50,23 @@ def open_files(listing, root, *, after_video):
     return Files(listing=listing, videos=videos)
 
 
+def scan_listings(listings, root, *, processes):
+    """Scans the files of several listings, each file once.
+
+    Args:
+        listings: list of `Listing` with paths.
+        root: see `scan_files`, as for all that follow.
+        processes: int.
+
+    Returns:
+        list of (name, `Video`).
+    """
+    names = {}
+    for listing in listings:
+        names |= dict(zip(listing.paths, listing.names, strict=True))
+    return scan_files(names, root, processes=processes)
+
+
 def scan_files(names, root, *, processes):
     """Scans files.
 

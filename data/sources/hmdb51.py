@@ -15,7 +15,7 @@ from absl import logging
 
 from configs.command.errors import DataError
 from data.sources.base import Listing
-from data.sources.files import open_files, scan_files
+from data.sources.files import open_files, scan_listings
 from data.sources.hmdb51_layout import find_lists, find_videos, splits_of
 from data.sources.official_lists import check_disjoint, find_lines, numbered_lines
 
@@ -31,11 +31,8 @@ def open_hmdb51(data, *, after_video):
 
 def scan_hmdb51(data, *, processes):
     """See `data.sources.scan_source`; of all splits that are there."""
-    names = {}
-    for split in splits_of(data.root):
-        listing = list_videos(data.root, split)
-        names |= dict(zip(listing.paths, listing.names, strict=True))
-    return scan_files(names, data.root, processes=processes)
+    listings = [list_videos(data.root, split) for split in splits_of(data.root)]
+    return scan_listings(listings, data.root, processes=processes)
 
 
 def list_videos(root, split):

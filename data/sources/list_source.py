@@ -8,7 +8,7 @@ from absl import logging
 from configs.command.errors import DataError
 from data.sources.base import Listing
 from data.sources.class_lists import labels_of, read_class_list
-from data.sources.files import open_files, scan_files
+from data.sources.files import open_files, scan_listings
 from data.sources.list_formats import lists_of, read_video_list
 from data.sources.tree import walk
 
@@ -20,9 +20,7 @@ def open_lists(data, *, after_video):
 
 def scan_lists(data, *, processes):
     """See `data.sources.scan_source`."""
-    listing = list_lists(data)
-    names = dict(zip(listing.paths, listing.names, strict=True))
-    return scan_files(names, _cache_folder(data), processes=processes)
+    return scan_listings([list_lists(data)], _cache_folder(data), processes=processes)
 
 
 def _cache_folder(data):

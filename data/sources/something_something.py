@@ -18,7 +18,7 @@ from absl import logging
 
 from configs.command.errors import DataError
 from data.sources.base import Listing
-from data.sources.files import open_files, scan_files
+from data.sources.files import open_files, scan_listings
 from data.sources.names import read_list
 from data.sources.something_something_layout import (
     FOLDER,
@@ -73,9 +73,7 @@ def open_something_something(data, *, after_video):
 
 def scan_something_something(data, *, processes):
     """See `data.sources.scan_source`."""
-    listing = list_videos(data.root)
-    names = dict(zip(listing.paths, listing.names, strict=True))
-    return scan_files(names, data.root, processes=processes)
+    return scan_listings([list_videos(data.root)], data.root, processes=processes)
 
 
 def list_videos(root):

@@ -14,7 +14,7 @@ import re
 
 from configs.command.errors import DataError
 from data.sources.base import Listing
-from data.sources.files import open_files, scan_files
+from data.sources.files import open_files, scan_listings
 from data.sources.names import alike
 from data.sources.official_lists import check_disjoint, find_lines, numbered_lines
 from data.sources.ucf101_layout import find_lists, find_videos, splits_of
@@ -32,10 +32,7 @@ def open_ucf101(data, *, after_video):
 def scan_ucf101(data, *, processes):
     """See `data.sources.scan_source`; of all splits that are there."""
     listings = [list_videos(data.root, split) for split in splits_of(data.root)]
-    names = {}
-    for listing in listings:
-        names |= dict(zip(listing.paths, listing.names, strict=True))
-    return scan_files(names, data.root, processes=processes)
+    return scan_listings(listings, data.root, processes=processes)
 
 
 def list_videos(root, split):
