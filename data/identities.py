@@ -55,7 +55,7 @@ class Identities:
         Returns:
             str of hexadecimal digits; where videos are not files, that of the list.
         """
-        if not self._listing.paths:
+        if not has_contents(self._listing):
             return self.listed_fingerprint
         if self._test_fingerprint is None:
             rows = []
@@ -74,7 +74,7 @@ class Identities:
     def _row(self, i):
         name, video = self._listing.names[i], self._videos[i]
         # Where a file lies that cannot be read makes no difference.
-        content = content_key(self._listing.paths[i])
+        content = content_of(self._listing, i)
         content = UNREADABLE if content.startswith(UNREADABLE) else content
         found = (video.frames, video.height, video.width)
         return [int(self._listing.labels[i]), name_key(name), *found, content]
@@ -86,14 +86,14 @@ class Identities:
             after_video: called after each file that was looked into.
 
         Returns:
-            None where videos are not files: a record of TFDS has no name of its own.
+            None where it is not known: a record of TFDS has no name of its own.
         """
-        if not self._listing.paths:
+        if not has_contents(self._listing):
             return None
         names = [self._listing.names[i] for i in self._train]
         contents = []
         for i in self._train:
-            contents.append(content_key(self._listing.paths[i]))
+            contents.append(content_of(self._listing, i))
             after_video()
         return TrainedVideos(
             names=frozenset(map(name_key, names)),
@@ -111,20 +111,38 @@ class Identities:
             dict of a test video's name -> "content", "name" or "group", the strongest
             sign that it was trained on. None where it cannot be known.
         """
-        if trained is None or not self._listing.paths:
+        if trained is None or not has_contents(self._listing):
             return None
         sizes = {content.partition("-")[0] for content in trained.contents}
         found = {}
         for i in self._test:
-            name, path = self._listing.names[i], self._listing.paths[i]
+            name = self._listing.names[i]
             # Only files of the size of one that was trained on are looked into.
-            if _size(path) in sizes and content_key(path) in trained.contents:
+            is_of_size = _size(self._listing, i) in sizes
+            if is_of_size and content_of(self._listing, i) in trained.contents:
                 found[name] = "content"
             elif name_key(name) in trained.names:
                 found[name] = "name"
             elif group_key(name) in trained.groups:
                 found[name] = "group"
         return found
+
+
+def has_contents(listing):
+    """Whether it is known of each video of a listing what its file holds."""
+    return bool(listing.paths or listing.contents)
+
+
+def content_of(listing, video):
+    """`content_key` of one video, which the listing may know.
+
+    Args:
+        listing: a `data.sources.base.Listing` that has contents.
+        video: index into it.
+    """
+    if listing.contents:
+        return listing.contents[video]
+    return content_key(listing.paths[video])
 
 
 def sampled(path):
@@ -174,8 +192,11 @@ def _key(text):
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def _size(path):
+def _size(listing, video):
+    """The size that begins the content key of a video; None of one that is gone."""
+    if listing.contents:
+        return listing.contents[video].partition("-")[0]
     try:
-        return str(os.stat(sampled(path)).st_size)
+        return str(os.stat(sampled(listing.paths[video])).st_size)
     except OSError:
         return None

@@ -40,8 +40,10 @@ ROOMS = {
         },
         "one_video": {"sampling", "decoding", "scan"},
         "rate": {"clips", "synthetic"},
-        "check": {"sources", "splits", "identities", "decoding"},
+        "wanted": {"sources"},
+        "check": {"sources", "splits", "identities", "decoding", "wanted"},
         "prepare": {"scan", "sources", "decoding"},
+        "pack": {"scan", "sources", "decoding", "identities", "wanted"},
         "show": {"__init__"},
     },
     "model": {

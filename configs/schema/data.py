@@ -12,6 +12,8 @@ LISTS = ("train_list", "validation_list", "test_list", "class_list")
 SIDED = ("something-something-v2",)
 # Whose split is drawn, and kept in a file.
 DRAWN = ("folder", "frames")
+# Which may have videos that are held out.
+VALIDATED = (*DRAWN, "list", "array_record")
 FILE = {"may_change": True, "is_path": True, "was_default": True}
 
 
@@ -28,6 +30,7 @@ class Data(Section):
         "folder",
         "frames",
         "list",
+        "array_record",
         "tfds",
     ] = option(
         "ucf101",
@@ -35,8 +38,9 @@ class Data(Section):
         "lists, as UCF101 unpacks; hmdb51: the same with the lists of HMDB51; "
         "something-something-v2: its videos and JSON, tested on validation.json; "
         "folder: class folders alone, or in train, val and test; frames: the same with "
-        "a folder of pictures for each video; list: lists of paths and labels; tfds: "
-        "the TFDS builder ucf101.",
+        "a folder of pictures for each video; list: lists of paths and labels; "
+        "array_record: what python -m data.pack has written; tfds: the TFDS builder "
+        "ucf101.",
     )
     root: str = option(
         "",
@@ -86,7 +90,7 @@ class Data(Section):
     split: int = option(
         1,
         "source=ucf101, hmdb51 or tfds: which official train/test lists are used: 1, 2 "
-        "or 3.",
+        "or 3; source=array_record: the one that was packed.",
         at_least=1,
         at_most=3,
     )
@@ -121,8 +125,8 @@ class Data(Section):
     validation: Literal["test", "split", "groups", "none"] = option(
         "test",
         "Measured after each epoch: test watches the test split (never to choose a "
-        "checkpoint), split the validation split of source=folder, frames or list, "
-        "groups holds out training groups, none measures nothing.",
+        "checkpoint), split the validation split of source=folder, frames, list or "
+        "array_record, groups holds out training groups, none measures nothing.",
     )
     validation_groups: tuple[int, ...] = option(
         (23, 24, 25), "Training groups (the number after _g) that groups holds out."
@@ -206,7 +210,7 @@ class Data(Section):
             self.train_list,
         )
         require(
-            self.validation != "split" or self.source in (*DRAWN, "list"),
+            self.validation != "split" or self.source in VALIDATED,
             "data.validation",
             f"be test, groups or none under data.source={self.source}, which has no "
             "validation split",

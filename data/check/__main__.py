@@ -13,55 +13,27 @@ not tested, videos shorter than a clip. With --html they become a page with pict
 The exit code is 3 where there is a leak, or a run would refuse.
 """
 
-import dataclasses
 from pathlib import Path
 
 from absl import flags, logging
 
-from configs.command.errors import ConfigError, DataError
-from configs.command.flags import define, define_path, load, load_wanted
+from configs.command.errors import DataError
+from configs.command.flags import define, define_path
 from configs.command.launch import parse, run
 from configs.command.streams import produce
 from data.check.facts import facts_of
 from data.check.table import describe
 from data.sources import check_root, open_source
-from data.sources.ucf101_layout import has_lists
+from data.wanted import wanted_data
 from storage.files import write_atomically
 from storage.run_folder import RunFolder
 
 FLAGS = flags.FLAGS
 
 
-def data_of(arguments):
-    """The data set that is meant.
-
-    Args:
-        arguments: of the command line that are no flags: the folder, if it is given so.
-
-    Returns:
-        `configs.schema.Data`.
-
-    Raises:
-        ConfigError: there are several, or none.
-    """
-    if len(arguments) > 1:
-        raise ConfigError(f"data.check takes one folder; received {arguments}.")
-    if FLAGS.config or FLAGS.workdir:
-        data = load_wanted()[0].data
-    else:
-        data = load("own_videos").data
-    if arguments:
-        data = dataclasses.replace(data, root=arguments[0])
-    chosen = FLAGS.config or FLAGS.workdir or FLAGS["data.source"].value
-    if not chosen and has_lists(data.root, data.split):
-        logging.info("%s has UCF101's lists: data.source=ucf101.", data.root)
-        data = dataclasses.replace(data, source="ucf101", validation="test")
-    return data
-
-
 def main(arguments):
     """Prints the table, and writes the page where it is asked for."""
-    data = data_of(arguments)
+    data = wanted_data(arguments)
     check_root(data)
     own = FLAGS.workdir and not FLAGS.config
     source = open_source(

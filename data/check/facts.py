@@ -6,10 +6,12 @@ import os
 
 import numpy as np
 
-from data.identities import UNREADABLE, content_key, sampled
+from data.identities import UNREADABLE, content_of, sampled
 from data.sources.base import Source
 from data.sources.frozen_split import SPLITS
 from data.splits import divide
+
+EMPTY = "0-"  # begins the content key of an empty file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,24 +173,30 @@ def find_copies(listing, splits):
     Only files of equal sizes are looked into, as `content_key` does it.
 
     Args:
-        listing: a `data.sources.base.Listing`; where its videos are not files, nothing
-            is found.
+        listing: a `data.sources.base.Listing`; where it does not know what the videos'
+            files hold, nothing is found.
         splits: the split of each video.
 
     Returns:
         list of `Copy`, those first that are leaks.
     """
+    contents = collections.defaultdict(list)
+    for i in _looked_into(listing, splits):
+        contents[content_of(listing, i)].append(i)
+    copies = [
+        Copy([(listing.names[i], splits[i]) for i in same])
+        for key, same in contents.items()
+        if len(same) > 1 and not key.startswith((UNREADABLE, EMPTY))
+    ]
+    return sorted(copies, key=lambda copy: (not copy.is_leak, copy.videos))
+
+
+def _looked_into(listing, splits):
+    """Indices of the videos that may have copies, by the sizes of their files."""
+    if listing.contents:
+        return [i for i, split in enumerate(splits) if split]
     sizes = collections.defaultdict(list)
     for i, path in enumerate(listing.paths):
         if splits[i] and os.path.exists(path):
             sizes[os.path.getsize(sampled(path))].append(i)
-    contents = collections.defaultdict(list)
-    for size, alike in sizes.items():
-        for i in alike if size and len(alike) > 1 else ():
-            contents[content_key(listing.paths[i])].append(i)
-    copies = [
-        Copy([(listing.names[i], splits[i]) for i in same])
-        for key, same in contents.items()
-        if len(same) > 1 and not key.startswith(UNREADABLE)
-    ]
-    return sorted(copies, key=lambda copy: (not copy.is_leak, copy.videos))
+    return [i for alike in sizes.values() if len(alike) > 1 for i in alike]

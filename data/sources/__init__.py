@@ -59,6 +59,11 @@ SOURCES = {
         open="data.sources.list_source:open_lists",
         scan="data.sources.list_source:scan_lists",
     ),
+    "array_record": SourceKind(
+        check="data.sources.packed_index:check_packed",
+        open="data.sources.array_record:open_array_record",
+        scan="data.sources.array_record:scan_array_record",
+    ),
     "tfds": SourceKind(
         check="",  # TFDS itself tells what is missing, and is slow to import.
         open="data.sources.tfds:open_tfds",

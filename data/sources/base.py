@@ -25,6 +25,8 @@ class Listing:
             none.
         recordings: [videos] equal for parts of one recording, as far as is known.
         paths: [videos] path of each file; empty where videos are not files.
+        contents: [videos] what `data.identities.content_key` says of each file; empty
+            where the files are there to say it.
     """
 
     class_names: tuple[str, ...]
@@ -35,6 +37,7 @@ class Listing:
     validation_size: int = 0
     recordings: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    contents: tuple[str, ...] = ()
 
     @classmethod
     def of_files(cls, class_names, train, validation, test, *, recordings=None):

@@ -86,7 +86,7 @@ class Frames(Source):
         """See `Source.read`."""
         expected = self.videos[video]
         read_pictures(
-            Pictures(self.listing.paths[video], self.pattern),
+            self.pictures(video),
             frames=frames,
             regions=regions,
             size=size,
@@ -94,6 +94,14 @@ class Frames(Source):
             shape=(expected.decoded_height, expected.decoded_width),
             out=out,
         )
+
+    def pictures(self, video):
+        """The coded pictures of one video: `Pictures`.
+
+        Raises:
+            DecodeError: its folder cannot be listed.
+        """
+        return Pictures(self.listing.paths[video], self.pattern)
 
 
 def open_frames(data, *, after_video, keep_split=True, run_split=None):
@@ -192,9 +200,24 @@ def inspect(folder, pattern):
     Returns:
         `Video`; a bad one has a reason.
     """
+    try:
+        return inspect_pictures(Pictures(folder, pattern), codec(pattern))
+    except DecodeError as error:
+        return Video(reason=str(error), codec=codec(pattern))
+
+
+def inspect_pictures(pictures, codec):
+    """Decodes every picture of a video and tells what they are.
+
+    Args:
+        pictures: sequence of the bytes of each.
+        codec: of the `Video`.
+
+    Returns:
+        `Video`; a bad one has a reason.
+    """
     shape = None
     try:
-        pictures = Pictures(folder, pattern)
         for number in range(len(pictures)):
             image = decode_picture(pictures[number])
             if image is None:
@@ -208,7 +231,7 @@ def inspect(folder, pattern):
         if shape is None:
             raise DecodeError("holds no frame")
     except DecodeError as error:
-        return Video(reason=str(error), codec=codec(pattern))
+        return Video(reason=str(error), codec=codec)
     height, width = shape
     count = len(pictures)
     return Video(
@@ -217,6 +240,6 @@ def inspect(folder, pattern):
         width=width,
         decoded_height=height,
         decoded_width=width,
-        codec=codec(pattern),
+        codec=codec,
         header_frames=count,
     )

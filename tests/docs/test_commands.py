@@ -193,6 +193,7 @@ def test_commands_and_flags_exist(page):
         "benchmarks/scaling/__main__",
         "benchmarks/step/__main__",
         "data/check/__main__",
+        "data/pack/__main__",
         "data/prepare/__main__",
         "data/scan/__main__",
         "data/synthetic",

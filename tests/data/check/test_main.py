@@ -65,5 +65,5 @@ def test_a_leak_decides_the_exit_code(check, videos):
 
 
 def test_one_folder_is_taken(check, tmp_path):
-    assert "takes one folder" in check(tmp_path, tmp_path, code=2).stderr
+    assert "One folder of videos" in check(tmp_path, tmp_path, code=2).stderr
     assert "must name the folder of the videos" in check(code=3).stderr

@@ -8,6 +8,8 @@ from configs.schema import Data
 from data.scan import Video
 from data.sources import SOURCES, check_root, open_source, scan_source
 
+ABSENT = "ucf101|classInd|test_split|labels.json|class folders|gone|index.json"
+
 
 def test_the_table_has_every_value_of_the_option():
     assert set(SOURCES) == set(typing.get_args(typing.get_type_hints(Data)["source"]))
@@ -54,13 +56,9 @@ def test_a_folder_is_scanned_whole_and_no_split_is_drawn(counting_set):
 def test_absent_data_set_is_explained(name, tmp_path):
     lists = {"train_list": str(tmp_path / "gone.txt")} if name == "list" else {}
     data = Data(source=name, root=str(tmp_path), split=2, flip=False, **lists)
-    with pytest.raises(
-        DataError, match="ucf101|classInd|test_split|labels.json|class folders|gone"
-    ):
+    with pytest.raises(DataError, match=ABSENT):
         open_source(data)
-    with pytest.raises(
-        DataError, match="ucf101|classInd|test_split|labels.json|class folders|gone"
-    ):
+    with pytest.raises(DataError, match=ABSENT):
         scan_source(data)
 
 

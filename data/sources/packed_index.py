@@ -1,0 +1,161 @@
+"""What a packed data set says of itself: a file for all of it, one for each shard.
+
+PACKED/index.json                          classes, and how many shards there are
+PACKED/videos-00000-of-00002.array_record  a video in each record
+PACKED/videos-00000-of-00002.json          which videos these are
+"""
+
+import dataclasses
+import hashlib
+import os
+from typing import Annotated, Literal, get_args
+
+from etils import epath
+from msgspec import Meta
+
+from configs.command.errors import DataError
+from data.scan import Video
+from storage.records import Count, Text, decode
+
+INDEX_FILE = "index.json"
+Part = Literal["train", "validation", "test"]
+PARTS = get_args(Part)
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One video, in the order of the records of its shard.
+
+    Attributes:
+        name: see `data.sources.base.Listing.names`.
+        label: from 0.
+        part: the list that it is on.
+        group: see `Listing.groups`.
+        recording: see `Listing.recordings`.
+        content: see `Listing.contents`.
+        file: size and modification time of the original, as `data.scan.state_of` says
+            them; None where it was not there.
+        video: what the scan found in it.
+    """
+
+    name: str
+    label: Count
+    part: Part
+    group: Annotated[int, Meta(ge=-1)]
+    recording: str
+    content: Text
+    file: tuple[Count, int] | None
+    video: Video
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """The content of the file of one shard.
+
+    Attributes:
+        rows: list of `Row`.
+    """
+
+    rows: list[Row]
+
+
+@dataclasses.dataclass(frozen=True)
+class Index:
+    """The content of `INDEX_FILE`, which is written last.
+
+    Attributes:
+        class_names: in the order of the labels.
+        shards: how many there are.
+        form: what a record is: the bytes of a file, or MessagePack of the list of the
+            bytes of each picture.
+        source: the data.source that was packed.
+        split: the data.split, of a source that has several.
+        by: by what the videos were scanned, see `data.scan.judges`.
+    """
+
+    class_names: list[str]
+    shards: Annotated[int, Meta(ge=1)]
+    form: Literal["file", "pictures"]
+    source: str
+    split: int | None
+    by: dict[str, str]
+
+
+def shard_name(number, shards):
+    """The name of a shard without its ending."""
+    return f"videos-{number:05}-of-{shards:05}"
+
+
+def check_packed(data):
+    """Refuses a folder that is none, or that holds no packed data set.
+
+    Args:
+        data: a `configs.schema.Data`.
+
+    Raises:
+        DataError: see there. A URL is not looked at, as that takes TensorFlow.
+    """
+    root = os.fspath(data.root)
+    if not root:
+        raise DataError("data.root must name a packed data set; received ''.")
+    if "://" not in root and not os.path.isfile(os.path.join(root, INDEX_FILE)):
+        raise DataError(
+            f"data.root must be a packed data set; {root!r} has no {INDEX_FILE}. "
+            "python -m data.pack VIDEOS PACKED makes one, and writes that file last."
+        )
+
+
+def read_index(root):
+    """Reads what a data set says of itself.
+
+    Args:
+        root: its folder, or a URL.
+
+    Returns:
+        `Index`.
+
+    Raises:
+        DataError: it is absent or damaged.
+    """
+    return _read(root, INDEX_FILE, Index)[0]
+
+
+def read_rows(root, index):
+    """Reads which videos the shards hold.
+
+    Args:
+        root: see `read_index`.
+        index: `Index`.
+
+    Returns:
+        (list of the list of `Row` of each shard, hash of all that was read).
+
+    Raises:
+        DataError: a file is absent or damaged, or they contradict one another.
+    """
+    digest, shards = hashlib.sha256(), []
+    for number in range(index.shards):
+        shard, content = _read(root, f"{shard_name(number, index.shards)}.json", Shard)
+        shards.append(shard.rows)
+        digest.update(content)
+    rows = [row for shard in shards for row in shard]
+    order = [PARTS.index(row.part) for row in rows]
+    if order != sorted(order) or len({row.name for row in rows}) != len(rows):
+        raise DataError(f"The shards of {root} are not of one data set: pack it again.")
+    if any(row.label >= len(index.class_names) for row in rows):
+        raise DataError(
+            f"{root}/{INDEX_FILE} must name the class of each video; it has "
+            f"{len(index.class_names)} classes, and the largest label is "
+            f"{max(row.label for row in rows)}."
+        )
+    return shards, digest.hexdigest()
+
+
+def _read(root, name, form):
+    """A value of a type, and the bytes of the file that it was read from."""
+    path = epath.Path(root) / name
+    try:
+        content = path.read_bytes()
+        return decode(content, form), content
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}.") from None
