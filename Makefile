@@ -25,8 +25,9 @@ demo: setup
 test: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(RUN) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder \
-	    tests/test_train*.py tests/chaos tests  # the longest first
+	# Three processes on two cores, as many tests wait; the longest files first.
+	$(RUN) -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder \
+	    tests/test_train*.py tests/chaos tests
 
 chaos: setup
 	mkdir -p runs

@@ -210,12 +210,14 @@ def test_interrupted_anywhere_it_ends_as_if_it_had_not_been(tiny, finished, tmp_
     assert_same_run(tmp_path, finished(tiny))
 
 
-@pytest.mark.parametrize("option", ["class_weights", "sampling"])
-def test_interrupted_with_balanced_classes_it_goes_on(tiny, tmp_path, option):
+def test_interrupted_with_balanced_classes_it_goes_on(tiny, tmp_path):
     """On the other number of replicas the examples are the same."""
-    section = "data" if option == "sampling" else "optimizer"
-    values = dataclasses.replace(getattr(tiny, section), **{option: "balanced"})
-    config = dataclasses.replace(tiny, epochs=2, **{section: values})
+    config = dataclasses.replace(
+        tiny,
+        epochs=2,
+        data=dataclasses.replace(tiny.data, sampling="balanced"),
+        optimizer=dataclasses.replace(tiny.optimizer, class_weights="balanced"),
+    )
     run(config, tmp_path / "whole")
     with pytest.raises(Killed):
         run(config, tmp_path / "parts", KillAfter(3))

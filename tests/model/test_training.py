@@ -170,6 +170,21 @@ def test_what_xla_cannot_compile_is_said_with_the_option():
         model.make_train_function()(iter(batches(model.distribute_strategy)))
 
 
+def first(present, replicas=1, **options):
+    """The results of the first update where examples are there (1) or lost (0)."""
+    model = compiled(strategy_of(replicas), **options)
+    return model.make_train_function()(
+        iter(batches(model.distribute_strategy, present))
+    )
+
+
+@pytest.fixture(scope="module")
+def unweighted():
+    """The losses of three examples, each alone, and what they give together."""
+    alone = [first(np.eye(BATCH)[i])["loss"] for i in (0, 1, 2)]
+    return alone, first([1, 1, 1, 0])
+
+
 @pytest.mark.parametrize(
     ("replicas", "options"),
     [
@@ -181,20 +196,13 @@ def test_what_xla_cannot_compile_is_said_with_the_option():
     ids=["1 replica", "2 replicas", "2 parts", "XLA"],
 )
 def test_the_loss_is_weighted_by_class_and_divided_by_the_number_of_examples(
-    replicas, options
+    unweighted, replicas, options
 ):
     """Not by the sum of the factors; the accuracy has none. One example is lost."""
     weights = np.array([0.5, 2.0, 4.0], np.float32)
-
-    def first(present, **options):
-        model = compiled(strategy_of(replicas), **options)
-        iterator = iter(batches(model.distribute_strategy, present))
-        return model.make_train_function()(iterator)
-
-    alone = [first(np.eye(BATCH)[i])["loss"] for i in (0, 1, 2)]
-    found = first([1, 1, 1, 0], class_weights=weights, **options)
+    alone, plain = unweighted
+    found = first([1, 1, 1, 0], replicas, class_weights=weights, **options)
     assert found["loss"] == pytest.approx(np.dot(weights, alone) / 3, rel=1e-5)
-    plain = first([1, 1, 1, 0])
     assert found["accuracy"] == plain["accuracy"]
     assert found["weight"] == plain["weight"] == 3
 
