@@ -1,6 +1,7 @@
 """Turns videos on disk into clips on replicas.
 
-`open_clips` opens a data set, `video_views` a single file; `decoding_rate` measures.
+`open_clips` opens a data set, `views_of_files` single files, which `find_inputs` finds;
+`decoding_rate` measures.
 
 The public names are imported when they are first used, and TensorFlow with them: the
 commands of this package (`python -m data.scan`, …) must not wait for it.
@@ -15,8 +16,9 @@ __getattr__ = names_from(
         "check_root": "data.sources",
         "DecodeError": "data.decoding.errors",
         "decoding_rate": "data.rate",
+        "find_inputs": "data.inputs",
         "open_clips": "data.clips",
-        "video_views": "data.one_video",
+        "views_of_files": "data.one_video",
     },
 )
 
@@ -25,6 +27,7 @@ __all__ = [
     "DecodeError",
     "check_root",
     "decoding_rate",
+    "find_inputs",
     "open_clips",
-    "video_views",
+    "views_of_files",
 ]

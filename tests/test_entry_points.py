@@ -1,5 +1,6 @@
 """The commands as a user types them."""
 
+import csv
 import json
 import os
 import re
@@ -30,10 +31,11 @@ TINY = (
 def command(repository):
     """Runs an entry point in a process of its own."""
 
-    def command(*arguments, code=0):
+    def command(*arguments, code=0, text_in=None):
         result = subprocess.run(
             [sys.executable, *map(str, arguments)],
             cwd=repository,
+            input=text_in,
             env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
             capture_output=True,
             text=True,
@@ -109,6 +111,43 @@ def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_pat
     lines = result.stdout.splitlines()
     assert lines[0] == str(video) and len(lines) == 3
     assert {line.split()[1] for line in lines[1:]} <= {"Fall", "Rise", "Slide"}
+    assert_predicts_what_was_evaluated(command, workdir, tiny_root / "UCF-101")
+    (tmp_path / "bad.avi").write_text("no video")
+    assert_tells_of_bad_files(command, workdir, tmp_path / "bad.avi", video)
+
+
+def assert_predicts_what_was_evaluated(command, workdir, videos):
+    """The probabilities of predictions.csv, to their six digits."""
+    result = command("predict.py", workdir, videos, "--csv", "--top=3")
+    found = list(csv.DictReader(result.stdout.splitlines()))
+    assert len(found) == 20 and not any(row["error"] for row in found)
+    found = {os.path.relpath(row["video"], videos): row for row in found}
+    with (workdir / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 7
+    for row in rows:
+        mine = found[row["video"]]
+        for n in (1, 2, 3):
+            own = float(mine[f"probability_{n}"])
+            assert own == pytest.approx(float(row[mine[f"class_{n}"]]), rel=1e-4)
+        assert mine["class_1"] == row["prediction"]
+
+
+def assert_tells_of_bad_files(command, workdir, bad, video):
+    names = f"{bad}\n{video}\n{bad.parent / 'gone.avi'}\n"
+    result = command(
+        *("predict.py", f"--workdir={workdir}", "-", "--json", "--top=1"),
+        code=3,
+        text_in=names,
+    )
+    first, good, last = map(json.loads, result.stdout.splitlines())
+    assert [line["video"] for line in (first, good, last)] == names.splitlines()
+    assert "no video" in first["error"] and "No such file" in last["error"]
+    assert [list(row) for row in good["predictions"]] == [
+        ["class", "label", "probability"]
+    ]
+    assert "2 of 3 videos could not be predicted" in result.stderr
+    assert f"{bad} holds no video" in result.stderr
 
 
 def test_a_dry_run_says_which_command_trains_and_writes_nothing(
@@ -249,7 +288,9 @@ DEMO = RUN + "--config=demo "
         ("evaluate.py --workdir=TMP/absent", 2, "holds no config.json"),
         ("evaluate.py --workdir=TMP --output=TMP/file", 2, "--output must be a folder"),
         ("evaluate.py --model.handle=TMP/absent --output=TMP/x", 2, "is not there"),
-        ("predict.py --workdir=TMP", 2, "needs at least one video file"),
+        ("predict.py --workdir=TMP", 2, "needs a model and at least one video"),
+        ("predict.py TMP", 2, "received 'TMP' alone"),
+        ("predict.py --workdir=TMP VIDEO --json --csv", 2, "exclude one another"),
         ("predict.py --workdir=TMP VIDEO", 2, "holds no config.json"),
         ("predict.py --model.handle=TMP absent.avi", 3, "there is no such file"),
         ("predict.py --top=0", 2, "top"),

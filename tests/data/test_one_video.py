@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from configs.schema import Views
-from data import DecodeError, video_views
+from data import DecodeError, views_of_files
 from data.decoding.write import write_video
 from tests.data.samples import counting_frames, decoded_numbers
 from tests.data.streams import SETTINGS, VIEWS, joined, mirrored, replica_batches
@@ -17,11 +17,13 @@ def test_views_of_one_file_are_those_of_the_test_set(counting_set, clips):
     strategy = mirrored(1)
     whole = joined(replica_batches(strategy, clips.views(strategy)))[0]
     data = dataclasses.replace(SETTINGS, root=str(counting_set))
-    single = video_views(
-        str(counting_set / "UCF-101" / clips.test_videos[1]), data=data, views=VIEWS
-    )
-
-    np.testing.assert_array_equal(single, whole["clip"][whole["video"] == 1])
+    paths = [str(counting_set / "UCF-101" / name) for name in clips.test_videos]
+    for number, (path, views) in enumerate(
+        views_of_files(paths, data=data, views=VIEWS)
+    ):
+        assert path == paths[number]
+        np.testing.assert_array_equal(views, whole["clip"][whole["video"] == number])
+    assert number == len(paths) - 1 == 3
 
 
 def test_a_clip_of_segments_shows_their_middles(tmp_path):
@@ -29,16 +31,42 @@ def test_a_clip_of_segments_shows_their_middles(tmp_path):
     path = tmp_path / "video.avi"
     write_video(path, counting_frames(17))
     data = dataclasses.replace(SETTINGS, frame_sampling="segments")
-    [clip] = video_views(str(path), data=data, views=Views(clips=1, crops=1))
+    [(_, [clip])] = views_of_files(
+        [str(path)], data=data, views=Views(clips=1, crops=1)
+    )
     assert decoded_numbers(clip).tolist() == [2, 6, 10, 14]
 
 
-def test_file_that_is_no_video_is_refused_without_harm(tmp_path):
+def test_a_file_that_is_no_video_costs_no_other(counting_set, tmp_path):
     os.mkfifo(tmp_path / "pipe.avi")
     (tmp_path / "text.avi").write_text("no video")
-    for name, reason in (("pipe.avi", "is not a file"), ("text.avi", "no video")):
-        with pytest.raises(DecodeError, match=reason):
-            video_views(str(tmp_path / name), data=SETTINGS, views=VIEWS)
+    good = next((counting_set / "UCF-101" / "Run").glob("*.avi"))
+    paths = [str(tmp_path / name) for name in ("pipe.avi", "text.avi", "gone.avi")]
+    paths = [str(good), *paths, str(good)]
+    found = list(views_of_files(paths, data=SETTINGS, views=VIEWS))
+    assert [path for path, _ in found] == paths
+    first, *bad, last = (views for _, views in found)
+    np.testing.assert_array_equal(first, last)
+    for error, reason in zip(bad, ("is not a file", "no video", "no"), strict=True):
+        assert isinstance(error, DecodeError) and reason in str(error)
+
+
+def test_no_more_is_read_ahead_than_there_are_threads(counting_set):
+    good = str(next((counting_set / "UCF-101" / "Run").glob("*.avi")))
+    asked = []
+
+    def paths():
+        for number in range(9):
+            asked.append(number)
+            yield good
+
+    videos = views_of_files(paths(), data=SETTINGS, views=VIEWS)
+    next(videos)
+    assert asked == [0, 1]
+    next(videos)
+    assert asked == [0, 1, 2]
+    videos.close()  # Nobody wants the rest.
+    assert asked == [0, 1, 2]
 
 
 def test_unusual_reading_is_told(tmp_path, caplog):
@@ -49,5 +77,6 @@ def test_unusual_reading_is_told(tmp_path, caplog):
     command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source]
     subprocess.run([*command, "-flags", "+ilme+ildct", path], check=True)
 
-    assert video_views(str(path), data=SETTINGS, views=VIEWS).any()
+    [(_, views)] = views_of_files([str(path)], data=SETTINGS, views=VIEWS)
+    assert views.any()
     assert "tape.avi is read by PyAV" in caplog.text

@@ -1,0 +1,58 @@
+"""The video files that the arguments of a command name."""
+
+import glob
+import os
+
+from absl import logging
+
+from configs.command.errors import DataError
+from data.sources.tree import walk
+
+STANDARD_INPUT = "-"
+
+
+def find_inputs(arguments, lines=()):
+    """The files that are meant, in the order of the arguments.
+
+    Args:
+        arguments: list of str. A file is itself, whatever its ending; a folder stands
+            for every video below it, by their endings, sorted; a pattern such as
+            "videos/**/*.mp4", where nothing is called so, for the files that it fits,
+            sorted; "-" for the files that the lines name.
+        lines: of bytes, such as those of standard input, a path on each. They are read
+            where "-" is among the arguments.
+
+    Returns:
+        list of str. A path where nothing is stays: whoever reads it says so.
+
+    Raises:
+        DataError: nothing is meant, or a folder cannot be listed.
+    """
+    found = []
+    for argument in arguments:
+        if argument == STANDARD_INPUT:
+            listed = [os.fsdecode(line.rstrip(b"\r\n")) for line in lines]
+            found += filter(None, listed)
+        elif os.path.isdir(argument):
+            found += _below(argument)
+        elif glob.has_magic(argument) and not os.path.lexists(argument):
+            found += _matching(argument)
+        else:
+            found.append(argument)
+    if not found:
+        raise DataError(f"There is no video in {', '.join(arguments)}.")
+    return found
+
+
+def _below(folder):
+    """The videos in a folder; a warning where there are none."""
+    paths = [path for _, path in walk(folder)]
+    if not paths:
+        logging.warning("%s holds no video, by the endings of its files.", folder)
+    return paths
+
+
+def _matching(pattern):
+    """The files that a pattern fits; itself where it fits none."""
+    paths = sorted(filter(os.path.isfile, glob.iglob(pattern, recursive=True)))
+    return paths or [pattern]

@@ -1,0 +1,1 @@
+"""What a model says of single videos, and the lines that tell it."""

@@ -1,0 +1,64 @@
+import os
+
+import pytest
+
+from configs.command.errors import DataError
+from data.inputs import find_inputs
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("b.mp4", "a.avi", "notes.txt", "deep/c.webm", "deep/er/d [1].mp4"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+def found(folder, *arguments, lines=()):
+    paths = find_inputs([str(folder / a) if a != "-" else a for a in arguments], lines)
+    return [os.path.relpath(path, folder) for path in paths]
+
+
+def test_a_file_is_itself_and_order_is_kept(folder):
+    asked = ["notes.txt", "b.mp4", "gone.mp4", "b.mp4"]
+    assert found(folder, *asked) == asked
+
+
+def test_a_folder_stands_for_the_videos_below_it(folder):
+    below = ["a.avi", "b.mp4", "deep/c.webm", "deep/er/d [1].mp4"]
+    assert found(folder, "") == below
+    assert found(folder, "deep", "a.avi") == [*below[2:], "a.avi"]
+
+
+def test_a_pattern_stands_for_the_files_that_it_fits(folder):
+    assert found(folder, "*.*") == ["a.avi", "b.mp4", "notes.txt"]
+    assert found(folder, "**/*.mp4") == ["b.mp4", "deep/er/d [1].mp4"]
+    assert found(folder, "[xyz].mp4") == ["[xyz].mp4"]  # Whoever reads it says so.
+
+
+def test_a_name_that_looks_like_a_pattern_is_a_name_first(folder):
+    assert found(folder, "deep/er/d [1].mp4") == ["deep/er/d [1].mp4"]
+
+
+def test_lines_are_names_whatever_they_hold(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    lines = [b"b.mp4\n", b"\n", b"*.avi\r\n", b"odd\xff.mp4\n", b"a.avi"]
+    names = found(folder, "notes.txt", "-", lines=lines)
+    assert names == [
+        "notes.txt",
+        "b.mp4",
+        "*.avi",
+        os.fsdecode(b"odd\xff.mp4"),
+        "a.avi",
+    ]
+
+
+def test_nothing_is_refused_and_an_empty_folder_is_told(folder, caplog):
+    assert found(folder, "empty", "b.mp4") == ["b.mp4"]
+    assert "empty holds no video" in caplog.text
+    with pytest.raises(DataError, match="no video in .*empty"):
+        found(folder, "empty")
+    with pytest.raises(DataError, match="no video in -"):
+        found(folder, "-", lines=[b"\n"])

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from model.prediction.predictor import Predictor
+
+CLASSES = 3
+
+
+class Brightness:
+    """Logits that tell a view's mean, and how often it was traced and called."""
+
+    def __init__(self):
+        self.shapes = []
+
+    def __call__(self, clips, training):
+        assert training is False
+        self.shapes.append(tuple(clips.shape))
+        mean = tf.reduce_mean(tf.cast(clips, tf.float32), axis=[1, 2, 3, 4])
+        return mean[:, None] * tf.constant([0.01, 0.02, -0.01])
+
+
+def views_of(*levels):
+    """Views of one pixel each."""
+    return np.array(levels, np.uint8).reshape(-1, 1, 1, 1, 1) * np.ones(
+        [1, 2, 3, 1, 1], np.uint8
+    )
+
+
+def expected(*levels):
+    """The mean softmax, by NumPy in float64."""
+    logits = np.array(levels)[:, None] * [0.01, 0.02, -0.01]
+    rows = np.exp(logits)
+    return (rows / rows.sum(axis=1, keepdims=True)).mean(axis=0)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 4, 64])
+def test_batches_go_across_videos_and_change_nothing(batch_size):
+    model = Brightness()
+    levels = [(10,), (200, 0), (7, 8, 9, 10, 11), (255,), (3, 4, 5)]
+    videos = [(f"{i}", views_of(*row)) for i, row in enumerate(levels)]
+    found = list(Predictor(model, batch_size)(videos))
+    assert [name for name, _ in found] == ["0", "1", "2", "3", "4"]
+    for (_, mean), row in zip(found, levels, strict=True):
+        np.testing.assert_allclose(mean, expected(*row), rtol=1e-6)
+    assert model.shapes == [(batch_size, 2, 3, 1, 1)]  # It is traced once.
+
+
+def test_what_cannot_be_read_keeps_its_place():
+    one, two = ValueError("one"), ValueError("two")
+    videos = [("a", one), ("b", views_of(1)), ("c", two), ("d", views_of(2, 3))]
+    found = dict(Predictor(Brightness(), 2)(videos))
+    assert list(found) == ["a", "b", "c", "d"]
+    assert (found["a"], found["c"]) == (one, two)
+    np.testing.assert_allclose(found["d"], expected(2, 3), rtol=1e-6)
+    assert dict(Predictor(Brightness(), 2)([("a", one)])) == {"a": one}
+    assert list(Predictor(Brightness(), 2)([])) == []
+
+
+def test_a_video_is_told_as_soon_as_it_is_computed():
+    asked = []
+
+    def videos():
+        for number in range(4):
+            asked.append(number)
+            yield number, views_of(number, number)
+
+    results = Predictor(Brightness(), 2)(videos())
+    assert next(results)[0] == 0 and asked == [0]
+    assert next(results)[0] == 1 and asked == [0, 1]
