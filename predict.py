@@ -3,12 +3,14 @@
     python predict.py runs/tiny VIDEO FOLDER 'videos/**/*.mp4'
     python predict.py converted/swin_tiny VIDEO --json --top=1
     find . -name '*.mp4' | python predict.py --workdir=runs/tiny - --csv > classes.csv
+    python predict.py runs/tiny LONG --stride=32 --timeline=long.png --top=1
 
 The first argument is the model, unless --workdir or --model.handle names it: a run, an
 exported model or a converted checkpoint. The others are files, folders (every video
 below), patterns, and - for a list on standard input. Averages the test views of each
 video; --views.clips=1 --views.crops=1 is the quickest. A video that cannot be read is
-named, the others are predicted, and the exit code is then 3.
+named, the others are predicted, and the exit code is then 3. --stride slides over long
+videos instead, and tells the classes of each clip, --views.crops of it averaged.
 
 Predictions that cannot be written, as to a full disk, end in exit code 6; where the
 reader of a pipe has left, it ends with 0.
@@ -21,13 +23,14 @@ import sys
 from absl import flags, logging
 
 from configs.command.errors import ConfigError, DataError, NumericsError
-from configs.command.flags import define, define_step, override
+from configs.command.flags import define, define_path, define_step, override
 from configs.command.launch import run, start
 from configs.command.streams import produce
 from data import find_inputs
 from model import check_wanted
 
 FLAGS = flags.FLAGS
+SHOWN = 3  # classes on the frames of a video
 
 
 def plan(arguments):
@@ -50,14 +53,35 @@ def plan(arguments):
             "predict.py needs a model and at least one video, as in predict.py MODEL "
             f"VIDEO; received {received}."
         )
-    if FLAGS.json and FLAGS.csv:
-        raise ConfigError("--json and --csv exclude one another; received both.")
+    check_flags()
     check_wanted(workdir, handle, step=FLAGS.step, override=override)
     videos = find_inputs(arguments, sys.stdin.buffer)
+    if FLAGS.annotate and len(videos) > 1:
+        raise ConfigError(f"--annotate takes one video; received {len(videos)}.")
     if not any(map(os.path.exists, videos)):
         raise DataError(f"{videos[0]} cannot be read: there is no such file.")
     logging.info("Predicting %d videos by %s.", len(videos), workdir or handle)
     return workdir, handle, videos
+
+
+def check_flags():
+    """Refuses flags that do not go together."""
+    if FLAGS.json and FLAGS.csv:
+        raise ConfigError("--json and --csv exclude one another; received both.")
+    for name in ("timeline", "annotate"):
+        if FLAGS[name].value and not FLAGS.stride:
+            raise ConfigError(
+                f"--{name} shows clips that slide over a video: --stride must be given."
+            )
+    if os.path.lexists(FLAGS.annotate):
+        raise ConfigError(
+            f"--annotate must not exist yet; received {FLAGS.annotate!r}."
+        )
+    for name in ("timeline", "features"):
+        if os.path.isdir(FLAGS[name].value):
+            raise ConfigError(
+                f"--{name} must be a file; received {FLAGS[name].value!r}."
+            )
 
 
 if __name__ == "__main__":
@@ -68,13 +92,35 @@ if __name__ == "__main__":
     )
     flags.DEFINE_bool("json", False, "Print one line of JSON for each video.")
     flags.DEFINE_bool("csv", False, "Print CSV, one line for each video.")
+    flags.DEFINE_integer(
+        "stride",
+        None,
+        "Slide over each video: frames from the start of a clip to that of the next.",
+        lower_bound=1,
+    )
+    define_path("timeline", "PNG file that shows the classes over time; needs stride.")
+    define_path("annotate", "MP4 file: the video with its classes; needs stride.")
+    define_path("features", "NPZ file for the features that the head sees.")
     PLAN = start(plan)  # What follows imports TensorFlow.
+
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from data import views_of_files
-from model import Predictor, as_csv, as_json, as_text, csv_head, open_trained
+from data import views_of_files, windows_of_files, write_annotated
+from model import (
+    Captions,
+    Features,
+    Prediction,
+    Predictor,
+    Timeline,
+    open_trained,
+    predictions,
+    timeline_png,
+    timelines,
+)
+from storage.files import write_atomically
 from strategy import set_precision, warn_of_devices
 
 
@@ -84,39 +130,85 @@ def main(_):
     trained = open_trained(
         workdir, handle, step=FLAGS.step, override=override, prepare=prepare
     )
-    config = trained.config
-    predictor = Predictor(trained.model, config.views.batch_size_per_replica)
-    views = views_of_files(videos, data=config.data, views=config.views)
-    if FLAGS.csv:
-        produce(csv_head(top(trained)))
-    bad = {}
-    for video, result in predictor(views):
-        if isinstance(result, Exception):
-            bad[video] = result
-            logging.warning("%s %s.", video, result)
-        elif not np.isfinite(result).all():
-            raise NumericsError(
-                f"The probabilities of {video} are not finite: {result}."
-            )
-        show(video, result, trained)
+    features = Features(len(trained.class_names))
+    predictor = Predictor(
+        trained.model,
+        trained.config.views.batch_size_per_replica,
+        features=bool(FLAGS.features),
+    )
+    results = finite(predictor(clips_of(videos, trained.config)))
+    results = features.taken_from(results) if FLAGS.features else results
+    kind, answers = Prediction, predictions(results)
+    if FLAGS.stride:
+        kind, answers = Timeline, timelines(results)
+    kept = [] if FLAGS.timeline or FLAGS.annotate else None
+    bad = show(answers, kind, trained.class_names, kept)
+    if kept:
+        draw(kept, trained.class_names)
+    if FLAGS.features:
+        features.write(Path(FLAGS.features))
     if bad:
-        raise DataError(f"{len(bad)} of {len(videos)} videos could not be predicted.")
+        raise DataError(f"{bad} of {len(videos)} videos could not be predicted.")
 
 
-def show(video, result, trained):
-    """Prints what is predicted of one video, or that it cannot be."""
-    named = result, trained.class_names, top(trained)
-    if FLAGS.json:
-        produce(as_json(video, *named))
-    elif FLAGS.csv:
-        produce(as_csv(video, *named))
-    elif not isinstance(result, Exception):
-        produce(*as_text(video, *named))
+def draw(kept, class_names):
+    """Writes what shows the classes over time: the picture, the video with captions."""
+    if FLAGS.timeline:
+        write_atomically(Path(FLAGS.timeline), timeline_png(kept, class_names))
+    if FLAGS.annotate:
+        captions = Captions(kept[0], class_names, top=SHOWN)
+        write_annotated(kept[0].video, Path(FLAGS.annotate), captions)
 
 
-def top(trained):
-    """How many classes are named."""
-    return min(FLAGS.top, len(trained.class_names))
+def clips_of(videos, config):
+    """What the model looks at: the views of each video, or clips that slide over it."""
+    if not FLAGS.stride:
+        return views_of_files(videos, data=config.data, views=config.views)
+    if config.data.frame_sampling != "interval":
+        raise ConfigError(
+            "--stride needs clips of frames at an interval; this model takes "
+            f"data.frame_sampling={config.data.frame_sampling}, of the whole video."
+        )
+    return windows_of_files(
+        videos, data=config.data, crops=config.views.crops, stride=FLAGS.stride
+    )
+
+
+def finite(results):
+    """Yields (name, probabilities or error), none of which is NaN."""
+    for name, result in results:
+        if not isinstance(result, Exception) and not np.isfinite(result).all():
+            raise NumericsError(
+                f"The probabilities of {name} are not finite: {result}."
+            )
+        yield name, result
+
+
+def show(answers, kind, class_names, kept=None):
+    """Prints what is said of each video; returns how many cannot be predicted.
+
+    Args:
+        answers: iterable of `Prediction` or `Timeline`.
+        kind: which of the two.
+        class_names: in the order of the probabilities.
+        kept: list to which those without an error are added; may be None.
+    """
+    bad, named = 0, (class_names, min(FLAGS.top, len(class_names)))
+    if FLAGS.csv:
+        produce(kind.csv_head(named[1]))
+    for answer in answers:
+        if answer.error:
+            bad += 1
+            logging.warning("%s %s.", answer.video, answer.error)
+        elif kept is not None:
+            kept.append(answer)
+        if FLAGS.json:
+            produce(*answer.json(*named))
+        elif FLAGS.csv:
+            produce(*answer.csv(*named))
+        elif not answer.error:
+            produce(*answer.text(*named))
+    return bad
 
 
 def prepare(config):

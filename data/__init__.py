@@ -1,7 +1,7 @@
 """Turns videos on disk into clips on replicas.
 
-`open_clips` opens a data set, `views_of_files` single files, which `find_inputs` finds;
-`decoding_rate` measures.
+`open_clips` opens a data set, `views_of_files` and `windows_of_files` single files that
+`find_inputs` finds; `decoding_rate` measures.
 
 The public names are imported when they are first used, and TensorFlow with them: the
 commands of this package (`python -m data.scan`, …) must not wait for it.
@@ -19,6 +19,8 @@ __getattr__ = names_from(
         "find_inputs": "data.inputs",
         "open_clips": "data.clips",
         "views_of_files": "data.one_video",
+        "windows_of_files": "data.sliding",
+        "write_annotated": "data.annotation",
     },
 )
 
@@ -30,4 +32,6 @@ __all__ = [
     "find_inputs",
     "open_clips",
     "views_of_files",
+    "windows_of_files",
+    "write_annotated",
 ]

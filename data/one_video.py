@@ -1,12 +1,13 @@
 """The views of video files outside any data set."""
 
-import collections
+import contextlib
+import functools
 import queue
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from absl import logging
 
+from data.ahead import run_ahead
 from data.decoding.errors import DecodeError
 from data.decoding.reader import thread_count
 from data.decoding.video import read_clip
@@ -29,43 +30,42 @@ def views_of_files(paths, *, data, views):
         For each file, in their order, (path, uint8 [views.clips * views.crops, T, 3,
         size, size]), or (path, `DecodeError`) where it cannot be read.
     """
-    threads = thread_count(data.threads)
-    decoders = queue.SimpleQueue()
-    processes = [DecoderProcess() for _ in range(threads)]
-    for process in processes:
-        decoders.put(process)
+    threads, idle = thread_count(data.threads), queue.SimpleQueue()
+    with contextlib.ExitStack() as stack:
+        for _ in range(threads):
+            idle.put(stack.enter_context(DecoderProcess()))
 
-    def read(path):
-        decoder = decoders.get()
-        try:
-            return _views(path, decoder, data, views)
-        except DecodeError as error:
-            return error
-        finally:
-            decoders.put(decoder)
+        def read(path):
+            decoder = idle.get()
+            try:
+                return path, _views(path, scanned(path, decoder), data, views)
+            except DecodeError as error:
+                return path, error
+            finally:
+                idle.put(decoder)
 
-    ahead, pool = collections.deque(), ThreadPoolExecutor(threads)
-    try:
-        for wanted in paths:
-            ahead.append((wanted, pool.submit(read, wanted)))
-            if len(ahead) == threads:
-                path, job = ahead.popleft()
-                yield path, job.result()
-        for path, job in ahead:
-            yield path, job.result()
-    finally:  # Also where nobody wants the rest.
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.close()
+        yield from run_ahead((functools.partial(read, p) for p in paths), threads)
 
 
-def _views(path, decoder, data, views):
-    """All views of one file; raises DecodeError where it cannot be read."""
+def scanned(path, decoder):
+    """What a file holds, a `data.scan.Video`; logs what is unusual about it.
+
+    Args:
+        path: the file.
+        decoder: the `DecoderProcess` that decodes it whole.
+
+    Raises:
+        DecodeError: it cannot be read.
+    """
     video = scan_file(path, decoder)
     if video.reason:
         raise DecodeError(video.reason)
     if video.note:
         logging.warning("%s is %s.", path, video.note)
+    return video
+
+
+def _views(path, video, data, views):
     shape = (views.clips, views.crops, data.frames, 3, data.size, data.size)
     out = np.empty(shape, np.uint8)
     for clip in range(views.clips):

@@ -107,14 +107,27 @@ class Classifier(Trainable):
         if not isinstance(inputs, dict):
             inputs = {"clip": inputs}
         masks = inputs["masks"] if training else {"backbone": (), "head": ()}
-        features = self.backbone(
-            normalise(inputs["clip"]), training=training, masks=masks["backbone"]
+        features = self.pooled(
+            inputs["clip"], training=training, masks=masks["backbone"]
         )
-        features = tf.reduce_mean(tf.cast(features, tf.float32), axis=(1, 2, 3))
         if tf.is_tensor(masks["head"]):
             kept = features / (1 - self.dropout)
             features = tf.where(masks["head"], kept, tf.zeros_like(features))
         return self.head(features)
+
+    def pooled(self, clip, *, training=False, masks=()):
+        """The features of clips, before the head: their mean over space and time.
+
+        Args:
+            clip: uint8 [b, T, 3, H, W] in 0..255.
+            training: whether the masks count.
+            masks: of the backbone, see `draw_masks`.
+
+        Returns:
+            float32 [b, C].
+        """
+        features = self.backbone(normalise(clip), training=training, masks=masks)
+        return tf.reduce_mean(tf.cast(features, tf.float32), axis=(1, 2, 3))
 
     def losses_per_example(self, labels, logits):
         """Cross-entropy with label smoothing: int [b], [b, classes] -> float32 [b]."""

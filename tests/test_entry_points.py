@@ -7,8 +7,10 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from data.decoding.inspect import inspect_video
 from data.decoding.write import write_video
 from storage.lock import locked
 from tests.conftest import tiny_frames
@@ -114,6 +116,7 @@ def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_pat
     assert_predicts_what_was_evaluated(command, workdir, tiny_root / "UCF-101")
     (tmp_path / "bad.avi").write_text("no video")
     assert_tells_of_bad_files(command, workdir, tmp_path / "bad.avi", video)
+    assert_slides(command, workdir, video, tmp_path)
 
 
 def assert_predicts_what_was_evaluated(command, workdir, videos):
@@ -148,6 +151,22 @@ def assert_tells_of_bad_files(command, workdir, bad, video):
     ]
     assert "2 of 3 videos could not be predicted" in result.stderr
     assert f"{bad} holds no video" in result.stderr
+
+
+def assert_slides(command, workdir, video, folder):
+    """Over 9 to 15 frames, by clips of eight: the last one ends with the video."""
+    names = {"timeline": "t.png", "annotate": "a.mp4", "features": "f.npz"}
+    written = [f"--{name}={folder / file}" for name, file in names.items()]
+    line = "--data.frame_interval=1", "--stride=1", "--json", "--top=2", *written
+    result = command("predict.py", workdir, video, *line)
+    windows = json.loads(result.stdout)["windows"]
+    assert [w["first_frame"] for w in windows] == list(range(len(windows)))
+    assert all(w["last_frame"] == w["first_frame"] + 7 for w in windows)
+    assert (folder / "t.png").read_bytes().startswith(b"\x89PNG")
+    with np.load(folder / "f.npz") as file:
+        assert file["features"].shape == (len(windows), 16)
+    found = inspect_video(folder / "a.mp4")
+    assert found["frames"] == windows[-1]["last_frame"] + 1
 
 
 def test_a_dry_run_says_which_command_trains_and_writes_nothing(
@@ -291,6 +310,10 @@ DEMO = RUN + "--config=demo "
         ("predict.py --workdir=TMP", 2, "needs a model and at least one video"),
         ("predict.py TMP", 2, "received 'TMP' alone"),
         ("predict.py --workdir=TMP VIDEO --json --csv", 2, "exclude one another"),
+        ("predict.py TMP VIDEO --timeline=TMP/a.png", 2, "--stride must be given"),
+        ("predict.py TMP VIDEO --stride=0", 2, "stride"),
+        ("predict.py TMP VIDEO --stride=9 --annotate=TMP/file", 2, "must not exist"),
+        ("predict.py TMP VIDEO --features=TMP", 2, "--features must be a file"),
         ("predict.py --workdir=TMP VIDEO", 2, "holds no config.json"),
         ("predict.py --model.handle=TMP absent.avi", 3, "there is no such file"),
         ("predict.py --top=0", 2, "top"),

@@ -58,6 +58,29 @@ def encode_again(path, video, target, *, short_side, key_frame_every, quality):
     return found
 
 
+def encode_drawn(path, video, target, draw):
+    """Writes the frames of a video, with something drawn on them, as H.264 in MP4.
+
+    Args:
+        path: the file.
+        video: `data.scan.video.Video`, what a scan has found in it.
+        target: path of the file that is written.
+        draw: a function of the number of a frame and of its picture, uint8 [height,
+            width, 3], blue, green, red, as it is shown, which it changes in place.
+
+    Raises:
+        DecodeError: a frame cannot be decoded.
+    """
+    side = min(video.height, video.width)
+    height, width = small_size(video.height, video.width, side)
+    rate = Fraction(video.fps or USUAL_RATE).limit_denominator(1001)
+    with _output(target, (height, width), rate or USUAL_RATE, {"crf": "20"}) as write:
+        for number, image in enumerate(_images(path, video)):
+            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+            draw(number, image)
+            write(image)
+
+
 @contextlib.contextmanager
 def _output(target, size, rate, options):
     """Yields a function that writes a frame, uint8 [height, width, 3], BGR."""

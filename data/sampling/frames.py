@@ -43,6 +43,24 @@ def spread_starts(count, span, clips):
     return (np.arange(clips) * part + part / 2).astype(np.int64)
 
 
+def sliding_starts(count, span, stride):
+    """Starts of clips that slide over a video; together they show all of it.
+
+    The last clip ends with the video, and may lie nearer to the one before it.
+
+    Args:
+        count: frames of the video, at least 1.
+        span: frames from the first to the last frame of a clip, both included.
+        stride: frames from one start to the next.
+
+    Returns:
+        int [clips], the first 0; 0 alone where the video is not longer than the span.
+    """
+    last = max(count - span, 0)
+    starts = np.arange(0, last + 1, stride)
+    return starts if starts[-1] == last else np.append(starts, last)
+
+
 def clip_frames(start, *, frames, interval, count):
     """Frame numbers of one clip; a video that ends too early starts again.
 

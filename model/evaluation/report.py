@@ -189,11 +189,16 @@ def _matrix_csv(matrix, class_names):
     return _csv([["label", *names, "no prediction"], *rows])
 
 
-def _csv(rows):
-    """Rows as CSV; every text is quoted, so no separator in a name begins a cell."""
+def csv_line(row):
+    """A row as CSV without an end of line; every text is quoted, whatever it holds."""
     text = io.StringIO()
-    csv.writer(text, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
+    writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="")
+    writer.writerow(row)
     return text.getvalue()
+
+
+def _csv(rows):
+    return "".join(f"{csv_line(row)}\r\n" for row in rows)
 
 
 def _draw(path, matrix, class_names, result):

@@ -1,4 +1,4 @@
-"""Class probabilities of videos that come one after the other."""
+"""Class probabilities, and features, of videos that come one after the other."""
 
 import collections
 import dataclasses
@@ -15,7 +15,7 @@ class _Waiting:
         name: of the video.
         error: why it has no views; None where it has.
         left: how many of its views are not computed.
-        total: sum of the probabilities of the others, float64 [classes].
+        total: sum of the rows of the others, float64 [n].
         views: how many it has.
     """
 
@@ -28,13 +28,13 @@ class _Waiting:
     def __post_init__(self):
         self.views = self.left
 
-    def add(self, probabilities):
-        """Adds those of one view, float32 [classes]."""
-        self.total = self.total + probabilities.astype(np.float64)
+    def add(self, row):
+        """Adds the row of one view, float32 [n]."""
+        self.total = self.total + row.astype(np.float64)
         self.left -= 1
 
     def result(self):
-        """(name, mean probabilities), or (name, error)."""
+        """(name, mean row), or (name, error)."""
         return self.name, self.error or self.total / self.views
 
 
@@ -45,25 +45,30 @@ class Predictor:
     the batch size of an evaluation, the numbers are those of the evaluation.
 
     Args:
-        model: uint8 [b, T, 3, H, W] -> float32 logits [b, classes].
+        model: a `model.classifier.Classifier`.
         batch_size: views that are computed at once.
+        features: whether the features that the head sees come behind the probabilities.
     """
 
-    def __init__(self, model, batch_size):
+    def __init__(self, model, batch_size, *, features=False):
         self._batch_size = batch_size
-        self._probabilities = tf.function(
-            lambda clips: tf.nn.softmax(model(clips, training=False)), autograph=False
-        )
+
+        def rows(clips):
+            pooled = model.pooled(clips)
+            probabilities = tf.nn.softmax(model.head(pooled))
+            return tf.concat([probabilities, pooled], 1) if features else probabilities
+
+        self._rows = tf.function(rows, autograph=False)
 
     def __call__(self, videos):
-        """Averages the probabilities over the views of each video.
+        """Averages the probabilities, and the features, over the views of each video.
 
         Args:
             videos: iterable of (name, uint8 [views, T, 3, H, W]), or of (name, error).
 
         Yields:
-            For each, in their order, (name, float64 [classes]), or (name, error), as
-            soon as all of its views are computed.
+            For each, in their order, as soon as all of its views are computed, (name,
+            float64 [classes]), or [classes + C] with features, or (name, error).
         """
         waiting, clips = collections.deque(), []
         for name, views in videos:
@@ -84,10 +89,10 @@ class Predictor:
         yield from _finished(waiting)
 
     def _compute(self, clips):
-        """Adds the probabilities of some views to their videos."""
+        """Adds the rows of some views to their videos."""
         batch = np.zeros((self._batch_size, *clips[0][1].shape), np.uint8)
         batch[: len(clips)] = [view for _, view in clips]
-        rows = self._probabilities(batch).numpy()
+        rows = self._rows(batch).numpy()
         for (video, _), row in zip(clips, rows, strict=False):  # The rest is padding.
             video.add(row)
 

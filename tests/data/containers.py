@@ -1,4 +1,4 @@
-"""AVI files put together by hand, with the faults that encoders do not make."""
+"""Files put together or changed by hand, as encoders do not make them."""
 
 import io
 import struct
@@ -68,3 +68,15 @@ def chunk(name, content):
 def group(name, content, kind=b"LIST"):
     """A RIFF list of chunks."""
     return chunk(kind, name + content)
+
+
+def set_display_matrix(path, matrix):
+    """Writes a display matrix into the track header of an MP4 file."""
+    content = bytearray(path.read_bytes())
+    place = content.index(b"tkhd") + 4 + 40
+    a, b, c, d = (value << 16 for value in matrix)
+    fields = (a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    content[place : place + 36] = b"".join(
+        field.to_bytes(4, "big", signed=True) for field in fields
+    )
+    path.write_bytes(content)

@@ -51,24 +51,6 @@ def test_a_file_that_is_no_video_costs_no_other(counting_set, tmp_path):
         assert isinstance(error, DecodeError) and reason in str(error)
 
 
-def test_no_more_is_read_ahead_than_there_are_threads(counting_set):
-    good = str(next((counting_set / "UCF-101" / "Run").glob("*.avi")))
-    asked = []
-
-    def paths():
-        for number in range(9):
-            asked.append(number)
-            yield good
-
-    videos = views_of_files(paths(), data=SETTINGS, views=VIEWS)
-    next(videos)
-    assert asked == [0, 1]
-    next(videos)
-    assert asked == [0, 1, 2]
-    videos.close()  # Nobody wants the rest.
-    assert asked == [0, 1, 2]
-
-
 def test_unusual_reading_is_told(tmp_path, caplog):
     if shutil.which("ffmpeg") is None:
         pytest.skip("written with ffmpeg")

@@ -15,6 +15,7 @@ from data.decoding.opencv import open_video
 from data.decoding.video import read_clip
 from data.decoding.write import write_video
 from data.scan import Video
+from tests.data.containers import set_display_matrix
 
 INTERLACED = ("-vf", "interlace=scan=tff", "-flags", "+ilme+ildct")
 SOURCE = ("-f", "lavfi", "-i", "testsrc2=size=160x96:rate=50:duration=1.2")
@@ -53,18 +54,6 @@ def player_frames(path, height, width, *options):
         *("-f", "rawvideo", "-pix_fmt", "rgb24", "-"),
     )
     return np.frombuffer(shown, np.uint8).reshape(-1, height, width, 3)
-
-
-def set_display_matrix(path, matrix):
-    """Writes a display matrix into the track header of an MP4 file."""
-    content = bytearray(path.read_bytes())
-    place = content.index(b"tkhd") + 4 + 40
-    a, b, c, d = (value << 16 for value in matrix)
-    fields = (a, b, 0, c, d, 0, 0, 0, 1 << 30)
-    content[place : place + 36] = b"".join(
-        field.to_bytes(4, "big", signed=True) for field in fields
-    )
-    path.write_bytes(content)
 
 
 def whole_frames(path, video):

@@ -5,6 +5,7 @@ from data.sampling.draws import uniforms
 from data.sampling.frames import (
     clip_frames,
     random_segment_frames,
+    sliding_starts,
     spread_segment_frames,
     spread_starts,
     train_start,
@@ -125,3 +126,21 @@ def test_segments_cover_the_video_and_keep_its_order(count):
     np.testing.assert_array_equal(last[:-1], first[1:])
     for frames in (first, last, spread_segment_frames(count, 32, 1, 3)):
         assert (np.diff(frames) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("count", "span", "stride", "starts"),
+    [  # By hand.
+        (10, 4, 3, [0, 3, 6]),  # 0-3, 3-6, 6-9: ends with the video.
+        (11, 4, 3, [0, 3, 6, 7]),  # The last one ends with the video.
+        (9, 4, 5, [0, 5]),
+        (9, 4, 99, [0, 5]),
+        (4, 4, 1, [0]),
+        (3, 4, 1, [0]),
+        (1, 1, 1, [0]),
+        (3, 1, 1, [0, 1, 2]),
+    ],
+)
+def test_sliding_clips_show_the_whole_video(count, span, stride, starts):
+    found = sliding_starts(count, span, stride)
+    assert found.tolist() == starts

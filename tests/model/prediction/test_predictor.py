@@ -8,16 +8,17 @@ CLASSES = 3
 
 
 class Brightness:
-    """Logits that tell a view's mean, and how often it was traced and called."""
+    """A classifier whose only feature is a view's mean; it counts its traces."""
 
     def __init__(self):
         self.shapes = []
 
-    def __call__(self, clips, training):
-        assert training is False
+    def pooled(self, clips):
         self.shapes.append(tuple(clips.shape))
-        mean = tf.reduce_mean(tf.cast(clips, tf.float32), axis=[1, 2, 3, 4])
-        return mean[:, None] * tf.constant([0.01, 0.02, -0.01])
+        return tf.reduce_mean(tf.cast(clips, tf.float32), axis=[1, 2, 3, 4])[:, None]
+
+    def head(self, pooled):
+        return pooled * tf.constant([0.01, 0.02, -0.01])
 
 
 def views_of(*levels):
@@ -44,6 +45,13 @@ def test_batches_go_across_videos_and_change_nothing(batch_size):
     for (_, mean), row in zip(found, levels, strict=True):
         np.testing.assert_allclose(mean, expected(*row), rtol=1e-6)
     assert model.shapes == [(batch_size, 2, 3, 1, 1)]  # It is traced once.
+
+
+def test_features_come_behind_the_probabilities():
+    videos = [("a", views_of(10, 30)), ("b", views_of(7))]
+    found = dict(Predictor(Brightness(), 2, features=True)(videos))
+    np.testing.assert_allclose(found["a"][:CLASSES], expected(10, 30), rtol=1e-6)
+    assert found["a"][CLASSES:].tolist() == [20] and found["b"][CLASSES:] == [7]
 
 
 def test_what_cannot_be_read_keeps_its_place():

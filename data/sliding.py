@@ -1,0 +1,109 @@
+"""Clips that slide over video files outside any data set."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from data.ahead import run_ahead
+from data.decoding.errors import DecodeError
+from data.decoding.reader import thread_count
+from data.decoding.video import read_clip
+from data.one_video import scanned
+from data.sampling.crops import three_crop
+from data.sampling.frames import clip_frames, sliding_starts
+from data.scan import DecoderProcess
+
+# Clips that one pass over a file reads: frames that they share are decoded once, and a
+# file in which no seek is trusted is read from its beginning once for all of them.
+TOGETHER = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """Which part of a video a clip shows.
+
+    Attributes:
+        first: number of its first frame, from 0.
+        last: number of its last frame.
+        fps: frames per second of the video by its header; 0.0 where it does not say.
+    """
+
+    first: int
+    last: int
+    fps: float
+
+    @property
+    def seconds(self):
+        """Where it begins and ends in seconds; None where the rate is not known."""
+        if not self.fps:
+            return None
+        return self.first / self.fps, (self.last + 1) / self.fps
+
+
+def windows_of_files(paths, *, data, crops, stride):
+    """Clips that slide over each of many video files, read ahead of their use.
+
+    Of a long video no more is in memory than the clips that are read ahead.
+
+    Args:
+        paths: of the files, an iterable of str.
+        data: a `configs.schema.Data` whose clips are frames at an interval.
+        crops: square crops of each clip, see `configs.schema.Views`.
+        stride: frames from the start of a clip to that of the next.
+
+    Yields:
+        For each clip, in their order, ((path, `Window`), uint8 [crops, T, 3, size,
+        size]). Where a file cannot be read, ((path, None), `DecodeError`), in the place
+        of its clips or of some of them.
+    """
+    with DecoderProcess() as decoder:
+        jobs = (
+            job for path in paths for job in _jobs(path, decoder, data, crops, stride)
+        )
+        for group in run_ahead(jobs, thread_count(data.threads)):
+            yield from group
+
+
+def _jobs(path, decoder, data, crops, stride):
+    """Functions that each return a list of what `windows_of_files` yields."""
+    try:
+        video = scanned(path, decoder)
+    except DecodeError as error:
+        yield functools.partial(list, [((path, None), error)])
+        return
+    span = (data.frames - 1) * data.frame_interval + 1
+    starts = sliding_starts(video.frames, span, stride)
+    for first in range(0, len(starts), TOGETHER):
+        group = starts[first : first + TOGETHER]
+        yield functools.partial(_read, path, video, group, span, data, crops)
+
+
+def _read(path, video, starts, span, data, crops):
+    """Some clips of one file, read in one pass."""
+    clips = [
+        clip_frames(
+            start, frames=data.frames, interval=data.frame_interval, count=video.frames
+        )
+        for start in starts
+    ]
+    out = np.empty(
+        [crops, len(starts) * data.frames, 3, data.size, data.size], np.uint8
+    )
+    try:
+        read_clip(
+            path,
+            video,
+            frames=np.concatenate(clips),
+            regions=three_crop(video.height, video.width, crops),
+            size=data.size,
+            out=out,
+        )
+    except DecodeError as error:
+        return [((path, None), error)]
+    ends = np.minimum(starts + span, video.frames) - 1
+    parts = np.split(out, len(starts), axis=1)
+    return [
+        ((path, Window(int(start), int(end), video.fps)), part)
+        for start, end, part in zip(starts, ends, parts, strict=True)
+    ]
