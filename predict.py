@@ -73,12 +73,12 @@ def check_flags():
             raise ConfigError(
                 f"--{name} shows clips that slide over a video: --stride must be given."
             )
-    if os.path.lexists(FLAGS.annotate):
+    if FLAGS.annotate and os.path.lexists(FLAGS.annotate):
         raise ConfigError(
             f"--annotate must not exist yet; received {FLAGS.annotate!r}."
         )
     for name in ("timeline", "features"):
-        if os.path.isdir(FLAGS[name].value):
+        if os.path.isdir(FLAGS[name].value or ""):
             raise ConfigError(
                 f"--{name} must be a file; received {FLAGS[name].value!r}."
             )

@@ -210,19 +210,19 @@ def test_interrupted_anywhere_it_ends_as_if_it_had_not_been(tiny, finished, tmp_
     assert_same_run(tmp_path, finished(tiny))
 
 
-def test_interrupted_with_balanced_classes_it_goes_on(tiny, tmp_path):
+@pytest.mark.parametrize("option", ["class_weights", "sampling"])
+def test_interrupted_with_balanced_classes_it_goes_on(tiny, tmp_path, option):
     """On the other number of replicas the examples are the same."""
-    config = dataclasses.replace(
-        tiny,
-        epochs=2,
-        data=dataclasses.replace(tiny.data, sampling="balanced"),
-        optimizer=dataclasses.replace(tiny.optimizer, class_weights="balanced"),
-    )
+    section = "data" if option == "sampling" else "optimizer"
+    values = dataclasses.replace(getattr(tiny, section), **{option: "balanced"})
+    config = dataclasses.replace(tiny, epochs=2, **{section: values})
     run(config, tmp_path / "whole")
     with pytest.raises(Killed):
         run(config, tmp_path / "parts", KillAfter(3))
     run(config, tmp_path / "parts")
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    if option == "class_weights":  # See tests/model/test_training.py.
+        return
     run(replace_runtime(config, replicas=1), tmp_path / "other")
     ours, theirs = rows(tmp_path / "other"), rows(tmp_path / "whole")
     assert [row["examples"] for row in ours] == [row["examples"] for row in theirs]
