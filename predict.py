@@ -60,7 +60,7 @@ def plan(arguments):
         raise ConfigError(f"--annotate takes one video; received {len(videos)}.")
     if not any(map(os.path.exists, videos)):
         raise DataError(f"{videos[0]} cannot be read: there is no such file.")
-    logging.info("Predicting %d videos by %s.", len(videos), workdir or handle)
+    logging.info("Predicting by %s; videos: %d.", workdir or handle, len(videos))
     return workdir, handle, videos
 
 

@@ -77,6 +77,7 @@ CONFINED = {
     "av": "data/decoding/",
     "cv2": "data/decoding/",
     "matplotlib": (
+        "callbacks/plot.py",
         "data/show.py",
         "model/evaluation/picture.py",
         "model/prediction/picture.py",

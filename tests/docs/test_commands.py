@@ -192,6 +192,7 @@ def test_commands_and_flags_exist(page):
     for module in (
         "benchmarks/scaling/__main__",
         "benchmarks/step/__main__",
+        "callbacks/plot",
         "data/check/__main__",
         "data/pack/__main__",
         "data/prepare/__main__",
