@@ -30,7 +30,7 @@ from data import find_inputs
 from model import check_wanted
 
 FLAGS = flags.FLAGS
-SHOWN = 3  # classes on the frames of a video
+SHOWN = 3  # classes on the frames of a video, and in a picture that explains
 
 
 def plan(arguments):
@@ -56,8 +56,9 @@ def plan(arguments):
     check_flags()
     check_wanted(workdir, handle, step=FLAGS.step, override=override)
     videos = find_inputs(arguments, sys.stdin.buffer)
-    if FLAGS.annotate and len(videos) > 1:
-        raise ConfigError(f"--annotate takes one video; received {len(videos)}.")
+    for name in ("annotate", "explain"):
+        if FLAGS[name].value and len(videos) > 1:
+            raise ConfigError(f"--{name} takes one video; received {len(videos)}.")
     if not any(map(os.path.exists, videos)):
         raise DataError(f"{videos[0]} cannot be read: there is no such file.")
     logging.info("Predicting by %s; videos: %d.", workdir or handle, len(videos))
@@ -77,7 +78,9 @@ def check_flags():
         raise ConfigError(
             f"--annotate must not exist yet; received {FLAGS.annotate!r}."
         )
-    for name in ("timeline", "features"):
+    if FLAGS.explain and FLAGS.stride:
+        raise ConfigError("--explain shows a clip of an evaluation: without --stride.")
+    for name in ("timeline", "features", "explain"):
         if os.path.isdir(FLAGS[name].value or ""):
             raise ConfigError(
                 f"--{name} must be a file; received {FLAGS[name].value!r}."
@@ -100,6 +103,7 @@ if __name__ == "__main__":
     )
     define_path("timeline", "PNG file that shows the classes over time; needs stride.")
     define_path("annotate", "MP4 file: the video with its classes; needs stride.")
+    define_path("explain", "PNG file: where in the middle clip the classes come from.")
     define_path("features", "NPZ file for the features that the head sees.")
     PLAN = start(plan)  # What follows imports TensorFlow.
 
@@ -115,6 +119,7 @@ from model import (
     Prediction,
     Predictor,
     Timeline,
+    explanation_png,
     open_trained,
     predictions,
     timeline_png,
@@ -141,23 +146,34 @@ def main(_):
     kind, answers = Prediction, predictions(results)
     if FLAGS.stride:
         kind, answers = Timeline, timelines(results)
-    kept = [] if FLAGS.timeline or FLAGS.annotate else None
+    kept = [] if FLAGS.timeline or FLAGS.annotate or FLAGS.explain else None
     bad = show(answers, kind, trained.class_names, kept)
     if kept:
-        draw(kept, trained.class_names)
+        draw(kept, trained)
     if FLAGS.features:
         features.write(Path(FLAGS.features))
     if bad:
         raise DataError(f"{bad} of {len(videos)} videos could not be predicted.")
 
 
-def draw(kept, class_names):
-    """Writes what shows the classes over time: the picture, the video with captions."""
+def draw(kept, trained):
+    """Writes the pictures, and the video with captions, that flags ask for."""
+    names = trained.class_names
     if FLAGS.timeline:
-        write_atomically(Path(FLAGS.timeline), timeline_png(kept, class_names))
+        write_atomically(Path(FLAGS.timeline), timeline_png(kept, names))
     if FLAGS.annotate:
-        captions = Captions(kept[0], class_names, top=SHOWN)
+        captions = Captions(kept[0], names, top=SHOWN)
         write_annotated(kept[0].video, Path(FLAGS.annotate), captions)
+    if FLAGS.explain:
+        [answer], config = kept, trained.config
+        [(_, views)] = views_of_files(
+            [answer.video], data=config.data, views=config.views
+        )
+        middle = config.views.clips // 2 * config.views.crops + config.views.crops // 2
+        picture = explanation_png(
+            trained.model, views[middle], answer.probabilities, names, top=SHOWN
+        )
+        write_atomically(Path(FLAGS.explain), picture)
 
 
 def clips_of(videos, config):

@@ -108,8 +108,10 @@ def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_pat
     newest = json.loads((workdir / "evaluation.json").read_text())["step"]
     step = f"--step={newest}"
     cache = f"--tfhub_cache_dir={tmp_path}"  # Defined by a library, once imported.
+    explain = f"--explain={tmp_path / 'why.png'}"
     predict = ("predict.py", f"--workdir={workdir}", cache, step, video, "--top=2")
-    result = command(*predict)
+    result = command(*predict, explain)
+    assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
     lines = result.stdout.splitlines()
     assert lines[0] == str(video) and len(lines) == 3
     assert {line.split()[1] for line in lines[1:]} <= {"Fall", "Rise", "Slide"}
@@ -312,6 +314,7 @@ DEMO = RUN + "--config=demo "
         ("predict.py --workdir=TMP VIDEO --json --csv", 2, "exclude one another"),
         ("predict.py TMP VIDEO --timeline=TMP/a.png", 2, "--stride must be given"),
         ("predict.py TMP VIDEO --stride=0", 2, "stride"),
+        ("predict.py TMP VIDEO --stride=9 --explain=TMP/a.png", 2, "without --stride"),
         ("predict.py TMP VIDEO --stride=9 --annotate=TMP/file", 2, "must not exist"),
         ("predict.py TMP VIDEO --features=TMP", 2, "--features must be a file"),
         ("predict.py --workdir=TMP VIDEO", 2, "holds no config.json"),
