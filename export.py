@@ -5,7 +5,8 @@
 OUTPUT becomes a SavedModel folder, with OUTPUT.tar.gz beside it. It takes the clips of
 the run's config, says how they were cut and measured, and holds the newest checkpoint's
 weights (--step takes another). That of a Video Swin is also a handle to fine-tune from;
-ending in .pth or .npz, OUTPUT becomes its official state dict instead.
+ending in .pth or .npz, OUTPUT becomes its official state dict instead. Ending in .onnx
+(which needs pip install -e '.[onnx]'), it becomes an ONNX model for other runtimes.
 """
 
 import dataclasses
@@ -17,9 +18,10 @@ from configs.command.errors import ConfigError
 from configs.command.flags import define_path, define_step
 from configs.command.launch import run, start
 from configs.schema.paths import check_utf8
-from model import STATE_DICTS, check_wanted, require_new_output
+from model import ONNX, STATE_DICTS, check_wanted, require_new_output, require_onnx
 
 FLAGS = flags.FLAGS
+FILES = (*STATE_DICTS, ONNX)
 
 
 def plan(arguments):
@@ -27,7 +29,9 @@ def plan(arguments):
     if len(arguments) != 1:
         raise ConfigError(f"export.py takes OUTPUT; received {list(arguments)}.")
     check_utf8(arguments[0], "OUTPUT")
-    require_new_output(arguments[0])
+    require_new_output(arguments[0], FILES)
+    if Path(arguments[0]).suffix == ONNX:
+        require_onnx()
     check_wanted(FLAGS.workdir, "", step=FLAGS.step)
     logging.info("Exporting the run in %s.", FLAGS.workdir)
 
@@ -40,7 +44,13 @@ if __name__ == "__main__":
     )
     start(plan)  # What follows imports TensorFlow.
 
-from model import open_trained, state_dict, write_saved_model, write_state_dict
+from model import (
+    open_trained,
+    state_dict,
+    write_onnx,
+    write_saved_model,
+    write_state_dict,
+)
 
 
 def main(arguments):
@@ -54,18 +64,18 @@ def export(workdir, output, step=None, *, trust_graph=False):
 
     Args:
         workdir: the run's folder.
-        output: a folder, or a file ending in .pth or .npz, that must not exist.
+        output: a folder, or a file ending in one of FILES, that must not exist.
         step: of the checkpoint; "best", that of the best validation; None takes the
             newest.
         trust_graph: whether the run's backbone may be a graph that reaches outside
             itself.
 
     Raises:
-        ConfigError: there is no run, an output exists, or a state dict was asked of an
-            opaque graph.
+        ConfigError: there is no run, an output exists, a state dict was asked of an
+            opaque graph, or ONNX lacks something.
         CheckpointError: the run has no such checkpoint, or it is damaged.
     """
-    require_new_output(output)
+    require_new_output(output, FILES)
 
     def trusting(config):
         model = dataclasses.replace(config.model, trust_graph=trust_graph)
@@ -75,6 +85,10 @@ def export(workdir, output, step=None, *, trust_graph=False):
     if output.suffix in STATE_DICTS:
         protocol = trained.protocol.known
         write_state_dict(output, state_dict(trained), trained.class_names, protocol)
+    elif output.suffix == ONNX:
+        data = trained.config.data
+        clip, protocol = (data.frames, data.size, data.size), trained.protocol.known
+        write_onnx(output, trained.model, clip, trained.class_names, protocol)
     else:
         write_saved_model(output, trained, describe(trained, output.name))
     logging.info("%s: step %d of %s.", output, trained.step, workdir)

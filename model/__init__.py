@@ -47,13 +47,17 @@ __getattr__ = names_from(
         "open_trained": "model.trained",
         "state_dict": "model.trained",
         "write_saved_model": "model.trained",
+        "ONNX": "model.weights.outputs",
         "STATE_DICTS": "model.weights.outputs",
+        "require_onnx": "model.weights.outputs",
+        "write_onnx": "model.weights.onnx_model",
         "require_new_output": "model.weights.outputs",
         "write_state_dict": "model.weights.formats",
     },
 )
 
 __all__ = [
+    "ONNX",
     "STATE_DICTS",
     "Captions",
     "Evaluator",
@@ -84,6 +88,7 @@ __all__ = [
     "predictions",
     "require_folder",
     "require_new_output",
+    "require_onnx",
     "resolve_model",
     "scores",
     "state_dict",
@@ -92,6 +97,7 @@ __all__ = [
     "timeline_png",
     "timelines",
     "validation_row",
+    "write_onnx",
     "write_report",
     "write_saved_model",
     "write_state_dict",

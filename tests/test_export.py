@@ -14,7 +14,7 @@ from configs.command.errors import CheckpointError, ConfigError, StorageError
 from configs.schema import Data, Experiment, Model
 from configs.schema.serialization import to_json
 from export import export
-from model import open_trained
+from model import open_trained, require_onnx
 from model.create import create_backbone, create_model
 from model.weights.architecture import infer_architecture
 from model.weights.formats import read_weights
@@ -213,3 +213,26 @@ def test_refuses_a_damaged_newest_checkpoint(experiment, tmp_path, damage):
     assert not (tmp_path / "output").exists()
     if damage != "another run's":
         export(tmp_path / "run", tmp_path / "output.npz", step=1)
+
+
+def test_an_onnx_model_gives_the_predictions_of_the_run(run, tmp_path):
+    for library in ("onnx", "onnxruntime", "tf2onnx"):
+        pytest.importorskip(library, reason="an extra: onnx")
+    import onnxruntime
+
+    export(run, tmp_path / "model.onnx", 3)
+    session = onnxruntime.InferenceSession(
+        tmp_path / "model.onnx", providers=["CPUExecutionProvider"]
+    )
+    [found] = session.run(["probabilities"], {"clip": PIXELS})
+    expected = tf.nn.softmax(open_trained(run, step=3).model(PIXELS))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    said = session.get_modelmeta().custom_metadata_map
+    assert json.loads(said["class_names"]) == CLASSES
+    assert json.loads(said["protocol"])["frames"] == 2
+
+
+def test_without_the_extra_onnx_is_refused_at_once(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="needs onnx, onnxruntime, tf2onnx: pip inst"):
+        require_onnx()

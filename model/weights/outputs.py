@@ -1,5 +1,6 @@
 """What may be converted, and what may be written; needs no TensorFlow."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from configs.command.errors import ConfigError
 # The forms that `write_state_dict` writes, by the end of a file's name.
 STATE_DICTS = (".pth", ".npz")
 # Endings of weights that it does not write: OUTPUT would become a folder of that name.
-NOT_WRITTEN = (".pt", ".bin", ".safetensors", ".ckpt", ".h5", ".keras", ".onnx", ".gz")
+NOT_WRITTEN = (".pt", ".bin", ".safetensors", ".ckpt", ".h5", ".keras", ".gz")
+ONNX = ".onnx"  # the form that `write_onnx` writes
 
 
 def require_checkpoint(path):
@@ -24,24 +26,26 @@ def require_checkpoint(path):
         )
 
 
-def require_new_output(output):
+def require_new_output(output, files=STATE_DICTS):
     """Raises ConfigError unless a model can be written to `output`, before any work.
 
     Args:
         output: the folder of a SavedModel, with a tar file beside it, or a file that
-            ends in one of STATE_DICTS.
+            ends in one of `files`.
+        files: endings of the files that can be written.
     """
     output = Path(output)
-    if output.suffix not in STATE_DICTS and output.suffix.lower() in (
+    if output.suffix not in files and output.suffix.lower() in (
         *STATE_DICTS,
+        ONNX,
         *NOT_WRITTEN,
     ):
         raise ConfigError(
-            "OUTPUT must be a folder, or a file that ends in "
-            f"{' or '.join(STATE_DICTS)}; received {str(output)!r}."
+            f"OUTPUT must be a folder, or a file that ends in {' or '.join(files)}; "
+            f"received {str(output)!r}."
         )
     outputs = [output]
-    if output.suffix not in STATE_DICTS:
+    if output.suffix not in files:
         outputs.append(Path(f"{output}.tar.gz"))
     for path in outputs:
         if os.path.lexists(path):
@@ -51,4 +55,15 @@ def require_new_output(output):
         raise ConfigError(
             f"OUTPUT must lie in a folder; received {str(output)!r}, and "
             f"{str(folder)!r} is a file."
+        )
+
+
+def require_onnx():
+    """Raises ConfigError where the extra is not installed; imports nothing."""
+    names = ("onnx", "onnxruntime", "tf2onnx")
+    missing = [name for name in names if not importlib.util.find_spec(name)]
+    if missing:
+        raise ConfigError(
+            f"An OUTPUT that ends in {ONNX} needs {', '.join(missing)}: "
+            "pip install -e '.[onnx]'."
         )

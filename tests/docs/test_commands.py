@@ -43,6 +43,7 @@ EXCUSES = {
     **LAUNCHED,
     r"[= ](UCF101|HMDB51|SSV2|videos)\b": "needs a data set that is not here",
     r"\.pth\b": "needs a checkpoint that has to be downloaded",
+    r"\.onnx\b": "needs an extra: tests/test_export.py",
     r"\b(VIDEO|CHECKPOINT|DIR)\b": "needs a file of the reader's",
     r"^python check\.py": "is run, and its output compared, by tests/test_check.py",
     r"=(runs|exported)/mine\b": "needs a run on the reader's videos",
