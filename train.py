@@ -209,7 +209,8 @@ def prepare(config, folder, workers):
 
 def fit(model, clips, calendar, record, validate):
     """Trains from the record's step to the last, validating each epoch."""
-    logging.info("From step %d to %d.", record.step, calendar.steps)
+    line = "From step %d to %d; the first one compiles, for up to a minute."
+    logging.info(line, record.step, calendar.steps)
     for epoch in range(calendar.first_epoch(record.step), calendar.epochs):
         if record.step < calendar.end(epoch):
             model.fit(
@@ -278,11 +279,8 @@ def build(config, folder, clips, calendar, strategy, workers):
             seed=config.seed,
             pretrained=begins and not config.init_from,
         )
-        optimizer = create_optimizer(
-            config.optimizer,
-            model,
-            **calendar.durations(config.optimizer),
-        )
+        durations = calendar.durations(config.optimizer)
+        optimizer = create_optimizer(config.optimizer, model, **durations)
         model.compile(
             optimizer,
             label_smoothing=config.optimizer.label_smoothing,

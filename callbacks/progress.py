@@ -48,7 +48,7 @@ class Progress(RunCallback):
             disable=not _has_lines(sys.stderr),
             unit="step",
             dynamic_ncols=True,
-            bar_format="{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} "
+            bar_format="{percentage:3.0f}%|{bar:6}| {n_fmt}/{total_fmt} "
             "[{elapsed}<{remaining}]  {desc}",
         )
         logging.get_absl_handler().addFilter(self._make_room)
@@ -65,9 +65,6 @@ class Progress(RunCallback):
             self.recent.append((seconds, min(wait, seconds)))
             self.timing.append({"step": step, "seconds": seconds, "data_wait": wait})
         self.last = now
-        line = self._line(step, logs)
-        self.bar.set_description_str(line, refresh=False)
-        self.bar.update()
         if self.bar.disable:
             logging.log_every_n_seconds(
                 logging.INFO,
@@ -75,8 +72,12 @@ class Progress(RunCallback):
                 30,
                 step,
                 self.calendar.steps,
-                line,
+                self._line(step, logs),
             )
+        else:
+            self.bar.n = step
+            self.bar.set_description_str(self._short_line(step, logs), refresh=False)
+            self.bar.update(0)
         self._advise()
         if step == self.calendar.steps:
             self.bar.close()
@@ -98,19 +99,40 @@ class Progress(RunCallback):
         return True
 
     def _line(self, step, logs):
-        parts = [
-            f"epoch {self.calendar.epoch_of(step) + 1}/{self.calendar.epochs}",
-            f"loss {logs['loss']:.4f}",
-            f"accuracy {logs['accuracy']:.2f}",
-            f"lr {logs['learning_rate']:.2e}",
-        ]
+        """All that is told of a step, as a line of the log."""
+        parts = self._parts(step, logs)
+        order = ("epoch", "loss", "accuracy", "rate", "speed", "wait", "left")
+        return "  ".join(parts[name] for name in order if name in parts)
+
+    def _short_line(self, step, logs):
+        """As much of it as the terminal has room for, the most important first."""
+        parts = self._parts(step, logs)
+        order = ("loss", "speed", "wait", "accuracy", "rate", "epoch")
+        meter = self.bar.format_dict | {"prefix": ""}
+        room = (meter["ncols"] or 80) - len(self.bar.format_meter(**meter)) - 1
+        line = ""
+        for part in (parts[name] for name in order if name in parts):
+            if len(line) + len(part) > room:
+                break
+            line += f"{part}  "
+        return line.rstrip()
+
+    def _parts(self, step, logs):
+        """Name of what is told of a step -> its text."""
+        parts = {
+            "epoch": f"epoch {self.calendar.epoch_of(step) + 1}/{self.calendar.epochs}",
+            "loss": f"loss {logs['loss']:.4f}",
+            "accuracy": f"accuracy {logs['accuracy']:.2f}",
+            "rate": f"lr {logs['learning_rate']:.2e}",
+        }
         if self.recent:
             seconds, waits = map(sum, zip(*self.recent, strict=True))
-            rate = len(self.recent) * self.calendar.batch_size / seconds
+            speed = len(self.recent) * self.calendar.batch_size / seconds
             left = (self.calendar.steps - step) * seconds / len(self.recent)
-            parts += [f"{rate:.1f} clips/s", f"data wait {waits / seconds:.0%}"]
-            parts += [f"ETA {_clock(left)}"] if self.bar.disable else []
-        return "  ".join(parts)
+            parts["speed"] = f"{speed:.1f} clips/s"
+            parts["wait"] = f"data wait {waits / seconds:.0%}"
+            parts["left"] = f"ETA {_clock(left)}"
+        return parts
 
     def _advise(self):
         if self.advised or len(self.recent) < WINDOW:

@@ -67,6 +67,32 @@ def test_a_bar_is_drawn_where_it_shows_and_gives_way_to_the_log(
     assert terminal.getvalue().endswith(" \r" if lines else "")
 
 
+def test_the_bar_fits_the_terminal_and_drops_the_least_important(tmp_path, monkeypatch):
+    """Whole parts only, the loss first."""
+    shown = {}
+    for columns in (40, 60, 80, 100, 200):
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        size = os.terminal_size((columns, 24))
+        monkeypatch.setattr(os, "get_terminal_size", lambda _, size=size: size)
+        calendar = Calendar(clips=9537, batch_size=64, epochs=30)
+        timing = Rows(tmp_path / f"timing {columns}")
+        progress = Progress(step=1234, calendar=calendar, timing=timing, clock=Clock())
+        progress.bar.dynamic_ncols = lambda _, columns=columns: (columns, 24)
+        progress.on_train_batch_end(0, LOGS)
+        progress.on_train_batch_end(0, LOGS)
+        progress.bar.refresh()
+        line = terminal.getvalue().split("\r")[-1].removesuffix("\x1b[A").rstrip()
+        progress.bar.close()
+        assert len(line) <= columns
+        shown[columns] = line.partition("]")[2].split("  ")[1:]
+    assert shown[40] == []
+    assert shown[60] == ["loss 0.1000"]
+    assert shown[80] == ["loss 0.1000", "64.0 clips/s", "data wait 50%"]
+    assert shown[100] == [*shown[80], "accuracy 0.50"]
+    assert shown[200] == [*shown[100], "lr 1.00e-03", "epoch 9/30"]
+
+
 def test_waiting_for_clips_is_written_and_advised_upon_once(progress, caplog):
     for _ in range(120):
         progress.on_train_batch_end(0, LOGS)
