@@ -89,7 +89,7 @@ def test_the_bar_fits_the_terminal_and_drops_the_least_important(tmp_path, monke
     assert shown[40] == []
     assert shown[60] == ["loss 0.1000"]
     assert shown[80] == ["loss 0.1000", "64.0 clips/s", "data wait 50%"]
-    assert shown[100] == [*shown[80], "accuracy 0.50"]
+    assert shown[100] == [*shown[80], "accuracy 0.25"]
     assert shown[200] == [*shown[100], "lr 1.00e-03", "epoch 9/30"]
 
 
