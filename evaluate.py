@@ -257,7 +257,7 @@ def measure(trained, clips, workers):
     """Evaluates every view of every test video: `Probabilities`."""
     strategy = trained.model.distribute_strategy
     return Evaluator(trained.model, strategy, after_batch=workers.meanwhile)(
-        clips.views(strategy), videos=clips.test_size, views=trained.config.views.count
+        clips.views(strategy), videos=clips.test_size, views=trained.config.views
     )
 
 

@@ -159,7 +159,7 @@ def train(config, folder, preemption, workers):
         validate = functools.partial(validation_row, config.data, clips, evaluator)
         fit(model, clips, calendar, record, validate)
         probabilities = evaluator(
-            clips.views(strategy), videos=clips.test_size, views=config.views.count
+            clips.views(strategy), videos=clips.test_size, views=config.views
         )
 
         def report():

@@ -373,11 +373,14 @@ def other_pixels(root, folder):
 
 
 def shown(folder):
-    """Name -> content of every file in a folder that is no lock."""
+    """Name -> content of every file in a folder that is no lock.
+
+    Without how long an evaluation took, which no second one repeats.
+    """
     return {
         path.name: path.read_bytes()
         for path in folder.iterdir()
-        if path.is_file() and path.name != ".lock"
+        if path.is_file() and path.name not in (".lock", "evaluation_timing.json")
     }
 
 
