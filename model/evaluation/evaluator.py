@@ -1,5 +1,6 @@
 """Class probabilities of videos, averaged over all views of each video."""
 
+import contextlib
 import dataclasses
 import time
 
@@ -102,6 +103,9 @@ class Evaluator:
         model: uint8 [b, T, 3, H, W] -> float32 logits [b, classes].
         strategy: the strategy that the model was created under.
         after_batch: called after each batch.
+        show: shows how far it is: a function of what is measured and of how many views
+            there are that returns a context, whose value is called with the number of
+            views after each batch of them. None shows nothing.
         clock: seconds since some moment, a function.
     """
 
@@ -110,16 +114,18 @@ class Evaluator:
         model,
         strategy,
         after_batch=lambda: None,
+        show=None,
         *,
         clock=time.monotonic,
     ):
         self.model = model
         self.strategy = strategy
         self.after_batch = after_batch
+        self.show = show or _show_nothing
         self.clock = clock
         self._step = tf.function(self._probabilities, autograph=False)
 
-    def __call__(self, dataset, *, videos, views=ONE_VIEW):
+    def __call__(self, dataset, *, videos, views=ONE_VIEW, what="evaluation"):
         """Averages the probabilities over the views of each video.
 
         Args:
@@ -128,6 +134,7 @@ class Evaluator:
                 -1) or a view that could not be read.
             videos: how many videos there are.
             views: the `configs.schema.Views` of each of them.
+            what: this is, as `show` is told.
 
         Returns:
             `Probabilities`.
@@ -136,9 +143,12 @@ class Evaluator:
             RuntimeError: a view came twice or not at all.
         """
         sums, begin = Sums(videos, views), self.clock()
-        for batch in dataset:
-            sums.add(*(t.numpy() for t in self._step(batch)))
-            self.after_batch()
+        with self.show(what, videos * views.count) as advance:
+            for batch in dataset:
+                video, *rest = (t.numpy() for t in self._step(batch))
+                sums.add(video, *rest)
+                advance(np.count_nonzero(video >= 0))
+                self.after_batch()
         return sums.means(self.clock() - begin)
 
     def try_batch(self, dataset):
@@ -163,6 +173,11 @@ class Evaluator:
         return video, view, weight, tf.nn.softmax(logits)
 
 
+def _show_nothing(what, views):
+    """Stands for `show` of an `Evaluator` where there is nobody to look."""
+    return contextlib.nullcontext(lambda views: None)
+
+
 def validation_row(data, clips, evaluator):
     """Entries of an epoch's row: which validation it was, its loss and accuracies.
 
@@ -177,7 +192,9 @@ def validation_row(data, clips, evaluator):
     if data.validation == "none":
         return row
     probabilities = evaluator(
-        clips.validation(evaluator.strategy), videos=clips.validation_size
+        clips.validation(evaluator.strategy),
+        videos=clips.validation_size,
+        what="validation",
     )
     result = scores(probabilities.mean, probabilities.readable, clips.validation_labels)
     if result["loss"] is not None:

@@ -1,5 +1,6 @@
 """Every view once, whatever the replicas and the batches; means of probabilities."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -146,6 +147,22 @@ def test_a_video_with_an_unreadable_view_has_no_probabilities():
     for probabilities in (result.mean, result.single_clip, result.single_view):
         assert probabilities[1].tolist() == [0, 0, 0]
         np.testing.assert_allclose(probabilities[[0, 2, 3]], 1 / 3)
+
+
+def test_what_shows_the_progress_is_told_of_every_view_once():
+    """And not of the padding; its context ends with the evaluation."""
+    told = []
+
+    @contextlib.contextmanager
+    def show(what, total):
+        told.append((what, total))
+        yield told.append
+        told.append("end")
+
+    views = Views(clips=2, crops=1)
+    strategy, dataset, _ = all_views(3, views, 4, 2)
+    Evaluator(model, strategy, show=show)(dataset, videos=3, views=views)
+    assert told == [("evaluation", 6), 6, "end"]
 
 
 def test_one_view_needs_no_number():
