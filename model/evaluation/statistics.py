@@ -83,3 +83,29 @@ def calibration(probabilities, readable, labels):
             for count, total, right in zip(counts, sums, hits, strict=True)
         ],
     }
+
+
+def mcnemar(only_first, only_second):
+    """The two-sided p-value of McNemar's exact test of two classifiers.
+
+    Videos that both predict right, or both wrong, do not tell them apart. If they are
+    equally good, each of the n others is as likely to be right by one as by the other.
+    With k the smaller of the two counts, a share as uneven or more so then has the
+    probability
+
+        p = 2 (C(n, 0) + … + C(n, k)) / 2^n, at most 1
+
+    (Q. McNemar, "Note on the sampling error of the difference between correlated
+    proportions or percentages", Psychometrika 12, 1947; exact by the binomial
+    distribution, for any n).
+
+    Args:
+        only_first: int, videos that only the first predicts right.
+        only_second: int, videos that only the second does.
+    """
+    n, least = only_first + only_second, min(only_first, only_second)
+    term = tail = 1  # C(n, 0), and the sum of the terms: integers, which do not round.
+    for k in range(least):
+        term = term * (n - k) // (k + 1)
+        tail += term
+    return min(1.0, 2 * tail / 2**n)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.evaluation.statistics import calibration, wilson_interval
+from model.evaluation.statistics import calibration, mcnemar, wilson_interval
 
 # R's binom.confint(method = "wilson"), as statsmodels tests its own with; then Table I
 # of R. G. Newcombe, "Two-sided confidence intervals for the single proportion",
@@ -110,3 +110,35 @@ def test_the_error_is_the_sum_over_bins_of_the_paper():
             error += inside.sum() / 500 * gap
     result = calibration(mean, np.ones(500, bool), labels)
     assert result["expected_calibration_error"] == pytest.approx(error)
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ((0, 0), 1.0),
+        ((1, 0), 1.0),
+        ((0, 5), 2 / 32),
+        ((1, 6), 2 * (1 + 7) / 2**7),
+        ((3, 4), 1.0),
+        ((2, 10), 2 * (1 + 12 + 66) / 2**12),
+    ],
+)
+def test_mcnemar_by_hand(counts, expected):
+    assert mcnemar(*counts) == pytest.approx(expected, rel=1e-15)
+    assert mcnemar(*counts[::-1]) == mcnemar(*counts)
+
+
+def test_mcnemar_of_many_videos_nears_the_chi_square_test():
+    """With Edwards's correction R has 0.3786151 for 59 and 70, 0.08981434 for 80."""
+    assert mcnemar(59, 70) == pytest.approx(0.3786151, abs=2e-3)
+    assert mcnemar(59, 80) == pytest.approx(0.08981434, abs=2e-3)
+    assert mcnemar(59, 121) == pytest.approx(5.45e-6, rel=0.3)
+    assert mcnemar(5000, 6000) < 1e-20
+
+
+def test_mcnemar_is_the_chance_of_as_uneven_a_share():
+    """By counting: of the 2^9 ways to share 9 videos, those at least as uneven."""
+    ways = np.array([bin(way).count("1") for way in range(2**9)])
+    for k in range(5):
+        uneven = np.mean((ways <= k) | (ways >= 9 - k))
+        assert mcnemar(k, 9 - k) == pytest.approx(uneven, rel=1e-15)
