@@ -78,7 +78,7 @@ if __name__ == "__main__":
     )
     start(plan, positional=False)  # What follows imports TensorFlow.
 
-from callbacks import Watchdog
+from callbacks import Watchdog, show_views
 from data import open_clips
 from model import (
     Evaluator,
@@ -256,8 +256,14 @@ def permit(trained, clips, output, run_folder, allow_trained_videos):
 def measure(trained, clips, workers):
     """Evaluates every view of every test video: `Probabilities`."""
     strategy = trained.model.distribute_strategy
-    return Evaluator(trained.model, strategy, after_batch=workers.meanwhile)(
-        clips.views(strategy), videos=clips.test_size, views=trained.config.views.count
+    evaluator = Evaluator(
+        trained.model,
+        strategy,
+        after_batch=workers.meanwhile,
+        show=show_views if workers.is_chief else None,
+    )
+    return evaluator(
+        clips.views(strategy), videos=clips.test_size, views=trained.config.views
     )
 
 

@@ -155,11 +155,11 @@ def train(config, folder, preemption, workers):
         facts = computing_environment(strategy, config.runtime.precision, workers)
         if workers.is_chief:
             note_start(folder / "starts.jsonl", {"step": record.step, **facts})
-        evaluator = Evaluator(model, strategy, after_batch=record.check_in)
+        evaluator = Evaluator(model, strategy, record.check_in, record.show_views)
         validate = functools.partial(validation_row, config.data, clips, evaluator)
         fit(model, clips, calendar, record, validate)
         probabilities = evaluator(
-            clips.views(strategy), videos=clips.test_size, views=config.views.count
+            clips.views(strategy), videos=clips.test_size, views=config.views
         )
 
         def report():

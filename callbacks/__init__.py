@@ -15,7 +15,16 @@ __getattr__ = names_from(
         "Watchdog": "callbacks.watchdog",
         "keep_record": "callbacks.records",
         "rehearse": "callbacks.rehearsal",
+        "show_views": "callbacks.views_progress",
     },
 )
 
-__all__ = ["Follower", "Preemption", "Record", "Watchdog", "keep_record", "rehearse"]
+__all__ = [
+    "Follower",
+    "Preemption",
+    "Record",
+    "Watchdog",
+    "keep_record",
+    "rehearse",
+    "show_views",
+]

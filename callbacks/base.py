@@ -45,7 +45,13 @@ class Recorder:
 
     Subclasses have `step` and `saved` (updates done, and those that are in the newest
     checkpoint), `watchdog`, `preemption` and `save()`.
+
+    Attributes:
+        show_views: shows how far a validation or evaluation is, a function; None on a
+            worker that shows nothing. See `callbacks.views_progress.show_views`.
     """
+
+    show_views = None
 
     @property
     def unsaved(self):

@@ -45,7 +45,7 @@ class Progress(RunCallback):
         self.bar = tqdm(
             total=calendar.steps,
             initial=step,
-            disable=not _has_lines(sys.stderr),
+            disable=not has_lines(sys.stderr),
             unit="step",
             dynamic_ncols=True,
             bar_format="{percentage:3.0f}%|{bar:6}| {n_fmt}/{total_fmt} "
@@ -131,7 +131,7 @@ class Progress(RunCallback):
             left = (self.calendar.steps - step) * seconds / len(self.recent)
             parts["speed"] = f"{speed:.1f} clips/s"
             parts["wait"] = f"data wait {waits / seconds:.0%}"
-            parts["left"] = f"ETA {_clock(left)}"
+            parts["left"] = f"ETA {duration(left)}"
         return parts
 
     def _advise(self):
@@ -148,12 +148,13 @@ class Progress(RunCallback):
             )
 
 
-def _has_lines(stream):
+def has_lines(stream):
     """Whether a stream is a terminal that can show a line; some have no size."""
     return stream.isatty() and os.get_terminal_size(stream.fileno()).lines > 0
 
 
-def _clock(seconds):
+def duration(seconds):
+    """Seconds as h:mm:ss, or as m:ss where it is less than an hour."""
     minutes, seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -12,6 +12,7 @@ from callbacks.progress import Progress, Timing
 from callbacks.restoring import restore_newest
 from callbacks.save_checkpoints import SaveCheckpoints
 from callbacks.summaries import Summaries
+from callbacks.views_progress import show_views
 from storage.checkpoints import CheckpointStore
 from storage.history import Epoch
 from storage.rows import Rows
@@ -46,6 +47,8 @@ class Record(Recorder):
     Attributes:
         callbacks: for `fit`, in the order in which they must act.
     """
+
+    show_views = staticmethod(show_views)
 
     def __init__(
         self, config, folder, model, calendar, *, check, watchdog, preemption, share

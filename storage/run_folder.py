@@ -42,6 +42,7 @@ FILES = {
     "confusion_matrix.csv",
     "confusion_matrix.png",
     "evaluation.json",
+    "evaluation_timing.json",
     "finished.json",
     "history.jsonl",
     "journal.jsonl",
@@ -52,7 +53,7 @@ FILES = {
     TRAINED_VIDEOS,
 }
 # Results of other views, data or steps than the run's own: evaluation-1x1.json.
-RESULT = re.compile(r"(evaluation|predictions|confusion_matrix)-.+\.(json|csv|png)")
+RESULT = re.compile(r"(evaluation|predictions|confusion_matrix)\w*-.+\.(json|csv|png)")
 
 
 class RunFolder:

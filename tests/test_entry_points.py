@@ -97,8 +97,10 @@ def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_pat
         refused = command("evaluate.py", f"--workdir={workdir}", output, code=7)
     assert "is being written by" in refused.stderr
 
-    one_view = ("--views.clips=1", "--views.crops=1")
+    # Three replicas do not divide the batches of the training.
+    one_view = ("--views.clips=1", "--views.crops=1", "--runtime.replicas=3")
     result = command("evaluate.py", f"--workdir={workdir}", *one_view)
+    assert "Strategy: MirroredStrategy on 3 devices" in result.stderr
     assert "(7 test videos, 1 views each)" in result.stdout
     assert "written as evaluation-1x1.json" in result.stderr
     assert json.loads((workdir / "evaluation-1x1.json").read_text())["views"] == 1
@@ -110,7 +112,7 @@ def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_pat
     cache = f"--tfhub_cache_dir={tmp_path}"  # Defined by a library, once imported.
     explain = f"--explain={tmp_path / 'why.png'}"
     predict = ("predict.py", f"--workdir={workdir}", cache, step, video, "--top=2")
-    result = command(*predict, explain)
+    result = command(*predict, explain, "--runtime.replicas=3")
     assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
     lines = result.stdout.splitlines()
     assert lines[0] == str(video) and len(lines) == 3

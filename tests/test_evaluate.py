@@ -331,6 +331,21 @@ def test_a_result_says_of_which_weights_and_videos_it_is(trained_run):
     assert "top5" not in result  # Of three classes.
 
 
+def test_any_number_of_replicas_gives_the_same_results(trained_run, tmp_path):
+    """Also three, which do not divide the batches of four of the training."""
+    for replicas in (1, 2, 3):
+        trained = open_trained(
+            trained_run,
+            override=functools.partial(replace_runtime, replicas=replicas),
+            prepare=evaluate.prepare,
+        )
+        assert trained.model.distribute_strategy.num_replicas_in_sync == replicas
+        evaluate.evaluate(trained, tmp_path / str(replicas))
+    one, two, three = (shown(tmp_path / str(replicas)) for replicas in (1, 2, 3))
+    assert one == two == three
+    assert one["predictions.csv"] == (trained_run / "predictions.csv").read_bytes()
+
+
 def test_other_results_leave_the_runs_own_alone(trained_run, tmp_path):
     workdir = tmp_path / "run"
     shutil.copytree(trained_run, workdir)
@@ -373,11 +388,14 @@ def other_pixels(root, folder):
 
 
 def shown(folder):
-    """Name -> content of every file in a folder that is no lock."""
+    """Name -> content of every file in a folder that is no lock.
+
+    Without how long an evaluation took, which no second one repeats.
+    """
     return {
         path.name: path.read_bytes()
         for path in folder.iterdir()
-        if path.is_file() and path.name != ".lock"
+        if path.is_file() and path.name not in (".lock", "evaluation_timing.json")
     }
 
 

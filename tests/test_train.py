@@ -59,6 +59,7 @@ def test_a_run_leaves_what_the_readme_says(tiny, finished):
         "config.json",
         "confusion_matrix.png",
         "evaluation.json",
+        "evaluation_timing.json",
         "finished.json",
         "history.jsonl",
         "journal.jsonl",

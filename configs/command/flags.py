@@ -254,8 +254,8 @@ def _complete(config, values):
     What the handle is to say of the backbone is left open, but for given flags.
     """
     given = {name for name in ARCHITECTURE if values[f"model.{name}"].present}
-    model = config.model.left_to_handle(given)
-    config = dataclasses.replace(config, model=model)
+    config = dataclasses.replace(config, model=config.model.left_to_handle(given))
+    config.check_replicas(config.runtime.replicas or 1)  # Who loads it trains.
     full = config.completed()
     warmup = full.optimizer.warmup_epochs
     if config.optimizer.warmup_epochs is None and warmup < USUAL_WARMUP:

@@ -87,7 +87,6 @@ class Experiment(Section):
             "be true where init_from is empty",
             self.init_head,
         )
-        self.check_replicas(self.runtime.replicas or 1)
 
     def completed(self):
         """This experiment with the length of its warm-up, where that is left open."""
@@ -109,7 +108,10 @@ class Experiment(Section):
         )
 
     def check_replicas(self, replicas):
-        """Raises ConfigError unless so many replicas can share each batch evenly."""
+        """Raises ConfigError unless so many replicas can share each batch evenly.
+
+        Only training asks for it: any number of them may evaluate.
+        """
         batch, parts = self.data.batch_size, self.runtime.accumulation_steps
         legal = [count for count in divisors(batch) if batch % (count * parts) == 0]
         require(

@@ -1,5 +1,8 @@
 """Writes an evaluation: evaluation.json, predictions.csv, the confusion matrix.
 
+How long it took stands in evaluation_timing.json alone: the other files are the same,
+byte for byte, when the same is measured again.
+
 The names say what was measured: a run's own evaluation has the plain names, one with
 other views, data or weights has what differs in its names, as in evaluation-1x1.json.
 """
@@ -8,6 +11,7 @@ import csv
 import importlib.metadata
 import io
 import json
+import math
 
 import numpy as np
 from absl import logging
@@ -21,6 +25,7 @@ from model.evaluation.metrics import (
     ranks,
     scores,
 )
+from model.evaluation.statistics import calibration, wilson_interval
 from storage.files import write_atomically, write_together
 
 # What makes a spreadsheet take a cell for a formula when it is the first character
@@ -29,6 +34,8 @@ FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 MARK = "'"  # in front of such a cell, and of one that begins with it
 # What decodes and computes: another version may give another number.
 LIBRARIES = ("tensorflow", "opencv-python-headless", "av")
+# Accuracies that are fractions of the videos, and what their intervals are called.
+INTERVALS = {"top1": "top1_interval", "top5": "top5_interval"}
 # What names of files say of options that differ, where not option and value.
 WORDS = {
     ("frame_sampling", "segments"): "segments",
@@ -49,7 +56,7 @@ def write_report(folder, probabilities, clips, config, step, *, facts=None, suff
 
     Args:
         folder: where; created if need be.
-        probabilities: `mean` and `readable`, as `scores` takes them.
+        probabilities: the `Probabilities` that `Evaluator` returns.
         clips: its `test_videos`, `test_labels` and `class_names`.
         config: the `Experiment` whose views were evaluated.
         step: updates the evaluated model had seen.
@@ -65,12 +72,13 @@ def write_report(folder, probabilities, clips, config, step, *, facts=None, suff
     mean, readable = probabilities.mean, probabilities.readable
     names, labels = clips.class_names, clips.test_labels
     matrix = confusion_matrix(mean, readable, labels)
-    result = _result(mean, readable, clips, config, step) | (facts or {})
+    result = _result(probabilities, clips, config, step) | (facts or {})
     files = {
         "confusion_matrix.png": None,  # That of an earlier evaluation would belie this.
         "predictions.csv": _predictions(mean, readable, clips),
         "confusion_matrix.csv": _matrix_csv(matrix, names),
-        "evaluation.json": json.dumps(result, indent=2, ensure_ascii=False) + "\n",
+        "evaluation_timing.json": _json(_timing(result, probabilities.seconds)),
+        "evaluation.json": _json(result),
     }
     named = {name.replace(".", f"{suffix}."): files[name] for name in files}
     write_together(folder, named)
@@ -106,15 +114,20 @@ def suffix_of(own, config, *, step=None, videos=None):
     return "".join(f"-{part}" for part in parts)
 
 
-def _result(mean, readable, clips, config, step):
+def _result(probabilities, clips, config, step):
     """The content of evaluation.json: scores, and how they were measured."""
+    mean, readable = probabilities.mean, probabilities.readable
     labels, names = clips.test_labels, clips.class_names
     correct = ranks(mean, readable, labels) == 0
     undecided = readable & (predictions(mean, readable) < 0)
     unreadable = zip(clips.test_videos, readable, strict=True)
     per_class = class_accuracies(correct, labels, len(names))
+    counts = np.bincount(labels, minlength=len(names)).tolist()
+    calibrated = calibration(mean, readable, labels)
     return {
-        **scores(mean, readable, labels),
+        **_with_intervals(scores(mean, readable, labels), len(labels)),
+        **_of_fewer_views(probabilities, labels, config.views),
+        "expected_calibration_error": calibrated["expected_calibration_error"],
         "videos": len(labels),
         "unreadable": [video for video, ok in unreadable if not ok],
         "undecided": int(undecided.sum()),
@@ -130,7 +143,47 @@ def _result(mean, readable, clips, config, step):
             name: None if np.isnan(value) else float(value)
             for name, value in zip(names, per_class, strict=True)
         },
+        "class_counts": dict(zip(names, counts, strict=True)),
+        "calibration_bins": calibrated["calibration_bins"],
     }
+
+
+def _with_intervals(accuracies, videos):
+    """The accuracies, each that is a fraction of the videos with its interval."""
+    result = {}
+    for name, value in accuracies.items():
+        result[name] = value
+        if name in INTERVALS:
+            result[INTERVALS[name]] = list(_interval(value, videos))
+    return result
+
+
+def _interval(accuracy, videos):
+    return wilson_interval(round(accuracy * videos), videos)
+
+
+def _of_fewer_views(probabilities, labels, views):
+    """What top-1 would be of less than all views; nothing where there is only one."""
+    if views.count == 1:
+        return {}
+    fewer = {
+        "single_clip_top1": probabilities.single_clip,
+        "single_view_top1": probabilities.single_view,
+    }
+    return {
+        name: scores(values, probabilities.readable, labels)["top1"]
+        for name, values in fewer.items()
+    }
+
+
+def _timing(result, seconds):
+    """The content of evaluation_timing.json."""
+    views = result["videos"] * result["views"]
+    return {"seconds": seconds, "views_per_second": views / seconds}
+
+
+def _json(content):
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def _version(library):
@@ -142,7 +195,7 @@ def _version(library):
 
 def summary(result):
     """An evaluation in one line."""
-    line = f"top-1 {result['top1']:.4f}"
+    line = f"top-1 {result['top1']:.4f} (95 % {_shown_interval(result)})"
     # A run of an earlier version called top5 what was the top k of fewer classes.
     if "top5" in result and len(result["class_accuracies"]) >= TOP:
         line += f"  top-5 {result['top5']:.4f}"
@@ -159,6 +212,13 @@ def summary(result):
     if seen:
         line += f"  {seen} OF THEM TRAINED ON"
     return line
+
+
+def _shown_interval(result):
+    """The interval of top-1, in two digits or as many as tell its ends apart."""
+    low, high = _interval(result["top1"], result["videos"])
+    digits = min(max(2, 1 - math.floor(math.log10(high - low))), 4)
+    return f"{low:.{digits}f}-{high:.{digits}f}"
 
 
 def as_cell(name):

@@ -200,6 +200,7 @@ def test_commands_and_flags_exist(page):
         "data/scan/__main__",
         "data/synthetic",
         "model/convert",
+        "model/evaluation/compare",
     ):
         programs.append(REPOSITORY / f"{module}.py")
     every_flag = set().union(*map(flags_of, programs))

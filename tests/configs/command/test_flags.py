@@ -170,6 +170,12 @@ def test_a_broken_rule_is_named_with_its_field(argument, message, parse):
         flags.load("demo", parse(argument))
 
 
+def test_replicas_that_do_not_divide_a_batch_may_still_evaluate(parse):
+    """What trains loads its experiment; evaluate.py and predict.py replace options."""
+    own = flags.load("demo", parse())
+    assert flags.override(own, parse("--runtime.replicas=3")).runtime.replicas == 3
+
+
 def test_an_unknown_experiment_is_answered_with_the_known_ones(parse):
     with pytest.raises(ConfigError, match="demo, own_videos, ssv2.*received 'dmeo'"):
         flags.load("dmeo", parse())

@@ -13,13 +13,30 @@ from matplotlib import image
 
 from configs.command.errors import StorageError
 from configs.demo import config
+from configs.schema import Views
 from model.evaluation import picture, report
+from model.evaluation.evaluator import Probabilities
 from model.evaluation.report import as_cell, suffix_of, summary, write_report
 
 NAMES = ("left", "right", "up")
 LABELS = np.array([0, 1, 2, 1])
 MEAN = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.0, 0.0, 0.0]])
 READABLE = np.array([True, True, True, False])
+# The files of a report, but for its pictures.
+NUMBERS = {
+    "confusion_matrix.csv",
+    "evaluation.json",
+    "evaluation_timing.json",
+    "predictions.csv",
+}
+
+
+def probabilities_of(mean, readable):
+    """`Probabilities` of videos whose views all have the same."""
+    readable = np.asarray(readable)
+    return Probabilities(
+        mean=mean, single_clip=mean, single_view=mean, readable=readable, seconds=2.0
+    )
 
 
 def measured():
@@ -29,7 +46,7 @@ def measured():
         test_labels=LABELS,
         class_names=NAMES,
     )
-    return clips, types.SimpleNamespace(mean=MEAN, readable=READABLE)
+    return clips, probabilities_of(MEAN, READABLE)
 
 
 def test_the_files_agree(tmp_path):
@@ -47,9 +64,81 @@ def test_the_files_agree(tmp_path):
     right = [row["label"] == row["prediction"] for row in rows]
     assert np.mean(right) == result["top1"]
     assert (folder / "confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
-    assert "top-1 0.5000" in summary(result)
+    assert "top-1 0.5000 (95 % 0.15-0.85)" in summary(result)
     assert "1 unreadable, counted as wrong" in summary(result)
     assert "top-" not in summary(result).replace("top-1", "")
+
+
+def test_a_result_says_how_sure_it_is(tmp_path):
+    clips, probabilities = measured()
+    result = write_report(tmp_path, probabilities, clips, config(), step=7)
+    assert result["top1_interval"] == pytest.approx([0.1500, 0.8500], abs=1e-4)
+    assert "top5_interval" not in result  # Of three classes.
+    assert result["class_counts"] == {"left": 1, "right": 2, "up": 1}
+    # Right with 0.8 and 0.7, wrong with 0.6; the last video has no confidence.
+    error = (0.2 + 0.3 + 0.6) / 3
+    assert result["expected_calibration_error"] == pytest.approx(error)
+    assert sum(one["videos"] for one in result["calibration_bins"]) == 3
+
+
+def test_fewer_views_are_measured_beside_all_of_them(tmp_path):
+    """Single clips are right about three videos, single views about none."""
+    clips, probabilities = measured()
+    probabilities = dataclasses.replace(
+        probabilities,
+        readable=np.ones(4, bool),
+        single_clip=np.eye(3)[[0, 1, 2, 2]],
+        single_view=np.eye(3)[[1, 0, 0, 0]],
+    )
+    result = write_report(tmp_path, probabilities, clips, config(), step=7)
+    assert result["single_clip_top1"] == 0.75 and result["single_view_top1"] == 0
+    one = dataclasses.replace(config(), views=Views(clips=1, crops=1))
+    result = write_report(tmp_path, probabilities, clips, one, step=7)
+    assert not [name for name in result if name.startswith("single")]
+
+
+def test_only_the_timing_depends_on_how_long_it_took(tmp_path):
+    clips, probabilities = measured()
+    for seconds, folder in ((2.0, "fast"), (50.0, "slow")):
+        write_report(
+            tmp_path / folder,
+            dataclasses.replace(probabilities, seconds=seconds),
+            clips,
+            config(),
+            step=7,
+        )
+    fast, slow = (
+        {p.name: p.read_bytes() for p in f.iterdir()}
+        for f in sorted(tmp_path.iterdir())
+    )
+    timing = [json.loads(files.pop("evaluation_timing.json")) for files in (fast, slow)]
+    # Four videos of two views each.
+    assert timing == [
+        {"seconds": 2, "views_per_second": 4},
+        {"seconds": 50, "views_per_second": 0.16},
+    ]
+    assert fast == slow and "evaluation.json" in fast
+
+
+@pytest.mark.parametrize(
+    ("top1", "videos", "shown"),
+    [
+        (34 / 37, 37, "top-1 0.9189 (95 % 0.79-0.97)  "),
+        (1.0, 80, "top-1 1.0000 (95 % 0.954-1.000)  "),
+        (0.9512, 3783, "top-1 0.9512 (95 % 0.944-0.958)  "),
+        (0.0, 19796, "top-1 0.0000 (95 % 0.0000-0.0002)  "),
+    ],
+)
+def test_the_printed_interval_has_as_many_digits_as_it_needs(top1, videos, shown):
+    """And is known of the results of earlier versions, too."""
+    result = {
+        "top1": top1,
+        "mean_class_accuracy": top1,
+        "videos": videos,
+        "views": 12,
+        "unreadable": [],
+    }
+    assert summary(result).startswith(shown)
 
 
 def test_a_result_says_what_it_depends_on(tmp_path):
@@ -80,7 +169,7 @@ def test_a_result_says_what_it_depends_on(tmp_path):
 
 def test_videos_without_a_single_most_likely_class_are_counted(tmp_path):
     clips, probabilities = measured()
-    probabilities.mean = np.full([4, 3], 1 / 3)
+    probabilities = dataclasses.replace(probabilities, mean=np.full([4, 3], 1 / 3))
     result = write_report(tmp_path, probabilities, clips, config(), step=7)
     assert (result["top1"], result["undecided"]) == (0, 3)
     assert "3 without a single most likely class" in summary(result)
@@ -169,7 +258,7 @@ def awkward_report(folder):
         class_names=AWKWARD,
     )
     mean = np.eye(len(AWKWARD)) * 0.9 + 0.1 / len(AWKWARD)
-    probabilities = types.SimpleNamespace(mean=mean, readable=labels >= 0)
+    probabilities = probabilities_of(mean, labels >= 0)
     return write_report(folder, probabilities, clips, config(), step=7), clips
 
 
@@ -232,8 +321,7 @@ def test_a_picture_that_cannot_be_drawn_costs_only_itself(
 
     monkeypatch.setattr(picture, "png", fail)
     result, _ = awkward_report(tmp_path)
-    names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"predictions.csv", "confusion_matrix.csv", "evaluation.json"}
+    assert {path.name for path in tmp_path.iterdir()} == NUMBERS
     assert (tmp_path / "predictions.csv").read_bytes() == before
     assert json.loads((tmp_path / "evaluation.json").read_text("utf-8")) == result
     (line,) = [r.getMessage() for r in caplog.records if "drawn" in r.getMessage()]
@@ -253,8 +341,7 @@ def test_the_numbers_are_there_before_the_picture_is_drawn(tmp_path, monkeypatch
     monkeypatch.setattr(picture, "png", end)
     with pytest.raises(KeyboardInterrupt):
         awkward_report(tmp_path)
-    names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"predictions.csv", "confusion_matrix.csv", "evaluation.json"}
+    assert {path.name for path in tmp_path.iterdir()} == NUMBERS
     assert (tmp_path / "evaluation.json").read_bytes() == before
 
 
@@ -290,6 +377,6 @@ def test_few_classes_are_drawn(tmp_path, classes):
         test_videos=("a",), test_labels=np.array([0]), class_names=("$", "$$")[:classes]
     )
     mean = np.full((1, classes), 1 / classes)
-    probabilities = types.SimpleNamespace(mean=mean, readable=np.array([True]))
+    probabilities = probabilities_of(mean, [True])
     write_report(tmp_path, probabilities, clips, config(), step=7)
     assert (tmp_path / "confusion_matrix.png").is_file()
