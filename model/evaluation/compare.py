@@ -7,13 +7,15 @@ A RUN is a folder that holds an evaluation.json, that of a run or an --output of
 evaluate.py, or the path of such a file, as evaluation-1x1.json. Of each pair, McNemar's
 exact test says how often two models that are equally good would differ by so many
 videos. A pair that was measured on different videos is not tested; one with different
-views, sizes or precision is marked.
+views, sizes or precision is marked. Where each is of another official split of one data
+set, their mean and its spread come instead, as papers report them.
 """
 
 import csv
 import dataclasses
 import itertools
 from pathlib import Path
+from statistics import mean, stdev
 
 from configs.command.errors import ConfigError
 from configs.command.launch import parse, run
@@ -24,6 +26,7 @@ from model.evaluation.statistics import mcnemar, wilson_interval
 from storage.files import MUST_BE_UNCHANGED, read_json
 from storage.identity import Result
 
+OFFICIAL = {"ucf101", "hmdb51", "tfds"}  # data.source with official splits
 HEADER = ("", "top-1", "95 %", "mean class", "step", "videos", "views")
 
 
@@ -148,6 +151,29 @@ def pair(one, other):
     )
 
 
+def of_splits(evaluations):
+    """Lines with the mean over official splits; none where they are not of splits.
+
+    The spread is the standard deviation of the splits, with n - 1.
+
+    Args:
+        evaluations: list of `Evaluation`.
+    """
+    results = [evaluation.result for evaluation in evaluations]
+    splits = sorted(result.get("split", 0) for result in results)
+    sources = {result.get("source") for result in results}
+    alike = len({evaluation.protocol for evaluation in evaluations}) == 1
+    if len(set(splits)) < len(splits) or sources - OFFICIAL or len(sources) > 1:
+        return
+    yield f"mean of splits {', '.join(map(str, splits))} of {sources.pop()}"
+    if not alike:
+        yield "  not taken: they were measured otherwise (views, sizes or precision)"
+        return
+    for title, name in (("top-1", "top1"), ("mean class", "mean_class_accuracy")):
+        values = [result[name] for result in results]
+        yield f"  {title} {mean(values):.4f}, standard deviation {stdev(values):.4f}"
+
+
 def _other_content(one, other):
     """Whether videos of the same names are known to be others."""
     marks = [evaluation.result.get("test_fingerprint") for evaluation in (one, other)]
@@ -162,7 +188,10 @@ def main(arguments):
         )
     evaluations = [read_evaluation(name) for name in arguments]
     lines = list(table(evaluations))
-    for one, other in itertools.combinations(evaluations, 2):
+    means = list(of_splits(evaluations))
+    if means:
+        lines += ["", *means]
+    for one, other in itertools.combinations(evaluations, 2) if not means else ():
         lines += ["", *pair(one, other)]
     produce(*lines)
 
