@@ -27,10 +27,17 @@ from configs.command.flags import define, define_path, define_step, override
 from configs.command.launch import run, start
 from configs.command.streams import produce
 from data import find_inputs
-from model import check_wanted
+from model import check_wanted, require_new_file
 
 FLAGS = flags.FLAGS
 SHOWN = 3  # classes on the frames of a video, and in a picture that explains
+# Flags that name a file that is written, and how it ends.
+OUTPUTS = {
+    "timeline": ".png",
+    "annotate": ".mp4",
+    "explain": ".png",
+    "features": ".npz",
+}
 
 
 def plan(arguments):
@@ -66,7 +73,7 @@ def plan(arguments):
 
 
 def check_flags():
-    """Refuses flags that do not go together."""
+    """Refuses flags that do not go together, and files that cannot be written."""
     if FLAGS.json and FLAGS.csv:
         raise ConfigError("--json and --csv exclude one another; received both.")
     for name in ("timeline", "annotate"):
@@ -74,17 +81,11 @@ def check_flags():
             raise ConfigError(
                 f"--{name} shows clips that slide over a video: --stride must be given."
             )
-    if FLAGS.annotate and os.path.lexists(FLAGS.annotate):
-        raise ConfigError(
-            f"--annotate must not exist yet; received {FLAGS.annotate!r}."
-        )
     if FLAGS.explain and FLAGS.stride:
         raise ConfigError("--explain shows a clip of an evaluation: without --stride.")
-    for name in ("timeline", "features", "explain"):
-        if os.path.isdir(FLAGS[name].value or ""):
-            raise ConfigError(
-                f"--{name} must be a file; received {FLAGS[name].value!r}."
-            )
+    for name, ending in OUTPUTS.items():
+        if FLAGS[name].value:
+            require_new_file(FLAGS[name].value, ending, f"--{name}")
 
 
 if __name__ == "__main__":
@@ -101,10 +102,10 @@ if __name__ == "__main__":
         "Slide over each video: frames from the start of a clip to that of the next.",
         lower_bound=1,
     )
-    define_path("timeline", "PNG file that shows the classes over time; needs stride.")
-    define_path("annotate", "MP4 file: the video with its classes; needs stride.")
-    define_path("explain", "PNG file: where in the middle clip the classes come from.")
-    define_path("features", "NPZ file for the features that the head sees.")
+    define_path("timeline", "New .png file: the classes over time; needs stride.")
+    define_path("annotate", "New .mp4 file: the one video, with classes; needs stride.")
+    define_path("explain", "New .png file: what on the one video speaks for a class.")
+    define_path("features", "New .npz file for the features that the head sees.")
     PLAN = start(plan)  # What follows imports TensorFlow.
 
 from pathlib import Path
@@ -148,12 +149,13 @@ def main(_):
         kind, answers = Timeline, timelines(results)
     kept = [] if FLAGS.timeline or FLAGS.annotate or FLAGS.explain else None
     bad = show(answers, kind, trained.class_names, kept)
-    if kept:
-        draw(kept, trained)
     if FLAGS.features:
         features.write(Path(FLAGS.features))
+    if kept:
+        draw(kept, trained)
     if bad:
-        raise DataError(f"{bad} of {len(videos)} videos could not be predicted.")
+        text = f"{len(bad)} of {len(videos)} videos could not be predicted."
+        raise next((e for e in bad if isinstance(e, NumericsError)), DataError(text))
 
 
 def draw(kept, trained):
@@ -185,46 +187,61 @@ def clips_of(videos, config):
             "--stride needs clips of frames at an interval; this model takes "
             f"data.frame_sampling={config.data.frame_sampling}, of the whole video."
         )
+    if config.data.shuffle_frames:
+        raise ConfigError("--stride takes frames in order: not data.shuffle_frames.")
+    span = (config.data.frames - 1) * config.data.frame_interval + 1
+    if FLAGS.stride > span:
+        logging.warning(
+            "Clips reach over %d frames: with --stride=%d, those between are not seen.",
+            span,
+            FLAGS.stride,
+        )
     return windows_of_files(
         videos, data=config.data, crops=config.views.crops, stride=FLAGS.stride
     )
 
 
 def finite(results):
-    """Yields (name, probabilities or error), none of which is NaN."""
+    """Yields (name, numbers or error); numbers of which one is NaN are an error."""
     for name, result in results:
         if not isinstance(result, Exception) and not np.isfinite(result).all():
-            raise NumericsError(
-                f"The probabilities of {name} are not finite: {result}."
-            )
+            result = NumericsError(f"The probabilities of {name} are not finite.")
         yield name, result
 
 
 def show(answers, kind, class_names, kept=None):
-    """Prints what is said of each video; returns how many cannot be predicted.
+    """Prints what is said of each video.
 
     Args:
         answers: iterable of `Prediction` or `Timeline`.
         kind: which of the two.
         class_names: in the order of the probabilities.
         kept: list to which those without an error are added; may be None.
+
+    Returns:
+        list of the errors.
     """
-    bad, named = 0, (class_names, min(FLAGS.top, len(class_names)))
-    if FLAGS.csv:
-        produce(kind.csv_head(named[1]))
+    bad, top = [], min(FLAGS.top, len(class_names))
+    tell(*[kind.csv_head(top)] if FLAGS.csv else ())
     for answer in answers:
         if answer.error:
-            bad += 1
-            logging.warning("%s %s.", answer.video, answer.error)
+            bad.append(answer.error)
+            logging.warning("%s %s", answer.video, answer.error)
         elif kept is not None:
             kept.append(answer)
-        if FLAGS.json:
-            produce(*answer.json(*named))
-        elif FLAGS.csv:
-            produce(*answer.csv(*named))
-        elif not answer.error:
-            produce(*answer.text(*named))
+        lines = answer.json if FLAGS.json else answer.csv if FLAGS.csv else answer.text
+        tell(*lines(class_names, top))
     return bad
+
+
+def tell(*lines):
+    """Prints lines; ends where the reader has left, unless a file is to be written."""
+    try:
+        if lines:
+            produce(*lines)
+    except SystemExit:
+        if not any(FLAGS[name].value for name in OUTPUTS):
+            raise
 
 
 def prepare(config):

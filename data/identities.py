@@ -15,9 +15,9 @@ from unicodedata import normalize
 
 from data.recordings import group_number
 from data.splits import content_fingerprint
+from storage.files import sampled_key
 from storage.trained_videos import TrainedVideos
 
-SAMPLE = 1 << 16  # bytes
 UNREADABLE = "unreadable-"  # begins the key of a file that cannot be read
 
 
@@ -158,21 +158,19 @@ def sampled(path):
 
 
 def content_key(path):
-    """Size in bytes and a hash of samples of a file, "12345-0123456789abcdef".
+    """What `storage.files.sampled_key` says of a file.
 
-    A file that cannot be read has a key that no other has. Of a folder of frames it is
-    the key of the middle one.
+    What is no file that can be read has a key that no other has. Of a folder of frames
+    it is the key of the middle one.
     """
     try:
-        with open(sampled(path), "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            digest = hashlib.sha256()
-            for start in (0, max(size // 2 - SAMPLE // 2, 0), max(size - SAMPLE, 0)):
-                file.seek(start)
-                digest.update(file.read(SAMPLE))
+        path = sampled(path)
+        if os.path.isfile(path):  # Opening a pipe would wait for ever.
+            with open(path, "rb") as file:
+                return sampled_key(file)
     except OSError:
-        return f"{UNREADABLE}{_key(str(path))}"
-    return f"{size}-{digest.hexdigest()[:16]}"
+        pass
+    return f"{UNREADABLE}{_key(str(path))}"
 
 
 def name_key(name):

@@ -2,6 +2,7 @@
 
 import glob
 import os
+from pathlib import Path
 
 from absl import logging
 
@@ -19,8 +20,9 @@ def find_inputs(arguments, lines=()):
             for every video below it, by their endings, sorted; a pattern such as
             "videos/**/*.mp4", where nothing is called so, for the files that it fits,
             sorted; "-" for the files that the lines name.
-        lines: of bytes, such as those of standard input, a path on each. They are read
-            where "-" is among the arguments.
+        lines: of bytes, such as those of standard input, a path on each, or NUL behind
+            each, as `find -print0` prints them. They are read where "-" is among the
+            arguments.
 
     Returns:
         list of str. A path where nothing is stays: whoever reads it says so.
@@ -31,8 +33,7 @@ def find_inputs(arguments, lines=()):
     found = []
     for argument in arguments:
         if argument == STANDARD_INPUT:
-            listed = [os.fsdecode(line.rstrip(b"\r\n")) for line in lines]
-            found += filter(None, listed)
+            found += _listed(b"".join(lines))
         elif os.path.isdir(argument):
             found += _below(argument)
         elif glob.has_magic(argument) and not os.path.lexists(argument):
@@ -52,7 +53,25 @@ def _below(folder):
     return paths
 
 
+def _listed(content):
+    """The paths in a list."""
+    names = content.split(b"\0") if b"\0" in content else content.splitlines()
+    return [os.fsdecode(name) for name in names if name]
+
+
 def _matching(pattern):
-    """The files that a pattern fits; itself where it fits none."""
-    paths = sorted(filter(os.path.isfile, glob.iglob(pattern, recursive=True)))
-    return paths or [pattern]
+    """The files that a pattern fits, but for hidden ones; itself where it fits none.
+
+    Links to folders are not followed by `**`, since they may lead round in a circle.
+    """
+    path = Path(pattern)
+    base = Path(path.anchor)  # "" of a relative one
+    fitting = base.glob(str(path.relative_to(path.anchor)))
+    asked = set(path.parts)
+    found = [
+        str(file)
+        for file in fitting
+        if file.is_file()
+        and not any(p.startswith(".") and p not in asked for p in file.parts)
+    ]
+    return sorted(found) or [pattern]

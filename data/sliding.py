@@ -41,6 +41,27 @@ class Window:
         return self.first / self.fps, (self.last + 1) / self.fps
 
 
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Which file a clip is of, and which part of it.
+
+    Attributes:
+        number: of the file among those that were asked for, from 0.
+        path: of the file.
+        window: `Window`; None where the file, or some of it, cannot be read.
+    """
+
+    number: int
+    path: str
+    window: Window | None = None
+
+    def __str__(self):
+        """The path, with the frames where they are known."""
+        if self.window is None:
+            return self.path
+        return f"{self.path}, frames {self.window.first}-{self.window.last}"
+
+
 def windows_of_files(paths, *, data, crops, stride):
     """Clips that slide over each of many video files, read ahead of their use.
 
@@ -53,33 +74,36 @@ def windows_of_files(paths, *, data, crops, stride):
         stride: frames from the start of a clip to that of the next.
 
     Yields:
-        For each clip, in their order, ((path, `Window`), uint8 [crops, T, 3, size,
-        size]). Where a file cannot be read, ((path, None), `DecodeError`), in the place
-        of its clips or of some of them.
+        For each clip, in their order, (`Place`, uint8 [crops, T, 3, size, size]). Where
+        a file cannot be read, (`Place`, `DecodeError`), in the place of its clips or of
+        some of them.
     """
     with DecoderProcess() as decoder:
+        places = (Place(number, path) for number, path in enumerate(paths))
         jobs = (
-            job for path in paths for job in _jobs(path, decoder, data, crops, stride)
+            job
+            for place in places
+            for job in _jobs(place, decoder, data, crops, stride)
         )
         for group in run_ahead(jobs, thread_count(data.threads)):
             yield from group
 
 
-def _jobs(path, decoder, data, crops, stride):
+def _jobs(place, decoder, data, crops, stride):
     """Functions that each return a list of what `windows_of_files` yields."""
     try:
-        video = scanned(path, decoder)
+        video = scanned(place.path, decoder)
     except DecodeError as error:
-        yield functools.partial(list, [((path, None), error)])
+        yield functools.partial(list, [(place, error)])
         return
     span = (data.frames - 1) * data.frame_interval + 1
     starts = sliding_starts(video.frames, span, stride)
     for first in range(0, len(starts), TOGETHER):
         group = starts[first : first + TOGETHER]
-        yield functools.partial(_read, path, video, group, span, data, crops)
+        yield functools.partial(_read, place, video, group, span, data, crops)
 
 
-def _read(path, video, starts, span, data, crops):
+def _read(place, video, starts, span, data, crops):
     """Some clips of one file, read in one pass."""
     clips = [
         clip_frames(
@@ -92,7 +116,7 @@ def _read(path, video, starts, span, data, crops):
     )
     try:
         read_clip(
-            path,
+            place.path,
             video,
             frames=np.concatenate(clips),
             regions=three_crop(video.height, video.width, crops),
@@ -100,10 +124,14 @@ def _read(path, video, starts, span, data, crops):
             out=out,
         )
     except DecodeError as error:
-        return [((path, None), error)]
+        return [(place, error)]
     ends = np.minimum(starts + span, video.frames) - 1
     parts = np.split(out, len(starts), axis=1)
+    windows = [
+        Window(int(start), int(end), video.fps)
+        for start, end in zip(starts, ends, strict=True)
+    ]
     return [
-        ((path, Window(int(start), int(end), video.fps)), part)
-        for start, end, part in zip(starts, ends, parts, strict=True)
+        (dataclasses.replace(place, window=window), part)
+        for window, part in zip(windows, parts, strict=True)
     ]

@@ -35,7 +35,7 @@ def wanted_data(folders):
     if folders:
         data = dataclasses.replace(data, root=folders[0])
     chosen = FLAGS.config or FLAGS.workdir or FLAGS["data.source"].value
-    if not chosen and has_lists(data.root, data.split):
+    if not chosen and any(has_lists(data.root, split) for split in (1, 2, 3)):
         logging.info("%s has UCF101's lists: data.source=ucf101.", data.root)
         data = dataclasses.replace(data, source="ucf101", validation="test")
     return data

@@ -19,6 +19,7 @@ from storage.records import check
 MARK = "video-swin-"
 ASIDE = ".{name}.{token}.tmp"
 LEFT = re.compile(rf"\.(?P<name>.+)\.(?P<token>{MARK}[0-9a-f]{{32}}|[0-9]+)\.tmp")
+SAMPLE = 1 << 16  # bytes
 # How an error begins that names a file of a run which is missing or damaged.
 MUST_BE_UNCHANGED = "must be as the run wrote it (put a good copy back)"
 
@@ -113,6 +114,21 @@ def write_together(folder, contents):
     finally:
         for aside, lock in asides.items():
             release(lock, aside)
+
+
+def sampled_key(file):
+    """Size in bytes and a hash of samples of a file: "12345-0123456789abcdef".
+
+    The samples are 64 KiB each of its beginning, middle and end.
+
+    Args:
+        file: opened for reading bytes.
+    """
+    size, digest = file.seek(0, os.SEEK_END), hashlib.sha256()
+    for start in (0, max(size // 2 - SAMPLE // 2, 0), max(size - SAMPLE, 0)):
+        file.seek(start)
+        digest.update(file.read(SAMPLE))
+    return f"{size}-{digest.hexdigest()[:16]}"
 
 
 def remove_atomically(path):

@@ -1,6 +1,7 @@
 """Pictures whose texts are names from outside: drawn as they are, never interpreted."""
 
 import contextlib
+import functools
 import io
 import warnings
 
@@ -41,7 +42,7 @@ def drawn_as_they_are(names):
         "text.parse_math": False,
         "text.usetex": False,
         "axes.formatter.use_mathtext": False,
-        "font.family": [*usual, *_fonts_for(names)],
+        "font.family": [*usual, *_fonts_for(tuple(names))],
     }
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         # Once for each character and text; said once instead.
@@ -56,6 +57,7 @@ def png(figure, dpi):
     return file.getvalue()
 
 
+@functools.cache  # A video has a picture for each of its clips: said once.
 def _fonts_for(names):
     """Families of installed fonts that have what the usual font lacks of some names."""
     usual = font_manager.get_font(font_manager.findfont(font_manager.FontProperties()))

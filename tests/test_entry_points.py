@@ -317,8 +317,10 @@ DEMO = RUN + "--config=demo "
         ("predict.py TMP VIDEO --timeline=TMP/a.png", 2, "--stride must be given"),
         ("predict.py TMP VIDEO --stride=0", 2, "stride"),
         ("predict.py TMP VIDEO --stride=9 --explain=TMP/a.png", 2, "without --stride"),
-        ("predict.py TMP VIDEO --stride=9 --annotate=TMP/file", 2, "must not exist"),
+        ("predict.py TMP VIDEO --stride=9 --annotate=TMP/file", 2, "ends in .mp4"),
         ("predict.py TMP VIDEO --features=TMP", 2, "--features must be a file"),
+        ("predict.py TMP VIDEO --features=TMP/there.npz", 2, "must not exist yet"),
+        ("predict.py TMP VIDEO --features=TMP/file/x.npz", 2, "must lie in a folder"),
         ("predict.py --workdir=TMP VIDEO", 2, "holds no config.json"),
         ("predict.py --model.handle=TMP absent.avi", 3, "there is no such file"),
         ("predict.py --top=0", 2, "top"),
@@ -350,15 +352,16 @@ DEMO = RUN + "--config=demo "
 def test_mistakes_do_not_wait_for_tensorflow(
     command, tiny_root, tmp_path, line, code, message
 ):
-    (tmp_path / "file").write_text("")
-    (tmp_path / "fails.py").write_text("1 / 0")
+    before = {"file": "", "there.npz": "", "fails.py": "1 / 0"}
+    for name, text in before.items():
+        (tmp_path / name).write_text(text)
     line = line.replace("TMP", str(tmp_path)).replace("ROOT", str(tiny_root))
     result = command("-X", "importtime", *line.split(), code=code)
     assert not imported(result.stderr.splitlines()) & HEAVY
     said = [x for x in result.stderr.splitlines() if not x.startswith("import time:")]
     assert re.search(message.replace("TMP", str(tmp_path)), " ".join(said))
     assert "Traceback" not in result.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {"file", "fails.py"}
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
 
 
 def test_a_run_is_told_of_at_once_and_nothing_else_is_until_it_begins(

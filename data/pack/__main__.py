@@ -10,8 +10,9 @@ classes, split and what the scan found come along. Every option of an experiment
 flag that says which videos there are; a folder's split is drawn and kept as before a
 training. Bad videos are packed too, and count as before.
 
-Each record is read again, and compared with its file. The command may be stopped and
-given again: it goes on with the next shard.
+Each record is read again, and compared with its file byte for byte and by three frames.
+The command may be stopped and given again: it goes on with the next shard. Two videos
+at a time are in memory for each of --data.threads.
 """
 
 from pathlib import Path
@@ -22,7 +23,7 @@ from configs.command.errors import ConfigError
 from configs.command.flags import define
 from configs.command.launch import parse, run
 from configs.command.streams import produce
-from configs.schema.paths import expand_path
+from configs.schema.paths import check_utf8
 from data.sources import check_root, open_source
 from data.wanted import wanted_data
 from storage.run_folder import RunFolder
@@ -37,7 +38,12 @@ def main(arguments):
     if not arguments:
         raise ConfigError("data.pack needs the folder that it is to write, PACKED.")
     *root, out = arguments
-    out = Path(expand_path(out, "PACKED"))
+    if "://" in out:
+        raise ConfigError(
+            f"PACKED must be a folder here, to be copied; received {out!r}."
+        )
+    check_utf8(out, "PACKED")
+    out = Path(out)
     data = wanted_data(root)
     check_root(data)
     if data.source in PACKED_ALREADY:

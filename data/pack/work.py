@@ -1,6 +1,5 @@
-"""Writes the shards of a packed data set, side by side, each whole or not at all."""
+"""Writes the shards of a packed data set, side by side, and then its index."""
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -8,17 +7,13 @@ import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import msgspec
 import numpy as np
-from array_record.python.array_record_module import ArrayRecordWriter
 from tqdm import tqdm
 
-from configs.command.errors import DataError, StorageError
-from data.decoding.errors import DecodeError
+from configs.command.errors import ConfigError, DataError
 from data.decoding.reader import thread_count
-from data.identities import content_key
+from data.pack.shard import rows_path, shard_path, write_shard, writing
 from data.scan import judges, state_of
-from data.sources.array_record import Packed, Records
 from data.sources.frames import Frames
 from data.sources.packed_index import (
     INDEX_FILE,
@@ -26,17 +21,15 @@ from data.sources.packed_index import (
     Index,
     Row,
     Shard,
+    key_of,
     shard_name,
 )
-from storage.files import write_atomically, written_aside
+from storage.files import sha256, write_atomically
 from storage.lock import locked
 from storage.records import decode
 
 SHARD = re.compile(r"videos-\d{5}-of-\d{5}\.(json|array_record)")
 OFFICIAL_SPLITS = ("ucf101", "hmdb51")  # of which data.split names one
-# Videos are compressed already, and each is read alone.
-OPTIONS = "group_size:1,uncompressed"
-COMPARED = 3  # frames of each video
 
 
 def pack(source, data, out, *, shard_bytes):
@@ -52,32 +45,63 @@ def pack(source, data, out, *, shard_bytes):
         int, how many shards there are.
 
     Raises:
+        ConfigError: the folder holds another packed data set.
         DataError: a video is gone, or its record is not read as the file is.
         LockedError: another process writes the same folder.
         StorageError: the folder cannot be written.
     """
     with locked(out):
+        before = _packed_before(out)
         shards = plan(source.listing, shard_bytes)
+        names = [shard_name(number, len(shards)) for number in range(len(shards))]
         index = Index(
             class_names=list(source.listing.class_names),
-            shards=len(shards),
+            shards=[],
             form="pictures" if isinstance(source, Frames) else "file",
             source=data.source,
             split=data.split if data.source in OFFICIAL_SPLITS else None,
             by=judges(),
         )
-        names = [shard_name(number, len(shards)) for number in range(len(shards))]
-        rows = [rows_of(source, videos) for videos in shards]
-        todo = [i for i, name in enumerate(names) if not is_done(out, name, rows[i])]
-        text = json.dumps(dataclasses.asdict(index), indent=1)
-        if todo or not _holds(out / INDEX_FILE, text):
-            with _writing(out):
+        if before and _subject(before) != _subject(index):
+            raise ConfigError(f"{out} holds another data set: choose another PACKED.")
+        work = [
+            (out / name, videos, rows_of(source, videos))
+            for name, videos in zip(names, shards, strict=True)
+        ]
+        todo = [part for part in work if not is_done(part[0], part[2])]
+        if todo:
+            with writing(out):
                 (out / INDEX_FILE).unlink(missing_ok=True)
-            work = [(out / names[i], shards[i], rows[i]) for i in todo]
-            _write_all(work, source, index.form, thread_count(data.threads))
+            _write_all(todo, source, index.form, thread_count(data.threads))
+        hashes = [sha256(out / f"{name}.json") for name in names]
+        index = dataclasses.replace(index, shards=hashes)
+        if todo or index != before:
+            text = json.dumps(dataclasses.asdict(index), indent=1)
             write_atomically(out / INDEX_FILE, text)
         _remove_others(out, names)
         return len(shards)
+
+
+def _packed_before(out):
+    """The `Index` of what a folder holds; None where it holds no whole data set.
+
+    Raises:
+        ConfigError: a file is called so and is none.
+    """
+    path = out / INDEX_FILE
+    try:
+        return decode(path.read_bytes(), Index)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{path} is no index of a packed data set ({error}): choose another PACKED."
+        ) from None
+
+
+def _subject(index):
+    """What must stay the same where a data set is packed again into a folder."""
+    return index.class_names, index.form, index.source, index.split
 
 
 def plan(listing, shard_bytes):
@@ -117,117 +141,20 @@ def rows_of(source, videos):
     ]
 
 
-def is_done(out, name, rows):
-    """Whether a shard is there and holds just these videos.
-
-    Args:
-        out: `Path` of the folder.
-        name: of the shard, without its ending.
-        rows: list of `Row` that it is to hold, whatever their content is.
-    """
-    try:
-        known = decode((out / f"{name}.json").read_bytes(), Shard).rows
-    except (OSError, ValueError):
-        return False
-    known = [dataclasses.replace(row, content="-") for row in known]
-    return known == rows and (out / f"{name}.array_record").exists()
-
-
-def write_shard(path, source, videos, rows, form, after_video):
-    """Writes one shard, reads it again, and then says what it holds.
+def is_done(path, rows):
+    """Whether a shard is there, whole, and holds just these videos.
 
     Args:
         path: `Path` of the shard without its ending.
-        source: see `pack`.
-        videos: indices into its listing.
-        rows: `Row` of each, whose content is filled in.
-        form: see `data.sources.packed_index.Index.form`.
-        after_video: called after each video.
-
-    Raises:
-        DataError: see `pack`.
-        StorageError: it cannot be written.
-    """
-    shard = path.with_name(f"{path.name}.array_record")
-    said = path.with_name(f"{path.name}.json")
-    with _writing(path.parent):
-        said.unlink(missing_ok=True)
-        shard.unlink(missing_ok=True)
-    contents = []
-    with written_aside(shard) as part, _writing(part):
-        writer = ArrayRecordWriter(str(part), OPTIONS)
-        for video in videos:
-            contents.append(content_key(source.listing.paths[video]))
-            writer.write(coded(source, video))
-            after_video()
-        writer.close()
-        compare(source, videos, Records([str(part)], [len(videos)], form))
-    rows = [
-        dataclasses.asdict(row) | {"content": content}
-        for row, content in zip(rows, contents, strict=True)
-    ]
-    write_atomically(said, json.dumps({"rows": rows}, indent=0))
-
-
-def coded(source, video):
-    """The bytes of a record; none of a bad video that is no file that can be read.
-
-    Args:
-        source: see `pack`.
-        video: index into its listing.
-
-    Raises:
-        DataError: a good one cannot be read any more.
+        rows: list of `Row` that it is to hold, whatever their content is.
     """
     try:
-        if isinstance(source, Frames):
-            return msgspec.msgpack.encode(list(source.pictures(video)))
-        with open(source.listing.paths[video], "rb") as file:
-            return file.read()
-    except (OSError, DecodeError) as error:
-        if source.videos[video].reason:
-            return b""
-        raise DataError(f"{source.listing.paths[video]}: {error}.") from None
-
-
-def compare(source, videos, records):
-    """Reads the first, the middle and the last frame of each good video both ways.
-
-    Args:
-        source: see `pack`.
-        videos: indices into its listing.
-        records: `Records` of the same videos.
-
-    Raises:
-        DataError: a record is not read as its file is.
-    """
-    packed = Packed(
-        listing=source.listing,
-        videos=tuple(source.videos[video] for video in videos),
-        records=records,
-    )
-    for number, video in enumerate(videos):
-        found = source.videos[video]
-        if found.reason:
-            continue
-        side = min(found.height, found.width)
-        wanted = {
-            "frames": np.linspace(0, found.frames - 1, COMPARED).astype(int),
-            "regions": [(0, 0, side, side)],
-            "size": side,
-            "flip": False,
-        }
-        both = np.empty([2, 1, COMPARED, 3, side, side], np.uint8)
-        try:
-            source.read(video, out=both[0], **wanted)
-            packed.read(number, out=both[1], **wanted)
-        except DecodeError as error:
-            raise DataError(f"{source.listing.paths[video]}: {error}.") from None
-        if not np.array_equal(*both):
-            raise DataError(
-                f"{source.listing.paths[video]} is not read from a record as from its "
-                "file. Code it anew (python -m data.prepare), or leave it out."
-            )
+        shard = decode(rows_path(path).read_bytes(), Shard)
+        whole = key_of(shard_path(path)) == shard.key
+    except (OSError, ValueError, DataError):
+        return False
+    known = [dataclasses.replace(row, content="-") for row in shard.rows]
+    return whole and known == rows
 
 
 def _write_all(work, source, form, threads):
@@ -262,7 +189,7 @@ def _remove_others(out, names):
     kept = {
         f"{name}{ending}" for name in names for ending in (".json", ".array_record")
     }
-    with _writing(out):
+    with writing(out):
         for path in out.iterdir():
             if SHARD.fullmatch(path.name) and path.name not in kept:
                 path.unlink()
@@ -276,20 +203,3 @@ def _size(path):
         return os.stat(path).st_size
     except OSError:
         return 0
-
-
-def _holds(path, text):
-    try:
-        return path.read_text(encoding="utf-8") == text
-    except (OSError, ValueError):
-        return False
-
-
-@contextlib.contextmanager
-def _writing(path):
-    """Turns what the system, or ArrayRecord, says into a `StorageError`."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise StorageError(f"{path} cannot be written: {reason}.") from None

@@ -44,9 +44,10 @@ def spread_starts(count, span, clips):
 
 
 def sliding_starts(count, span, stride):
-    """Starts of clips that slide over a video; together they show all of it.
+    """Starts of clips that slide over a video, of which the last one ends with it.
 
-    The last clip ends with the video, and may lie nearer to the one before it.
+    It may lie nearer to the one before it. Where the stride is not above the span, they
+    reach over the whole video.
 
     Args:
         count: frames of the video, at least 1.

@@ -6,12 +6,14 @@ file system layer reads, such as gs://BUCKET/PACKED.
 """
 
 import dataclasses
+import hashlib
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import numpy as np
+from absl import logging
 from array_record.python.array_record_module import ArrayRecordReader
 from tqdm import tqdm
 
@@ -32,8 +34,9 @@ from data.scan import (
     write_first,
 )
 from data.sources.base import Listing, Source
+from data.sources.files import tell_notes
 from data.sources.frames import inspect_pictures
-from data.sources.packed_index import PARTS, read_index, read_rows, shard_name
+from data.sources.packed_index import PARTS, read_index, read_shards
 
 # A clip needs one record: nothing is read ahead of it.
 OPTIONS = "readahead_buffer_size:0,max_parallelism:0"
@@ -130,18 +133,24 @@ def open_array_record(data, *, after_video):
     """See `data.sources.open_source`."""
     index = read_index(data.root)
     _check_options(index, data)
-    rows, digest = read_rows(data.root, index)
-    names = [shard_name(number, index.shards) for number in range(index.shards)]
-    records = Records(
-        [f"{os.fspath(data.root)}/{name}.array_record" for name in names],
-        [len(part) for part in rows],
-        index.form,
-    )
-    rows = [row for part in rows for row in part]
+    shards = read_shards(data.root, index)
+    counts = [len(rows) for _, rows in shards]
+    records = Records([path for path, _ in shards], counts, index.form)
+    rows = [row for _, rows in shards for row in rows]
     videos = tuple(row.video for row in rows)
     if index.by != judges():
+        digest = hashlib.sha256(json.dumps(index.shards).encode()).hexdigest()
         videos = _scan_again(data, records, videos, digest, after_video)
-    return Packed(listing=_listing(index, rows), videos=videos, records=records)
+    listing = _listing(index, rows)
+    logging.info(
+        "%s: %d classes; %d videos to train, %d to validate, %d to test.",
+        data.root,
+        len(index.class_names),
+        *map(len, listing.parts),
+    )
+    listing.warn_of_tested_recordings()
+    tell_notes(videos)
+    return Packed(listing=listing, videos=videos, records=records)
 
 
 def scan_array_record(data, *, processes):
@@ -188,7 +197,7 @@ def _scan_again(data, records, packed, digest, after_video):
         data: a `configs.schema.Data`.
         records: `Records`.
         packed: `Video` of each, as it was found when they were packed.
-        digest: hash of what the data set says of itself.
+        digest: tells this data set from others.
         after_video: called after each record.
 
     Returns:
@@ -234,5 +243,5 @@ def _problem(reader):
 
 
 def _line(error):
-    """The first line of an error of the library, which goes on with its history."""
+    """The beginning of an error of the library, which goes on with its history."""
     return str(error).partition("\n")[0].partition(";")[0]

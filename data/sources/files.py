@@ -38,6 +38,16 @@ def open_files(listing, root, *, after_video):
         Files.
     """
     videos = scan_videos(listing.paths, cache=ScanCache(root), after_video=after_video)
+    tell_notes(videos)
+    return Files(listing=listing, videos=videos)
+
+
+def tell_notes(videos):
+    """Logs how many videos are not read as usual.
+
+    Args:
+        videos: list of `data.scan.Video`.
+    """
     notes = [video.note for video in videos if video.note]
     if notes:
         logging.warning(
@@ -47,7 +57,6 @@ def open_files(listing, root, *, after_video):
             len(videos),
             notes[0],
         )
-    return Files(listing=listing, videos=videos)
 
 
 def scan_listings(listings, root, *, processes):

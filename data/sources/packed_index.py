@@ -14,7 +14,9 @@ from etils import epath
 from msgspec import Meta
 
 from configs.command.errors import DataError
+from configs.command.text import first_line
 from data.scan import Video
+from storage.files import sampled_key
 from storage.records import Count, Text, decode
 
 INDEX_FILE = "index.json"
@@ -54,9 +56,11 @@ class Shard:
 
     Attributes:
         rows: list of `Row`.
+        key: of the shard, see `storage.files.sampled_key`.
     """
 
     rows: list[Row]
+    key: Text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Index:
 
     Attributes:
         class_names: in the order of the labels.
-        shards: how many there are.
+        shards: SHA-256 of the file of each shard.
         form: what a record is: the bytes of a file, or MessagePack of the list of the
             bytes of each picture.
         source: the data.source that was packed.
@@ -74,7 +78,7 @@ class Index:
     """
 
     class_names: list[str]
-    shards: Annotated[int, Meta(ge=1)]
+    shards: Annotated[list[Text], Meta(min_length=1)]
     form: Literal["file", "pictures"]
     source: str
     split: int | None
@@ -120,7 +124,7 @@ def read_index(root):
     return _read(root, INDEX_FILE, Index)[0]
 
 
-def read_rows(root, index):
+def read_shards(root, index):
     """Reads which videos the shards hold.
 
     Args:
@@ -128,34 +132,54 @@ def read_rows(root, index):
         index: `Index`.
 
     Returns:
-        (list of the list of `Row` of each shard, hash of all that was read).
+        list of (path of the shard as str, list of its `Row`).
 
     Raises:
-        DataError: a file is absent or damaged, or they contradict one another.
+        DataError: a file is absent or damaged, or is not the one that was packed.
     """
-    digest, shards = hashlib.sha256(), []
-    for number in range(index.shards):
-        shard, content = _read(root, f"{shard_name(number, index.shards)}.json", Shard)
-        shards.append(shard.rows)
-        digest.update(content)
-    rows = [row for shard in shards for row in shard]
+    shards = []
+    for number, expected in enumerate(index.shards):
+        name = shard_name(number, len(index.shards))
+        shard, content = _read(root, f"{name}.json", Shard)
+        path = epath.Path(root) / f"{name}.array_record"
+        if hashlib.sha256(content).hexdigest() != expected or key_of(path) != shard.key:
+            raise DataError(
+                f"{name} in {root} is not as it was packed, or the copy is not whole. "
+                "Copy it again, or pack the data set again."
+            )
+        shards.append((os.fspath(path), shard.rows))
+    rows = [row for _, rows in shards for row in rows]
     order = [PARTS.index(row.part) for row in rows]
-    if order != sorted(order) or len({row.name for row in rows}) != len(rows):
-        raise DataError(f"The shards of {root} are not of one data set: pack it again.")
-    if any(row.label >= len(index.class_names) for row in rows):
-        raise DataError(
-            f"{root}/{INDEX_FILE} must name the class of each video; it has "
-            f"{len(index.class_names)} classes, and the largest label is "
-            f"{max(row.label for row in rows)}."
-        )
-    return shards, digest.hexdigest()
+    labels = max(row.label for row in rows) + 1 if rows else 0
+    if order != sorted(order) or labels > len(index.class_names):
+        raise DataError(f"The shards of {root} contradict its {INDEX_FILE}.")
+    return shards
+
+
+def key_of(path):
+    """What `storage.files.sampled_key` says of a shard.
+
+    Args:
+        path: `epath.Path`, or another with `open`.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return sampled_key(file)
+    except Exception as error:  # Those who read URLs raise what comes.
+        raise DataError(f"{path} cannot be read: {first_line(error)}.") from None
 
 
 def _read(root, name, form):
     """A value of a type, and the bytes of the file that it was read from."""
-    path = epath.Path(root) / name
+    path = f"{root}/{name}"
     try:
-        content = path.read_bytes()
+        content = epath.Path(path).read_bytes()
+    except Exception as error:  # Those who read URLs raise what comes.
+        raise DataError(f"{path} cannot be read: {first_line(error)}.") from None
+    try:
         return decode(content, form), content
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise DataError(f"{path} cannot be read: {error}.") from None

@@ -19,22 +19,32 @@ class Features:
 
     def __init__(self, classes):
         self._classes = classes
-        self._rows = []  # (name, window or None, float64 [C])
+        self._rows = {}  # number of the video -> list of (name, window, float64 [C])
 
     def taken_from(self, results):
         """Keeps the features of what `Predictor` yields, and yields the rest of it.
 
+        Of a video that cannot be read to its end nothing is kept.
+
         Args:
-            results: iterable of (video, float [classes + C]) or, of clips, ((video,
-                window), float [classes + C]), or of either with an error.
+            results: iterable of (video, float [classes + C]) or, of clips, (place,
+                float [classes + C]), or of either with an error; a place has `number`,
+                `path` and `window`.
 
         Yields:
             The same with float [classes].
         """
-        for name, result in results:
-            if not isinstance(result, Exception):
-                video, window = name if isinstance(name, tuple) else (name, None)
-                self._rows.append((video, window, result[self._classes :]))
+        bad = set()
+        for count, (name, result) in enumerate(results):
+            number = getattr(name, "number", count)
+            video, window = getattr(name, "path", name), getattr(name, "window", None)
+            if isinstance(result, Exception):
+                bad.add(number)
+                self._rows.pop(number, None)
+            else:
+                if number not in bad:
+                    row = video, window, result[self._classes :]
+                    self._rows.setdefault(number, []).append(row)
                 result = result[: self._classes]
             yield name, result
 
@@ -51,11 +61,12 @@ class Features:
         Raises:
             StorageError: it cannot be written.
         """
+        rows = [row for rows in self._rows.values() for row in rows]
         arrays = {
-            "videos": np.array([video for video, _, _ in self._rows], str),
-            "features": np.array([row for _, _, row in self._rows], np.float32),
+            "videos": np.array([video for video, _, _ in rows], str),
+            "features": np.array([features for _, _, features in rows], np.float32),
         }
-        windows = [window for _, window, _ in self._rows]
+        windows = [window for _, window, _ in rows]
         if any(windows):
             arrays["first_frame"] = np.array([window.first for window in windows])
             arrays["last_frame"] = np.array([window.last for window in windows])

@@ -82,7 +82,7 @@ class Captions:
         best = likeliest(row, self._top)
         line = max(round(LINE * height), 8)
         size = width / DPI, line * len(best) / DPI
-        with drawn_as_they_are([self._names[i] for i in best]):
+        with drawn_as_they_are(self._names):
             figure = Figure(figsize=size, dpi=DPI, facecolor=(0, 0, 0, 0.4))
             axes = figure.add_axes((0, 0, 1, 1), facecolor="none")
             axes.barh(range(len(best)), row[best], color="C0", alpha=0.8, height=0.9)

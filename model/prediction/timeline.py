@@ -107,23 +107,22 @@ def timelines(results):
     """Puts together what belongs to one video.
 
     Args:
-        results: iterable of ((video, window), float [classes]), in the order of the
-            windows, or of ((video, None), error).
+        results: iterable of (place, float [classes]), in the order of the windows, or
+            of (place, error); a place has `number`, `path` and `window`.
 
     Yields:
         `Timeline` of each video, as soon as its last clip is there.
     """
-    current = None
-    for (video, window), result in results:
-        begins = window is not None and window.first == 0
-        if current is None or current.video != video or begins:
+    current = number = None
+    for place, result in results:
+        if place.number != number:
             if current:
                 yield current
-            current = Timeline(video)
+            current, number = Timeline(place.path), place.number
         if isinstance(result, Exception):
             current.error = result
         else:
-            current.windows.append(window)
+            current.windows.append(place.window)
             current.probabilities.append(result)
     if current:
         yield current

@@ -58,6 +58,28 @@ def require_new_output(output, files=STATE_DICTS):
         )
 
 
+def require_new_file(path, ending, field):
+    """Raises ConfigError unless a file can be written, before any work.
+
+    Args:
+        path: of the file.
+        ending: of its name.
+        field: what the path is the value of, for the message.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ending:
+        raise ConfigError(
+            f"{field} must be a file that ends in {ending}; received {str(path)!r}."
+        )
+    if os.path.lexists(path):
+        raise ConfigError(f"{field} must not exist yet; received {str(path)!r}.")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigError(
+            f"{field} must lie in a folder that can be written; received {str(path)!r}."
+        )
+
+
 def require_onnx():
     """Raises ConfigError where the extra is not installed; imports nothing."""
     names = ("onnx", "onnxruntime", "tf2onnx")

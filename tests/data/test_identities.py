@@ -9,7 +9,8 @@ import pytest
 from configs.schema import Data, Views
 from data import open_clips
 from data.decoding.write import write_video
-from data.identities import SAMPLE, content_key, group_key, name_key
+from data.identities import content_key, group_key, name_key
+from storage.files import SAMPLE
 from storage.trained_videos import TrainedVideos
 
 

@@ -55,6 +55,21 @@ def test_lines_are_names_whatever_they_hold(folder, monkeypatch):
     ]
 
 
+def test_nul_may_stand_behind_each_name(folder):
+    content = [b"one\n", b"name.mp4\0two.mp4\0"]
+    assert find_inputs(["-"], content) == ["one\nname.mp4", "two.mp4"]
+
+
+def test_links_that_lead_back_and_hidden_files_are_not_followed(folder):
+    for name in ("back", "again"):
+        (folder / "deep" / name).symlink_to("..")
+    (folder / ".hidden.mp4").touch()
+    (folder / ".cache").mkdir()
+    (folder / ".cache/e.mp4").touch()
+    assert found(folder, "**/*.mp4") == ["b.mp4", "deep/er/d [1].mp4"]
+    assert found(folder, ".cache/*.mp4") == [".cache/e.mp4"]
+
+
 def test_nothing_is_refused_and_an_empty_folder_is_told(folder, caplog):
     assert found(folder, "empty", "b.mp4") == ["b.mp4"]
     assert "empty holds no video" in caplog.text

@@ -90,7 +90,7 @@ def test_an_installed_font_stands_in(caplog):
 
 
 def test_the_font_of_boxes_is_none(monkeypatch):
-    fonts = pictures._fonts_for(["\U000107ff"])  # A character that no font has.
+    fonts = pictures._fonts_for(("\U000107ff",))  # A character that no font has.
     assert not [font for font in fonts if "Last Resort" in font]
 
 

@@ -6,15 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from array_record.python.array_record_module import ArrayRecordReader
 
-from configs.command.errors import DataError, LockedError, StorageError
+from configs.command.errors import (
+    ConfigError,
+    DataError,
+    LockedError,
+    StorageError,
+)
 from configs.schema import Data
 from data.decoding.errors import DecodeError
 from data.decoding.write import write_video
 from data.identities import content_key
-from data.pack import work
+from data.pack import shard
 from data.pack.work import pack, plan
 from data.sources import check_root, open_source
+from data.sources.array_record import OPTIONS
 from data.sources.base import Listing
 from storage.lock import locked
 from tests.data.samples import counting_frames
@@ -111,6 +118,8 @@ def test_bad_videos_are_packed_as_they_are(tmp_path):
     (root / "fall/empty.avi").touch()
     (root / "fall/text.avi").write_text("no video")
     (root / "rise/gone.avi").symlink_to("nowhere.avi")
+    (root / "rise/zero.avi").symlink_to("/dev/zero")
+    os.mkfifo(root / "fall/pipe.avi")
     odd = os.fsdecode(os.fsencode(root / "rise") + b"/odd\xff.avi")
     shutil.copy(root / "rise/take 1 é.avi", odd)
     files, records, _ = packed(
@@ -126,6 +135,8 @@ def test_bad_videos_are_packed_as_they_are(tmp_path):
         "fall/empty.avi": b"",
         "fall/text.avi": b"no video",
         "rise/gone.avi": b"",
+        "rise/zero.avi": b"",
+        "fall/pipe.avi": b"",
     }
 
 
@@ -173,6 +184,31 @@ def test_what_is_done_is_not_done_again(counting_set, tmp_path):
     assert other.stat().st_mtime_ns != before[other]
 
 
+@pytest.mark.parametrize("ending", ["array_record", "json"])
+def test_damaged_shards_are_written_anew(counting_set, tmp_path, ending):
+    out = tmp_path / "packed"
+    packed(counting_set, out)
+    first, *_, last = sorted(out.glob(f"videos*.{ending}"))
+    first.write_bytes(first.read_bytes()[:-50])
+    last.write_bytes(first.read_bytes())
+    files, records, _ = packed(counting_set, out)
+    assert_same_source(files, records)
+
+
+def test_a_folder_with_another_data_set_or_index_is_refused(counting_set, tmp_path):
+    out = tmp_path / "packed"
+    packed(counting_set, out)
+    index = (out / "index.json").read_bytes()
+    with pytest.raises(ConfigError, match="holds another data set"):
+        videos = shutil.copytree(counting_set / "UCF-101", tmp_path / "videos")
+        packed(videos, out, source="folder")
+    assert (out / "index.json").read_bytes() == index
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/index.json").write_text('{"mine": true}')
+    with pytest.raises(ConfigError, match="no index of a packed data set"):
+        packed(counting_set, tmp_path / "mine")
+
+
 def test_larger_shards_take_the_place_of_smaller_ones(counting_set, tmp_path):
     _, _, many = packed(counting_set, tmp_path / "packed")
     (tmp_path / "packed/notes.txt").write_text("mine")
@@ -188,7 +224,7 @@ def test_larger_shards_take_the_place_of_smaller_ones(counting_set, tmp_path):
 
 
 def test_an_interrupted_packing_goes_on(counting_set, tmp_path, monkeypatch):
-    out, coded, calls = tmp_path / "packed", work.coded, []
+    out, coded, calls = tmp_path / "packed", shard.coded, []
 
     def interrupted(source, video):
         calls.append(video)
@@ -196,7 +232,7 @@ def test_an_interrupted_packing_goes_on(counting_set, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return coded(source, video)
 
-    monkeypatch.setattr(work, "coded", interrupted)
+    monkeypatch.setattr(shard, "coded", interrupted)
     with pytest.raises(KeyboardInterrupt):
         packed(counting_set, out, threads=1)
     done = set(out.glob("*.json"))
@@ -214,7 +250,7 @@ def test_a_record_that_is_read_otherwise_is_refused(
     counting_set, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(
-        work, "coded", lambda source, _: Path(source.listing.paths[0]).read_bytes()
+        shard, "coded", lambda source, _: Path(source.listing.paths[0]).read_bytes()
     )
     with pytest.raises(DataError, match="not read from a record|is missing"):
         packed(counting_set, tmp_path / "packed")
@@ -267,14 +303,14 @@ def test_shards_are_filled_in_order(tmp_path):
 def test_a_damaged_record_costs_its_video_only(counting_set, tmp_path):
     files, records, _ = packed(counting_set, tmp_path / "packed", shard_bytes=10**9)
     video = Path(files.listing.paths[2]).read_bytes()
-    shard = next((tmp_path / "packed").glob("*.array_record"))
-    content = shard.read_bytes()
+    path = next((tmp_path / "packed").glob("*.array_record"))
+    content = path.read_bytes()
     # Where blocks of the format interrupt a video, its bytes are not in one piece.
     middle = content.index(video[100:200])
-    shard.write_bytes(content[:middle] + bytes(100) + content[middle + 100 :])
-    records = open_source(
-        Data(source="array_record", root=str(tmp_path / "packed"), split=1)
-    )
+    path.write_bytes(content[:middle] + bytes(100) + content[middle + 100 :])
+    reader = records.records._readers[0]
+    reader.close()
+    records.records._readers[0] = ArrayRecordReader(str(path), options=OPTIONS)
     with pytest.raises(DecodeError, match="damaged record"):
         frames_of(records, 2)
     np.testing.assert_array_equal(frames_of(records, 9), frames_of(files, 9))

@@ -1,6 +1,6 @@
 import numpy as np
 
-from data.sliding import Window
+from data.sliding import Place, Window
 from model.prediction.features import Features
 
 BAD = ValueError("bad")
@@ -31,12 +31,14 @@ def test_features_of_videos_are_kept_with_their_names(tmp_path):
 
 def test_features_of_clips_say_where_they_lie(tmp_path):
     results = [
-        (("a.mp4", Window(0, 6, 25.0)), np.array([1.0, 0.0, 7.0])),
-        (("a.mp4", Window(3, 9, 25.0)), np.array([0.0, 1.0, 8.0])),
-        (("b.mp4", None), BAD),
+        (Place(0, "a.mp4", Window(0, 6, 25.0)), np.array([1.0, 0.0, 7.0])),
+        (Place(0, "a.mp4", Window(3, 9, 25.0)), np.array([0.0, 1.0, 8.0])),
+        (Place(1, "b.mp4", Window(0, 6, 25.0)), np.array([0.0, 1.0, 9.0])),
+        (Place(1, "b.mp4"), BAD),  # Its rest cannot be read: nothing of it is kept.
+        (Place(1, "b.mp4", Window(3, 9, 25.0)), np.array([0.0, 1.0, 9.0])),
     ]
     left, file = written(results, tmp_path / "features.npz")
-    assert [key[0] for key, _ in left] == ["a.mp4", "a.mp4", "b.mp4"]
+    assert [str(place)[:5] for place, _ in left] == ["a.mp4"] * 2 + ["b.mp4"] * 3
     assert file["videos"].tolist() == ["a.mp4", "a.mp4"]
     assert file["first_frame"].tolist() == [0, 3]
     assert file["last_frame"].tolist() == [6, 9]

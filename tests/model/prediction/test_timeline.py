@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from data.sliding import Window
+from data.sliding import Place, Window
 from model.prediction.timeline import Timeline, clock, timelines
 
 NAMES = ("Fall", "Rise")
@@ -77,25 +77,29 @@ def test_spreadsheets_read_csv():
     assert wrong == ["b.mp4", "frame 7 is missing", *[""] * 6]
 
 
+def places(number, video):
+    return [Place(number, video, window) for window in WINDOWS]
+
+
 def test_clips_are_put_together_by_video():
-    a, b = (("a", w) for w in WINDOWS), (("b", w) for w in WINDOWS)
-    pairs = [(key, row) for keys in (a, b) for key, row in zip(keys, ROWS, strict=True)]
-    again = [(("b", WINDOWS[0]), ROWS[1])]  # The same file, asked for twice.
-    bad = [(("c", None), BAD), (("b", WINDOWS[0]), ROWS[0]), (("b", None), BAD)]
-    found = list(timelines([*pairs, *again, *bad]))
-    assert [t.video for t in found] == ["a", "b", "b", "c", "b"]
-    assert [len(t.windows) for t in found] == [2, 2, 1, 0, 1]
-    assert [t.error for t in found] == [None, None, None, BAD, BAD]
+    both = [*places(0, "a"), *places(1, "b"), *places(2, "b")]  # b was asked for twice.
+    bad = [Place(3, "c"), Place(4, "c"), Place(5, "d", WINDOWS[0]), Place(5, "d")]
+    results = [(place, ROWS[0]) for place in both]
+    results += [(p, ROWS[0] if p.window else BAD) for p in bad]
+    found = list(timelines(results))
+    assert [t.video for t in found] == ["a", "b", "b", "c", "c", "d"]
+    assert [len(t.windows) for t in found] == [2, 2, 2, 0, 0, 1]
+    assert [t.error for t in found] == [None] * 3 + [BAD] * 3
     assert not list(timelines([]))
 
 
-def test_a_timeline_is_there_as_soon_as_its_last_clip():
+def test_a_timeline_is_there_as_soon_as_the_next_one_begins():
     asked = []
 
     def results():
-        for video in "ab":
+        for number, video in enumerate("abc"):
             asked.append(video)
-            yield (video, WINDOWS[0]), ROWS[0]
+            yield Place(number, video, WINDOWS[0]), ROWS[0]
 
     assert next(timelines(results())).video == "a"
     assert asked == ["a", "b"]
