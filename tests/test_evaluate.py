@@ -396,12 +396,14 @@ def other_pixels(root, folder):
 def shown(folder):
     """Name -> content of every file in a folder that is no lock.
 
-    Without how long an evaluation took, which no second one repeats.
+    Without what says when an evaluation was made, and how long it took, which no second
+    one repeats.
     """
+    others = (".lock", "evaluation_timing.json", "report.html")
     return {
         path.name: path.read_bytes()
         for path in folder.iterdir()
-        if path.is_file() and path.name not in (".lock", "evaluation_timing.json")
+        if path.is_file() and path.name not in others
     }
 
 

@@ -77,7 +77,7 @@ def test_a_run_leaves_what_the_readme_says(tiny, finished):
     assert [row["epoch"] for row in rows(workdir, "history")] == list(range(7))
     assert all(0 <= row["top1"] <= 1 for row in rows(workdir, "history"))
     page = Page((workdir / "report.html").read_text(encoding="utf-8"))
-    assert page.pictures and page.tags.count("svg") == 3
+    assert page.pictures and page.tags.count("svg") == 4  # Three curves, calibration.
 
 
 def test_the_learning_rate_of_each_update_is_the_schedules(tiny, finished):
