@@ -74,7 +74,7 @@ def evaluation_page(path, result, matrix, probabilities, clips, config):
     """
     names = clips.class_names
     folder, suffix = path.parent, path.stem.removeprefix("report")
-    script = HERE.with_suffix(".js").read_text()
+    script = HERE.with_suffix(".js").read_text(encoding="utf-8")
     mistakes, hits = gallery(probabilities, clips)
     return render(
         HERE.with_suffix(".html"),
@@ -83,8 +83,8 @@ def evaluation_page(path, result, matrix, probabilities, clips, config):
         cautions=cautions(result),
         protocol=protocol(result),
         charts=[] if suffix else run_charts(folder),
-        calibration_error=result.get("expected_calibration_error"),
-        reliability=charts.reliability_diagram(result.get("calibration_bins", [])),
+        calibration_error=result["expected_calibration_error"],
+        reliability=charts.reliability_diagram(result["calibration_bins"]),
         classes=class_rows(matrix, names),
         confusions=[
             (names[label], names[taken], count, videos)

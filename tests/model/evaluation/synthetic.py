@@ -5,6 +5,7 @@ import types
 import numpy as np
 
 from model.evaluation.metrics import confusion_matrix
+from model.evaluation.statistics import calibration
 
 RESULT = {
     "views": 4,
@@ -79,6 +80,7 @@ def synthetic(names, videos, *, size=32, frames=16, right=0.8, noisy=False, **ch
         "unreadable": [],
         "undecided": 0,
         "size": size,
+        **calibration(mean, readable, labels),
         **changes,
     }
     matrix = confusion_matrix(mean, readable, labels)
@@ -88,18 +90,3 @@ def synthetic(names, videos, *, size=32, frames=16, right=0.8, noisy=False, **ch
         types.SimpleNamespace(mean=mean, readable=readable),
         clips,
     )
-
-
-def calibration(mean, labels):
-    """The confidence of videos and how often they are right, as in evaluation.json."""
-    confidence, correct = mean.max(axis=1), mean.argmax(axis=1) == labels
-    number = np.minimum((confidence * 15).astype(int), 14)
-    bins = []
-    for inside in (number == i for i in range(15)):
-        means = (
-            float(v[inside].mean()) if inside.any() else None
-            for v in (confidence, correct)
-        )
-        bins.append(dict(zip(("confidence", "accuracy"), means, strict=True)))
-        bins[-1]["videos"] = int(inside.sum())
-    return {"expected_calibration_error": 0.037, "calibration_bins": bins}

@@ -10,7 +10,7 @@ from configs.demo import config
 from model.evaluation.metrics import confusion_matrix
 from model.evaluation.page import class_rows, evaluation_page
 from storage.rows import Rows
-from tests.model.evaluation.synthetic import calibration, synthetic
+from tests.model.evaluation.synthetic import synthetic
 from tests.model.evaluation.test_report import AWKWARD
 from tests.parsed_page import Page
 
@@ -18,6 +18,7 @@ SCRIPT = "<script>document.title = 'run'</script>"
 PICTURE = '"><img src=x onerror=alert(1)>'
 MARKUP = (SCRIPT, PICTURE, "' onload='", "</script>", "{{ 7 }}")
 EMPTY = {"videos": 0, "confidence": None, "accuracy": None}
+NO_CONFIDENCE = {"expected_calibration_error": None, "calibration_bins": [EMPTY] * 15}
 
 
 def page_of(path, parts):
@@ -120,13 +121,13 @@ def test_a_runs_own_page_has_its_curves_and_starts(tmp_path):
     parts = synthetic("abc", 30)
     page, _ = page_of(tmp_path / "report.html", parts)
     labels = [v for tag, name, v in page.attributes if name == "aria-label"]
-    titles = ("Loss", "Accuracy", "Learning rate")
-    assert labels == [f"{title} over step" for title in titles]
+    curves = ["Loss", "Accuracy", "Learning rate"]
+    assert labels == ["Accuracy by confidence", *curves]
     assert page.tags.count("circle") == 3  # The epochs' top-1; they have no loss.
     assert "node <7>" in page.texts and "2 × GPU:0 (H200)" in page.texts
     assert "0123456789" in page.texts
     page, _ = page_of(tmp_path / "report-1x1.html", parts)
-    assert "svg" not in page.tags and "node <7>" not in page.texts
+    assert page.tags.count("svg") == 1 and "node <7>" not in page.texts
 
 
 def test_the_other_results_that_are_there_are_linked(tmp_path):
@@ -137,15 +138,15 @@ def test_the_other_results_that_are_there_are_linked(tmp_path):
     assert links == ["evaluation-1x1.json", "predictions-1x1.csv"]
 
 
-def test_calibration_is_drawn_where_it_is_there(tmp_path):
-    result, matrix, probabilities, clips = synthetic("abc", 300)
-    found = calibration(probabilities.mean, clips.test_labels)
-    parts = (result | found, matrix, probabilities, clips)
+def test_calibration_is_drawn_where_a_video_has_a_confidence(tmp_path):
+    parts = synthetic("abc", 300)
     page, _ = page_of(tmp_path / "report.html", parts)
-    full = sum(1 for each in found["calibration_bins"] if each["videos"])
-    assert page.tags.count("rect") == full > 3
-    assert "Expected calibration error 3.7 %" in page.text
-    page, _ = page_of(tmp_path / "report.html", synthetic("abc", 300))
+    full = [each for each in parts[0]["calibration_bins"] if each["videos"]]
+    assert page.tags.count("rect") == len(full) > 3
+    error = 100 * parts[0]["expected_calibration_error"]
+    assert f"Expected calibration error {error:.1f} %" in page.text
+    parts[0].update(NO_CONFIDENCE)
+    page, _ = page_of(tmp_path / "report.html", parts)
     assert "Calibration" not in page.texts
 
 
@@ -185,7 +186,7 @@ def test_a_page_of_videos_of_which_none_can_be_read(tmp_path, names):
     matrix[:] = 0
     matrix[:, -1] = 4 // len(names)
     result |= {"top1": 0.0, "mean_class_accuracy": 0.0}
-    result |= {"expected_calibration_error": None, "calibration_bins": [EMPTY] * 15}
+    result |= NO_CONFIDENCE
     result["unreadable"] = list(clips.test_videos)
     parts = (result, matrix, probabilities, clips)
     page, _ = page_of(tmp_path / "report.html", parts)
