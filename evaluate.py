@@ -6,10 +6,11 @@
 
 Takes the run's own config; any option may be replaced by its flag. Without a run, a
 converted checkpoint is measured with the classification head that it came with, on the
-clips that it says. Writes evaluation.json, predictions.csv and the confusion matrix
-into --output, by default the run's folder, and prints the result. In that folder, what
-other views, data or steps give has what differs in its names, as evaluation-1x1.json.
-Test videos that the model was trained on are refused unless --allow_trained_videos.
+clips that it says. Writes evaluation.json, predictions.csv, the confusion matrix and
+report.html, the page to open first, into --output, by default the run's folder, and
+prints the result. In that folder, what other views, data or steps give has what differs
+in its names, as evaluation-1x1.json. Test videos that the model was trained on are
+refused unless --allow_trained_videos.
 """
 
 import collections

@@ -69,6 +69,7 @@ class Clips:
         train_labels: int32 [training videos].
         test_videos: names of every listed test video, readable or not.
         test_labels: int32 [test videos].
+        test_paths: of the files of the test videos; empty where they are no files.
         validation_labels: int32 [validation videos].
         bad_train_videos: name -> reason, training videos that cannot be read.
         left_out: names of videos of the training list that are not used, because they
@@ -86,14 +87,9 @@ class Clips:
     """
 
     def __init__(self, source, data, views, *, seed, leave_out=()):
-        """Divides the videos of a source.
+        """Divides the videos of a `data.sources.base.Source`.
 
-        Args:
-            source: a `data.sources.base.Source`.
-            data: see `open_clips`, as for all that follow.
-            views: a `configs.schema.Views`.
-            seed: int in [0, 2^31).
-            leave_out: names of training videos not to train on.
+        All other arguments are those of `open_clips`.
         """
         self._source, self._data, self._views, self._seed = source, data, views, seed
         listing = source.listing
@@ -104,6 +100,7 @@ class Clips:
         self.train_labels = listing.labels[self._train]
         self.test_videos = tuple(listing.names[i] for i in self._test)
         self.test_labels = listing.labels[self._test]
+        self.test_paths = tuple(listing.paths[i] for i in self._test if listing.paths)
         self.validation_labels = listing.labels[self._validation]
         listed, held_out, _ = listing.parts
         self.bad_train_videos = bad_videos(source, listed)
@@ -238,6 +235,12 @@ class Clips:
         first = video * self._views.clips
         return self._read_views(np.arange(first, first + self._views.clips))[0]
 
+    def centre_view(self, video):
+        """One test view: uint8 [T, 3, size, size], or None where it cannot be read."""
+        middle = video * self._views.clips + self._views.clips // 2
+        views, *_, weights = self._read_views(np.array([middle]))
+        return views[self._views.crops // 2] if weights[0] else None
+
     def _read_train(self, positions, indices):
         videos = self._train[indices]
         plans = self._plans(train_plan, videos, positions)
@@ -257,12 +260,9 @@ class Clips:
         crops = self._views.crops
         indices = positions // self._views.clips
         indices[indices >= self.test_size] = PADDING
+        plan = functools.partial(view_plan, views=self._views)
         clips, labels, weights = self._read_listed(
-            self._test,
-            indices,
-            positions,
-            crops,
-            functools.partial(view_plan, views=self._views),
+            self._test, indices, positions, crops, plan
         )
         views = (positions % self._views.clips * crops)[:, None] + np.arange(crops)
         return (

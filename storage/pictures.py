@@ -8,6 +8,7 @@ import warnings
 import matplotlib
 from absl import logging
 from matplotlib import font_manager
+from matplotlib.image import imsave
 
 from configs.command.text import JOINERS, printable
 
@@ -54,6 +55,18 @@ def png(figure, dpi):
     """A figure as the bytes of a PNG file."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=dpi)
+    return file.getvalue()
+
+
+def jpeg(picture, quality=90):
+    """A picture as the bytes of a JPEG file.
+
+    Args:
+        picture: uint8 [height, width, 3], RGB.
+        quality: in [1, 95], as Pillow counts it.
+    """
+    file = io.BytesIO()
+    imsave(file, picture, format="jpeg", pil_kwargs={"quality": quality})
     return file.getvalue()
 
 

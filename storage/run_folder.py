@@ -7,7 +7,7 @@ journal.jsonl    one row a step           history.jsonl  one row an epoch
 timing.jsonl     how long steps took      tensorboard/   the same as event files
 split.csv        which videos it uses for what, where no lists say it
 starts.jsonl     one row a start: versions, devices, host
-checkpoints/     see storage.checkpoints     evaluation.json, predictions.csv, …
+checkpoints/     see storage.checkpoints     report.html, evaluation.json, …
 trained_videos.json  keys of the videos trained on, see storage.trained_videos
 finished.json    written last: rerunning a finished run does nothing
 """
@@ -47,13 +47,16 @@ FILES = {
     "history.jsonl",
     "journal.jsonl",
     "predictions.csv",
+    "report.html",
     "run.json",
     SPLIT,
     "timing.jsonl",
     TRAINED_VIDEOS,
 }
 # Results of other views, data or steps than the run's own: evaluation-1x1.json.
-RESULT = re.compile(r"(evaluation|predictions|confusion_matrix)\w*-.+\.(json|csv|png)")
+RESULT = re.compile(
+    r"(evaluation|predictions|confusion_matrix|report)\w*-.+\.(json|csv|png|html)"
+)
 
 
 class RunFolder:
@@ -208,10 +211,8 @@ class RunFolder:
         """Fixes the run's identity at its first start and checks it at later ones.
 
         Args:
-            config_json: the experiment, as
-                `configs.schema.serialization.to_json` writes it.
-            facts: what else must stay the same (class names, the training list's hash),
-                JSON values.
+            config_json: text of `configs.schema.serialization.to_json`.
+            facts: JSON values of what else must stay the same, as the class names.
 
         Raises:
             ConfigError: names every field that differs and must not.

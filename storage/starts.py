@@ -1,5 +1,6 @@
 """starts.jsonl: one row for each start of a run, and what it computed with."""
 
+import contextlib
 import datetime
 import json
 
@@ -25,7 +26,8 @@ def note_start(path, facts):
     row = {"time": now.isoformat(timespec="seconds"), **facts}
     try:
         content = path.read_bytes() if path.exists() else b""
-        differences = changes(_last(content), row)
+        before = _rows(content)
+        differences = changes(before[-1] if before else {}, row)
         if differences:
             logging.warning(
                 "This start differs from the one before: %s.", "; ".join(differences)
@@ -37,6 +39,18 @@ def note_start(path, facts):
         sync(path)
     except (OSError, ValueError) as error:
         logging.warning("%s cannot be kept: %s", path, error)
+
+
+def read_starts(path):
+    """The rows of all starts, the oldest first; damaged ones are left out.
+
+    Args:
+        path: the file; without one there are no rows.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return _rows(path.read_bytes()) if path.exists() else []
 
 
 def changes(before, now, prefix=""):
@@ -61,11 +75,10 @@ def _text(value):
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _last(content):
-    """The last whole row; an empty one where there is none."""
-    for line in reversed(content.splitlines()):
-        try:
-            return decode(line, dict)
-        except ValueError:
-            continue
-    return {}
+def _rows(content):
+    """The whole rows, the oldest first."""
+    rows = []
+    for line in content.splitlines():
+        with contextlib.suppress(ValueError):
+            rows.append(decode(line, dict))
+    return rows

@@ -76,6 +76,7 @@ PROGRAMS = {"data/scan/__main__.py": {"sources", "decoding"}}
 CONFINED = {
     "av": "data/decoding/",
     "cv2": "data/decoding/",
+    "jinja2": "storage/pages.py",
     "matplotlib": (
         "callbacks/plot.py",
         "data/show.py",

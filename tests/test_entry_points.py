@@ -319,7 +319,7 @@ DEMO = RUN + "--config=demo "
         ("predict.py TMP VIDEO --stride=9 --explain=TMP/a.png", 2, "without --stride"),
         ("predict.py TMP VIDEO --stride=9 --annotate=TMP/file", 2, "ends in .mp4"),
         ("predict.py TMP VIDEO --features=TMP", 2, "--features must be a file"),
-        ("predict.py TMP VIDEO --features=TMP/there.npz", 2, "must not exist yet"),
+        ("predict.py TMP VIDEO --explain=TMP/there.png", 2, "must not exist yet"),
         ("predict.py TMP VIDEO --features=TMP/file/x.npz", 2, "must lie in a folder"),
         ("predict.py --workdir=TMP VIDEO", 2, "holds no config.json"),
         ("predict.py --model.handle=TMP absent.avi", 3, "there is no such file"),
@@ -352,7 +352,7 @@ DEMO = RUN + "--config=demo "
 def test_mistakes_do_not_wait_for_tensorflow(
     command, tiny_root, tmp_path, line, code, message
 ):
-    before = {"file": "", "there.npz": "", "fails.py": "1 / 0"}
+    before = {"file": "", "there.png": "", "fails.py": "1 / 0"}
     for name, text in before.items():
         (tmp_path / name).write_text(text)
     line = line.replace("TMP", str(tmp_path)).replace("ROOT", str(tiny_root))

@@ -26,6 +26,7 @@ from storage.files import sha256
 from storage.run_folder import RunFolder
 from strategy import Workers
 from tests.conftest import tiny_frames
+from tests.parsed_page import Page
 from tests.strategy.local import everyone
 from tests.whole_runs import replace_runtime, run
 
@@ -99,7 +100,7 @@ def test_other_videos_on_another_worker_are_refused_by_all(tiny, tiny_root, tmp_
         assert "fingerprint is " in str(error)
 
 
-def test_its_own_head_decides(open_converted, tmp_path):
+def test_its_own_head_decides(open_converted, tiny_root, tmp_path):
     result = evaluate.evaluate(open_converted(), tmp_path)
     # Two or three of the seven test videos rise.
     with open(tmp_path / "predictions.csv", newline="") as file:
@@ -107,6 +108,10 @@ def test_its_own_head_decides(open_converted, tmp_path):
     assert result["top1"] == labels.count("Rise") / 7
     assert result["step"] is None
     assert json.loads((tmp_path / "evaluation.json").read_text())["views"] == 2
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert len(page.pictures) == 7 and "The run" not in page.texts
+    links = [v for _, name, v in page.attributes if name == "href"]
+    assert [link for link in links if link.startswith(tiny_root.as_uri())] == links[:7]
 
 
 def test_videos_of_other_classes_are_refused(open_converted, tiny_root, tmp_path):
@@ -358,6 +363,7 @@ def test_other_results_leave_the_runs_own_alone(trained_run, tmp_path):
     first = opened(workdir, step=6, size=24)
     evaluate.evaluate(first, workdir, folder)
     assert (workdir / "predictions-step6-size24.csv").is_file()
+    assert (workdir / "report-1x1.html").is_file()
     assert [(workdir / name).read_bytes() for name in names] == before
     # The run's own, measured again, is the same.
     evaluate.evaluate(opened(workdir), workdir, folder)
@@ -390,12 +396,14 @@ def other_pixels(root, folder):
 def shown(folder):
     """Name -> content of every file in a folder that is no lock.
 
-    Without how long an evaluation took, which no second one repeats.
+    Without what says when an evaluation was made, and how long it took, which no second
+    one repeats.
     """
+    others = (".lock", "evaluation_timing.json", "report.html")
     return {
         path.name: path.read_bytes()
         for path in folder.iterdir()
-        if path.is_file() and path.name not in (".lock", "evaluation_timing.json")
+        if path.is_file() and path.name not in others
     }
 
 

@@ -26,6 +26,7 @@ from storage.plans import plan_run
 from storage.run_folder import RunFolder
 from storage.trained_videos import read_trained_videos
 from strategy.workers import Workers
+from tests.parsed_page import Page
 from tests.whole_runs import (
     KillAfter,
     Killed,
@@ -64,6 +65,7 @@ def test_a_run_leaves_what_the_readme_says(tiny, finished):
         "history.jsonl",
         "journal.jsonl",
         "predictions.csv",
+        "report.html",
         "run.json",
         "tensorboard",
         "timing.jsonl",
@@ -74,6 +76,8 @@ def test_a_run_leaves_what_the_readme_says(tiny, finished):
     assert [row["step"] for row in rows(workdir)] == list(range(1, 24))
     assert [row["epoch"] for row in rows(workdir, "history")] == list(range(7))
     assert all(0 <= row["top1"] <= 1 for row in rows(workdir, "history"))
+    page = Page((workdir / "report.html").read_text(encoding="utf-8"))
+    assert page.pictures and page.tags.count("svg") == 4  # Three curves, calibration.
 
 
 def test_the_learning_rate_of_each_update_is_the_schedules(tiny, finished):

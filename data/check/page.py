@@ -1,17 +1,15 @@
 """The facts of a data set as one page that needs nothing else."""
 
-import base64
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-import jinja2
 import numpy as np
 
-from configs.command.text import printable
 from data.check.facts import splits_of
 from data.check.table import findings
 from data.decoding.errors import DecodeError
-from data.decoding.write import jpeg
 from data.sources.frozen_split import SPLITS
+from storage.pages import jpeg_url, render
+from storage.pictures import jpeg
 
 THUMBNAILS, SIDE = 4, 112  # of each class, and their height and width in pixels
 EVERY = 1 << 30
@@ -29,15 +27,8 @@ def write_page(source, data, facts, root):
     Returns:
         str of HTML; names from outside are text in it, whatever they are made of.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(__file__.rpartition("/")[0]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["shown"] = printable
-    return environment.get_template("page.html").render(
+    return render(
+        Path(__file__).with_suffix(".html"),
         root=root,
         facts=facts,
         splits=SPLITS,
@@ -85,5 +76,4 @@ def _middle_frame(source, i):
         )
     except DecodeError:
         return None
-    code = jpeg(out[0, 0].transpose(1, 2, 0))
-    return "data:image/jpeg;base64," + base64.b64encode(code).decode()
+    return jpeg_url(jpeg(out[0, 0].transpose(1, 2, 0)))

@@ -1,4 +1,4 @@
-"""Writes frames as video files and pictures."""
+"""Writes frames as video files."""
 
 import os
 
@@ -36,13 +36,3 @@ def write_video(path, frames, *, fps=25.0, codec="MJPG"):
     for frame in frames:
         writer.write(np.ascontiguousarray(frame[..., ::-1]))
     writer.release()
-
-
-def jpeg(picture):
-    """A picture as the bytes of a JPEG file.
-
-    Args:
-        picture: uint8 [height, width, 3], RGB.
-    """
-    _, code = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]))
-    return code.tobytes()

@@ -21,8 +21,8 @@ from configs.command.errors import ConfigError
 from configs.command.launch import parse, run
 from configs.command.streams import produce
 from configs.schema.protocol import PLACES, Protocol
-from model.evaluation.report import MARK
 from model.evaluation.statistics import mcnemar, wilson_interval
+from model.evaluation.tables import MARK
 from storage.files import MUST_BE_UNCHANGED, read_json
 from storage.identity import Result
 

@@ -96,3 +96,24 @@ def confusion_matrix(probabilities, readable, labels):
     # A prediction of -1 is the last column.
     np.add.at(matrix, (labels, predictions(probabilities, readable)), 1)
     return matrix
+
+
+def confusions(matrix, most):
+    """The most frequent confusions of two classes.
+
+    Args:
+        matrix: int [classes, classes + 1], as `confusion_matrix` counts.
+        most: how many at most.
+
+    Returns:
+        List of (label, prediction, videos that were so confused, videos of the label).
+        Of as many videos the larger part of its class comes first, then the order of
+        the classes.
+    """
+    wrong = matrix[:, :-1] * ~np.eye(len(matrix), dtype=bool)
+    videos = matrix.sum(axis=1)
+    rows, columns = np.nonzero(wrong)
+    order = np.lexsort((columns, rows, videos[rows], -wrong[rows, columns]))[:most]
+    rows, columns = rows[order], columns[order]
+    pairs = rows, columns, wrong[rows, columns], videos[rows]
+    return np.stack(pairs, axis=1).tolist()

@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
+from model.evaluation.metrics import confusions
 from storage.pictures import drawn_as_they_are, label, png
 
 MOST_LABELS = 400  # names along a side of the picture, which then has 68 inches
@@ -60,17 +61,12 @@ def worst_confusions(matrix, names):
         names: of the classes.
 
     Returns:
-        At most `MOST_PAIRS` lines. Of as many videos the larger part of its class comes
-        first, then the order of the classes.
+        At most `MOST_PAIRS` lines, in the order of `confusions`.
     """
-    wrong = matrix[:, :-1] * ~np.eye(len(names), dtype=bool)
-    videos = matrix.sum(axis=1)
-    rows, columns = np.nonzero(wrong)
-    order = np.lexsort((columns, rows, videos[rows], -wrong[rows, columns]))
     return [
-        f"{names[row]} taken for {names[column]} {wrong[row, column]} of {videos[row]}"
-        for row, column in zip(rows[order], columns[order], strict=True)
-    ][:MOST_PAIRS]
+        f"{names[label]} taken for {names[prediction]} {count} of {videos}"
+        for label, prediction, count, videos in confusions(matrix, MOST_PAIRS)
+    ]
 
 
 def _inches(labels, lines):

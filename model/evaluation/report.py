@@ -1,15 +1,14 @@
-"""Writes an evaluation: evaluation.json, predictions.csv, the confusion matrix.
+"""Writes an evaluation: evaluation.json, predictions.csv, confusions, report.html.
 
-How long it took stands in evaluation_timing.json alone: the other files are the same,
-byte for byte, when the same is measured again.
+How long it took stands in evaluation_timing.json alone, and when and where it was
+written in report.html: the other files are the same, byte for byte, when the same is
+measured again.
 
 The names say what was measured: a run's own evaluation has the plain names, one with
 other views, data or weights has what differs in its names, as in evaluation-1x1.json.
 """
 
-import csv
 import importlib.metadata
-import io
 import json
 import math
 
@@ -26,12 +25,9 @@ from model.evaluation.metrics import (
     scores,
 )
 from model.evaluation.statistics import calibration, wilson_interval
+from model.evaluation.tables import as_cell, csv_text
 from storage.files import write_atomically, write_together
 
-# What makes a spreadsheet take a cell for a formula when it is the first character
-# (OWASP, "CSV Injection"; the last four are the wide forms of East Asian keyboards).
-FORMULA = tuple("=+-@\t\r\n＝＋－＠")
-MARK = "'"  # in front of such a cell, and of one that begins with it
 # What decodes and computes: another version may give another number.
 LIBRARIES = ("tensorflow", "opencv-python-headless", "av")
 # Accuracies that are fractions of the videos, and what their intervals are called.
@@ -51,13 +47,14 @@ WORDS = {
 def write_report(folder, probabilities, clips, config, step, *, facts=None, suffix=""):
     """Writes an evaluation of the test split into a folder, evaluation.json last.
 
-    The picture of the confusion matrix comes after it: whatever happens to that, the
-    numbers are there.
+    The picture of the confusion matrix and the page come after it: whatever happens to
+    them, the numbers are there.
 
     Args:
         folder: where; created if need be.
         probabilities: the `Probabilities` that `Evaluator` returns.
-        clips: its `test_videos`, `test_labels` and `class_names`.
+        clips: its `test_videos`, `test_labels` and `class_names`, and for the page
+            `test_paths` and `centre_view`.
         config: the `Experiment` whose views were evaluated.
         step: updates the evaluated model had seen.
         facts: what else the result is to say: name -> JSON value.
@@ -75,6 +72,7 @@ def write_report(folder, probabilities, clips, config, step, *, facts=None, suff
     result = _result(probabilities, clips, config, step) | (facts or {})
     files = {
         "confusion_matrix.png": None,  # That of an earlier evaluation would belie this.
+        "report.html": None,
         "predictions.csv": _predictions(mean, readable, clips),
         "confusion_matrix.csv": _matrix_csv(matrix, names),
         "evaluation_timing.json": _json(_timing(result, probabilities.seconds)),
@@ -83,6 +81,8 @@ def write_report(folder, probabilities, clips, config, step, *, facts=None, suff
     named = {name.replace(".", f"{suffix}."): files[name] for name in files}
     write_together(folder, named)
     _draw(folder / f"confusion_matrix{suffix}.png", matrix, names, result)
+    page = folder / f"report{suffix}.html"
+    _write_page(page, result, matrix, probabilities, clips, config)
     return result
 
 
@@ -221,15 +221,6 @@ def _shown_interval(result):
     return f"{low:.{digits}f}-{high:.{digits}f}"
 
 
-def as_cell(name):
-    """A name as a cell of a CSV file that no spreadsheet takes for a formula.
-
-    A cell that begins with an apostrophe is the name without it; any other cell is the
-    name itself.
-    """
-    return MARK + name if name.startswith((*FORMULA, MARK)) else name
-
-
 def _predictions(mean, readable, clips):
     names = [as_cell(name) for name in clips.class_names]
     rows = [["video", "label", "prediction", "probability", *names]]
@@ -239,39 +230,54 @@ def _predictions(mean, readable, clips):
         probabilities = [float(f"{value:.6g}") for value in row]
         prediction = [names[best], probabilities[best]] if best >= 0 else ["", ""]
         rows.append([as_cell(video), names[true], *prediction, *probabilities])
-    return _csv(rows)
+    return csv_text(rows)
 
 
 def _matrix_csv(matrix, class_names):
     names = [as_cell(name) for name in class_names]
     counts = zip(names, matrix, strict=True)
     rows = [[name, *row.tolist()] for name, row in counts]
-    return _csv([["label", *names, "no prediction"], *rows])
-
-
-def csv_line(row):
-    """A row as CSV without an end of line; every text is quoted, whatever it holds."""
-    text = io.StringIO()
-    writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="")
-    writer.writerow(row)
-    return text.getvalue()
-
-
-def _csv(rows):
-    return "".join(f"{csv_line(row)}\r\n" for row in rows)
+    return csv_text([["label", *names, "no prediction"], *rows])
 
 
 def _draw(path, matrix, class_names, result):
-    """Writes the confusion matrix as a picture; a warning says where that fails."""
-    try:
+    """Writes the confusion matrix as a picture."""
+
+    def draw():
         # Only here: matplotlib takes longer to import than most programs to fail.
         from model.evaluation.picture import matrix_png
 
-        write_atomically(path, matrix_png(matrix, class_names, result))
-    except Exception as error:  # A picture is never worth a result.
+        return matrix_png(matrix, class_names, result)
+
+    _write_extra(path, draw, "confusion_matrix.csv")
+
+
+def _write_page(path, *contents):
+    """Writes the page that people open first."""
+
+    def make():
+        from model.evaluation.page import evaluation_page  # As for the picture.
+
+        return evaluation_page(path, *contents)
+
+    _write_extra(path, make, "evaluation.json")
+
+
+def _write_extra(path, make, numbers):
+    """Writes what shows numbers to people; a warning says where that fails.
+
+    Args:
+        path: of its file.
+        make: a function that returns the content.
+        numbers: what has them in any case.
+    """
+    try:
+        write_atomically(path, make())
+    except Exception as error:  # It is never worth a result.
         logging.warning(
-            "%s cannot be drawn (%s: %s); confusion_matrix.csv has its numbers.",
+            "%s cannot be made (%s: %s); %s has its numbers.",
             path,
             type(error).__name__,
             error,
+            numbers,
         )

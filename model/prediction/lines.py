@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from model.evaluation.report import as_cell, csv_line
+from model.evaluation.tables import as_cell, csv_line
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from model.evaluation.report import as_cell, csv_line
+from model.evaluation.tables import as_cell, csv_line
 from model.prediction.lines import as_objects, class_cells, class_columns, likeliest
 
 PLACE = ("first_frame", "last_frame", "start_seconds", "end_seconds")

@@ -156,6 +156,26 @@ def test_views_are_evenly_spaced_and_their_crops_go_left_to_right(counting_set):
     np.testing.assert_array_equal(starts, np.repeat(spread_starts(22, 8, 2), 3))
 
 
+@pytest.mark.parametrize("views", [Views(clips=4, crops=3), Views(clips=1, crops=1)])
+def test_the_centre_view_is_the_middle_crop_of_the_middle_clip(counting_set, views):
+    clips = open_set(counting_set, views)
+    middle = views.clips // 2 * views.crops + views.crops // 2
+    for video in range(clips.test_size):
+        expected = clips.views_of(video)[middle]
+        np.testing.assert_array_equal(clips.centre_view(video), expected)
+
+
+def test_a_test_video_that_is_gone_has_a_path_and_no_view(counting_set, tmp_path):
+    root = tmp_path / "copy"
+    shutil.copytree(counting_set, root)
+    clips = open_set(root)
+    path = root / "UCF-101" / clips.test_videos[2]
+    assert clips.test_paths[2] == str(path)
+    path.unlink()
+    assert clips.centre_view(2) is None
+    assert clips.centre_view(1) is not None
+
+
 def test_file_gone_bad_keeps_its_position_with_weight_zero(counting_set, tmp_path):
     root = tmp_path / "copy"
     shutil.copytree(counting_set, root)

@@ -1,16 +1,17 @@
 """Texts in pictures are what they say, and boxes are told of once."""
 
+import io
 import logging
 import warnings
 
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib import font_manager
+from matplotlib import font_manager, image
 from matplotlib.figure import Figure
 
 from storage import pictures
-from storage.pictures import LONGEST, drawn_as_they_are, label, png
+from storage.pictures import LONGEST, drawn_as_they_are, jpeg, label, png
 
 
 def drawn(*names, size=12):
@@ -104,3 +105,13 @@ def test_a_font_that_is_broken_is_passed_over(monkeypatch, tmp_path, caplog):
     monkeypatch.setattr(font_manager.fontManager, "ttflist", [*usual, entry])
     assert drawn("快").startswith(b"\x89PNG")
     assert len(caplog.records) == 1
+
+
+def test_a_jpeg_is_nearly_the_picture_and_smaller_at_less_quality():
+    rows, columns = np.mgrid[:48, :96]
+    planes = (5 * rows, 2 * columns, 255 - rows - columns)
+    picture = np.stack(planes, axis=-1).astype(np.uint8)
+    read = image.imread(io.BytesIO(jpeg(picture)), format="jpeg")
+    assert read.shape == picture.shape
+    assert np.abs(read.astype(int) - picture).mean() < 3
+    assert len(jpeg(picture, quality=20)) < len(jpeg(picture))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from storage.starts import note_start
+from storage.starts import note_start, read_starts
 
 FACTS = {
     "step": 0,
@@ -32,6 +32,7 @@ def test_every_start_has_a_row(path, caplog):
     ]
     assert all(row["time"].endswith("+00:00") for row in rows(path))
     assert caplog.text == ""
+    assert read_starts(path) == rows(path)
 
 
 def test_other_versions_and_devices_are_one_line_of_the_log(path, caplog):
@@ -53,7 +54,12 @@ def test_a_damaged_row_is_passed_over(path, caplog, torn):
         file.write(torn)
     note_start(path, FACTS | {"devices": []})
     assert "devices was GPU:0 (A), is ." in caplog.text
+    assert len(read_starts(path)) == 2
     assert json.loads(path.read_bytes().splitlines()[-1])["devices"] == []
+
+
+def test_without_a_file_there_are_no_rows(path):
+    assert read_starts(path) == []
 
 
 def test_a_run_does_not_depend_on_it(tmp_path, caplog):

@@ -1,4 +1,3 @@
-import html.parser
 import shutil
 
 import pytest
@@ -7,30 +6,9 @@ from configs.schema import Data
 from data.check.facts import facts_of
 from data.check.page import write_page
 from data.sources import open_source
+from tests.parsed_page import Page
 
 NAME = "<script>alert('x')<& \u202e"
-
-
-class Page(html.parser.HTMLParser):
-    """What a page holds: tags, texts and sources of pictures."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.texts, self.pictures, self.open = [], [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        if tag not in ("meta", "img"):
-            self.open.append(tag)
-        if tag == "img":
-            self.pictures.append(dict(attributes)["src"])
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append(data.strip())
 
 
 @pytest.fixture

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model.evaluation.metrics import confusion_matrix, predictions, scores
+from model.evaluation.metrics import (
+    confusion_matrix,
+    confusions,
+    predictions,
+    scores,
+)
 
 LABELS = np.array([0, 1, 2, 1])
 MEAN = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.0, 0.0, 0.0]])
@@ -79,3 +84,11 @@ def test_top5_counts_the_five_most_likely():
 def test_every_video_is_in_the_confusion_matrix_once():
     matrix = confusion_matrix(MEAN, READABLE, LABELS)
     assert matrix.tolist() == [[1, 0, 0, 0], [1, 0, 0, 1], [0, 0, 1, 0]]
+
+
+def test_confusions_are_ranked_by_their_number_then_by_the_size_of_the_class():
+    matrix = np.array([[8, 2, 0, 0], [0, 0, 3, 1], [2, 0, 0, 9]])
+    ranked = [[1, 2, 3, 4], [0, 1, 2, 10], [2, 0, 2, 11]]
+    assert confusions(matrix, 5) == ranked
+    assert confusions(matrix, 2) == ranked[:2]
+    assert confusions(np.eye(3, 4, dtype=int), 5) == []

@@ -14,9 +14,9 @@ from matplotlib import image
 from configs.command.errors import StorageError
 from configs.demo import config
 from configs.schema import Views
-from model.evaluation import picture, report
+from model.evaluation import page, picture, report
 from model.evaluation.evaluator import Probabilities
-from model.evaluation.report import as_cell, suffix_of, summary, write_report
+from model.evaluation.report import suffix_of, summary, write_report
 
 NAMES = ("left", "right", "up")
 LABELS = np.array([0, 1, 2, 1])
@@ -43,8 +43,10 @@ def measured():
     """Clips and probabilities of four videos, of which one cannot be read."""
     clips = types.SimpleNamespace(
         test_videos=("a.avi", "b, c.avi", "d.avi", "e.avi"),
+        test_paths=(),
         test_labels=LABELS,
         class_names=NAMES,
+        centre_view=lambda video: None,
     )
     return clips, probabilities_of(MEAN, READABLE)
 
@@ -64,6 +66,7 @@ def test_the_files_agree(tmp_path):
     right = [row["label"] == row["prediction"] for row in rows]
     assert np.mean(right) == result["top1"]
     assert (folder / "confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
+    assert "50.0&nbsp;%" in (folder / "report.html").read_text(encoding="utf-8")
     assert "top-1 0.5000 (95 % 0.15-0.85)" in summary(result)
     assert "1 unreadable, counted as wrong" in summary(result)
     assert "top-" not in summary(result).replace("top-1", "")
@@ -112,6 +115,8 @@ def test_only_the_timing_depends_on_how_long_it_took(tmp_path):
         for f in sorted(tmp_path.iterdir())
     )
     timing = [json.loads(files.pop("evaluation_timing.json")) for files in (fast, slow)]
+    for files in (fast, slow):
+        del files["report.html"]  # It says in which folder, when and where it was made.
     # Four videos of two views each.
     assert timing == [
         {"seconds": 2, "views_per_second": 4},
@@ -254,8 +259,10 @@ def awkward_report(folder):
     labels = np.arange(len(AWKWARD))
     clips = types.SimpleNamespace(
         test_videos=tuple(f"{name}/{name}.mp4" for name in AWKWARD),
+        test_paths=(),
         test_labels=labels,
         class_names=AWKWARD,
+        centre_view=lambda video: None,
     )
     mean = np.eye(len(AWKWARD)) * 0.9 + 0.1 / len(AWKWARD)
     probabilities = probabilities_of(mean, labels >= 0)
@@ -304,11 +311,6 @@ def test_no_cell_is_a_formula_and_numbers_stay_numbers(tmp_path):
         assert all(isinstance(cell, float) for row in rows[1:] for cell in row[-3:])
 
 
-def test_a_number_below_zero_is_no_formula():
-    rows = [["-1.5", as_cell("-1.5"), -1.5, -2]]
-    assert report._csv(rows) == '"-1.5","\'-1.5",-1.5,-2\r\n'
-
-
 def test_a_picture_that_cannot_be_drawn_costs_only_itself(
     tmp_path, monkeypatch, caplog
 ):
@@ -321,11 +323,12 @@ def test_a_picture_that_cannot_be_drawn_costs_only_itself(
 
     monkeypatch.setattr(picture, "png", fail)
     result, _ = awkward_report(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == NUMBERS
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {*NUMBERS, "report.html"}
     assert (tmp_path / "predictions.csv").read_bytes() == before
     assert json.loads((tmp_path / "evaluation.json").read_text("utf-8")) == result
-    (line,) = [r.getMessage() for r in caplog.records if "drawn" in r.getMessage()]
-    assert "confusion_matrix.png cannot be drawn (ValueError: no" in line
+    (line,) = [r.getMessage() for r in caplog.records if "made" in r.getMessage()]
+    assert "confusion_matrix.png cannot be made (ValueError: no" in line
 
 
 def test_the_numbers_are_there_before_the_picture_is_drawn(tmp_path, monkeypatch):
@@ -343,6 +346,34 @@ def test_the_numbers_are_there_before_the_picture_is_drawn(tmp_path, monkeypatch
         awkward_report(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == NUMBERS
     assert (tmp_path / "evaluation.json").read_bytes() == before
+
+
+def test_a_page_that_cannot_be_made_costs_only_itself(tmp_path, monkeypatch, caplog):
+    awkward_report(tmp_path)
+    assert (tmp_path / "report.html").is_file()
+
+    def fail(*_):
+        raise ValueError("no\nroom")
+
+    monkeypatch.setattr(page, "evaluation_page", fail)
+    result, _ = awkward_report(tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {*NUMBERS, "confusion_matrix.png"}
+    assert json.loads((tmp_path / "evaluation.json").read_text("utf-8")) == result
+    assert "report.html cannot be made (ValueError: no" in caplog.text
+
+
+def test_the_numbers_are_there_before_the_page_is_made(tmp_path, monkeypatch):
+    awkward_report(tmp_path)
+
+    def end(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(page, "evaluation_page", end)
+    with pytest.raises(KeyboardInterrupt):
+        awkward_report(tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {*NUMBERS, "confusion_matrix.png"}
 
 
 def test_a_picture_that_cannot_be_written_costs_only_itself(
@@ -374,9 +405,14 @@ def test_a_picture_of_many_classes_takes_little_memory(repository):
 @pytest.mark.parametrize("classes", [1, 2])
 def test_few_classes_are_drawn(tmp_path, classes):
     clips = types.SimpleNamespace(
-        test_videos=("a",), test_labels=np.array([0]), class_names=("$", "$$")[:classes]
+        test_videos=("a",),
+        test_paths=(),
+        test_labels=np.array([0]),
+        class_names=("$", "$$")[:classes],
+        centre_view=lambda video: None,
     )
     mean = np.full((1, classes), 1 / classes)
     probabilities = probabilities_of(mean, [True])
     write_report(tmp_path, probabilities, clips, config(), step=7)
     assert (tmp_path / "confusion_matrix.png").is_file()
+    assert (tmp_path / "report.html").is_file()
