@@ -56,11 +56,7 @@ def test_own_videos_in_four_commands(command, tmp_path):
         path = videos / name / f"take{number // 2}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_video(path, tiny_frames(number, number % 2), codec="mp4v")
-    small = ("--model.depths=1,1", "--model.window_size=2,4,4", "--runtime.replicas=1")
-    trained = command(
-        *("train.py", "--config=own_videos", f"--data.root={videos}"),
-        *(f"--workdir={run}", *TINY, *small),
-    )
+    trained = command(*trained_on(videos, run))
     assert "2 classes; 18 videos to train, 2 to validate, 4 to test" in trained.stderr
     assert f"{run}: top-1 " in trained.stdout
     assert {row["validation"] for row in rows(run, "history")} == {"split"}
@@ -70,6 +66,43 @@ def test_own_videos_in_four_commands(command, tmp_path):
     path = videos / "rise" / "take0.mp4"
     predicted = command("predict.py", f"--model.handle={tmp_path / 'exported'}", path)
     assert "rise" in predicted.stdout and "fall" in predicted.stdout
+
+
+def trained_on(videos, run):
+    """The command that trains a small model on a folder of videos."""
+    small = ("--model.depths=1,1", "--model.window_size=2,4,4", "--runtime.replicas=1")
+    own = ("train.py", "--config=own_videos", f"--data.root={videos}")
+    return *own, f"--workdir={run}", *TINY, *small
+
+
+def test_real_clips_in_four_commands_and_ten_more(command, shared, tmp_path):
+    """Clips of UCF101 as a plain folder: groups stay whole, and no video moves."""
+    found = sorted((shared / "ucf101_mini").rglob("*.avi"))
+    videos, run = tmp_path / "videos", tmp_path / "run"
+
+    def put(paths):
+        for path in paths:
+            target = videos / path.parent.name / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(path)
+
+    put(found[:-10])
+    trained = command(*trained_on(videos, run), "--epochs=1")
+    split = (videos / "split.csv").read_text().splitlines()
+    assert len(split) == 1 + len(found) - 10
+    before = (run / "evaluation.json").read_bytes()
+    put(found[-10:])
+    evaluated = command("evaluate.py", f"--workdir={run}")
+    assert "10 videos were added since the run began" in evaluated.stderr
+    # The same number, of the same videos.
+    assert evaluated.stdout == trained.stdout
+    assert (run / "evaluation.json").read_bytes() == before
+    command("-m", "data.check", videos)
+    grown = (videos / "split.csv").read_text().splitlines()
+    assert set(split) < set(grown) and len(grown) == 1 + len(found)
+    command("export.py", f"--workdir={run}", tmp_path / "exported")
+    lines = command("predict.py", tmp_path / "exported", *found[:2], "--csv").stdout
+    assert len(lines.splitlines()) == 3
 
 
 def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_path):
