@@ -21,7 +21,7 @@ from absl import flags, logging
 
 from configs.command.dry_run import check_dry_run, define_dry_run, say_plan
 from configs.command.flags import define, load_wanted, require_workdir
-from configs.command.launch import run, start
+from configs.command.launch import log_to, run, start
 from configs.command.text import say
 from data import check_root
 from model import check_handle
@@ -105,6 +105,8 @@ def main(config):
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(join_workers(config.runtime))
         folder = stack.enter_context(open_folder(FLAGS.workdir, workers))
+        if workers.is_chief:
+            log_to(folder / "log.txt")
         check_same(config, workers)
         config = resolve(config, folder, workers)
         result = workers.from_chief(

@@ -1,12 +1,11 @@
 """The folder of a run: what lies in it, and who may write to it.
 
 config.json      the experiment, as the run's last start had it
-run.json         the run's id, class names, videos left out, hashes of the lists, and
-                 whose weights it began with; fixed at first start
+run.json         its id, classes, hashes of the lists; fixed at first start
 journal.jsonl    one row a step           history.jsonl  one row an epoch
 timing.jsonl     how long steps took      tensorboard/   the same as event files
-split.csv        which videos it uses for what, where no lists say it
-starts.jsonl     one row a start: versions, devices, host
+split.csv        its videos, where no lists say them
+starts.jsonl     one row a start          log.txt        what each start said
 checkpoints/     see storage.checkpoints     report.html, evaluation.json, …
 trained_videos.json  keys of the videos trained on, see storage.trained_videos
 finished.json    written last: rerunning a finished run does nothing
@@ -46,6 +45,7 @@ FILES = {
     "finished.json",
     "history.jsonl",
     "journal.jsonl",
+    "log.txt",
     "predictions.csv",
     "report.html",
     "run.json",

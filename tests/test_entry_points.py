@@ -124,6 +124,7 @@ def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_pat
 
     refused = command(*train, f"--workdir={workdir}", "--seed=5", code=2)
     assert "seed (was 0, received 5)" in refused.stderr
+    assert_logged(workdir)
 
     with locked(tmp_path / "one"):
         output = f"--output={tmp_path / 'one'}"
@@ -154,6 +155,15 @@ def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_pat
     (tmp_path / "bad.avi").write_text("no video")
     assert_tells_of_bad_files(command, workdir, tmp_path / "bad.avi", video)
     assert_slides(command, workdir, video, tmp_path)
+
+
+def assert_logged(workdir):
+    """Two starts; what is refused before it begins has no line there."""
+    one, two = (workdir / "log.txt").read_text().split("\ntrain.py ")[1:]
+    assert all(f"--workdir={workdir}" in start for start in (one, two))
+    assert re.search(r"^\d{4}-\d\d-\d\d [\d:]{8} From step 0 to 7;", one, re.MULTILINE)
+    assert "epoch 2/2: loss" in one and "epoch 2/2: loss" not in two
+    assert "The run has finished at step 7" in two
 
 
 def assert_predicts_what_was_evaluated(command, workdir, videos):

@@ -1,7 +1,9 @@
 """How every entry point starts and ends: flags, logging, errors, exit codes."""
 
+import contextlib
 import logging
 import os
+import shlex
 import sys
 import traceback
 from pathlib import Path
@@ -27,8 +29,8 @@ flags.disclaim_key_flags()
 class Formatter(logging.Formatter):
     """The time and a message in one line, with nothing that a terminal would obey."""
 
-    def __init__(self):
-        super().__init__("%(asctime)s %(message)s", "%H:%M:%S")
+    def __init__(self, time="%H:%M:%S"):
+        super().__init__("%(asctime)s %(message)s", time)
 
     def formatMessage(self, record):
         """The line; the message of a library may have several."""
@@ -96,6 +98,31 @@ def run(main, *, positional=True):
         lambda argv: _ended(main, argv[1:]),
         flags_parser=lambda argv: _parse_flags(argv, positional),
     )
+
+
+class LogFile(logging.FileHandler):
+    """A file that takes what is logged; a disk that is full costs lines, not a run."""
+
+    def handleError(self, record):
+        """Does nothing: the terminal has the line."""
+
+
+def log_to(path):
+    """Appends what is logged to a file, too, until the process ends.
+
+    Args:
+        path: of the file; each start begins with an empty line and its command.
+    """
+    try:
+        handler = LogFile(path, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        absl_logging.warning("%s cannot be written: %s.", path, error.strerror)
+        return
+    handler.setFormatter(Formatter("%Y-%m-%d %H:%M:%S"))
+    handler.addFilter(_is_worth_reading)
+    with contextlib.suppress(OSError):
+        handler.stream.write(f"\n{printable(shlex.join(sys.argv))}\n")
+    logging.getLogger().addHandler(handler)
 
 
 def _prepare_log():
