@@ -22,6 +22,11 @@ from model import ONNX, STATE_DICTS, check_wanted, require_new_output, require_o
 
 FLAGS = flags.FLAGS
 FILES = (*STATE_DICTS, ONNX)
+# What a page says of the evaluation of its model.
+MEASURED = (
+    *("top1", "top1_interval", "top5", "mean_class_accuracy", "videos"),
+    *("clips", "crops", "source", "split"),
+)
 
 
 def plan(arguments):
@@ -51,6 +56,7 @@ from model import (
     write_saved_model,
     write_state_dict,
 )
+from storage.files import read_json
 
 
 def main(arguments):
@@ -90,8 +96,23 @@ def export(workdir, output, step=None, *, trust_graph=False):
         clip, protocol = (data.frames, data.size, data.size), trained.protocol.known
         write_onnx(output, trained.model, clip, trained.class_names, protocol)
     else:
-        write_saved_model(output, trained, describe(trained, output.name))
+        description = describe(trained, output.name)
+        description["measured"] = measured(workdir, trained)
+        write_saved_model(output, trained, description)
     logging.info("%s: step %d of %s.", output, trained.step, workdir)
+
+
+def measured(workdir, trained):
+    """What the run's own evaluation says; None where it is of other weights.
+
+    Args:
+        workdir: the run's folder.
+        trained: the `model.trained.Trained` of it.
+    """
+    result = read_json(Path(workdir) / "evaluation.json")
+    if result.get("weights_sha256") != trained.source_sha256:
+        return None
+    return {name: result[name] for name in MEASURED if name in result}
 
 
 def describe(trained, name):

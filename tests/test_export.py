@@ -83,6 +83,10 @@ def test_exports_the_newest_checkpoint_whole(run, model, tmp_path):
     assert [name.decode() for name in result["names"].numpy()] == CLASSES
     expected = tf.nn.softmax(model(PIXELS))
     np.testing.assert_allclose(result["probabilities"], expected, atol=1e-6)
+    last = tf.constant(PIXELS.transpose(0, 1, 3, 4, 2))
+    again = loaded.signatures["channels_last"](clip=last)
+    for name in ("probabilities", "names"):
+        np.testing.assert_array_equal(again[name], result[name])
     handle = load_handle(tmp_path / "output")
     assert handle.class_names == tuple(CLASSES)
     assert handle.description["source"] == "step-00000012"
@@ -91,6 +95,20 @@ def test_exports_the_newest_checkpoint_whole(run, model, tmp_path):
     again = create_backbone(Model(handle=str(tmp_path / "output")))
     clip = np.ones([1, 2, 3, 8, 8], np.float32)
     np.testing.assert_array_equal(again(clip), model.backbone(clip))
+
+
+def test_the_page_says_what_the_run_measured_of_these_weights(run, tmp_path):
+    own = sha256(run / "checkpoints/step-00000012/variables.data-00000-of-00001")
+    result = {"top1": 0.75, "videos": 8, "clips": 1, "crops": 3, "source": "ucf101"}
+    result |= {"split": 2, "weights_sha256": own}
+    copy = shutil.copytree(run, tmp_path / "run")
+    (copy / "evaluation.json").write_text(json.dumps(result))
+    pages = {}
+    for name, step in (("newest", None), ("older", 3)):
+        export(copy, tmp_path / name, step)
+        pages[name] = (tmp_path / name / "assets.extra/documentation.md").read_text()
+    assert "top-1 0.7500 on 8 test videos of `ucf101`, split 2" in pages["newest"]
+    assert "| measured |" not in pages["older"]
 
 
 def test_exports_another_checkpoint_as_a_state_dict(run, tmp_path):

@@ -1,6 +1,7 @@
 """The documentation page of a published SavedModel, in the form Hub and Kaggle take."""
 
 from configs.schema.protocol import Protocol, describe
+from model.weights.example import program
 
 TEMPLATE = """\
 # Module {name}
@@ -20,7 +21,7 @@ TEMPLATE = """\
 {overview}
 | trained on | {training} |
 | clips | {clips} |
-| published accuracy | {accuracy} |
+| published accuracy | {accuracy} |{measured}
 | origin | {origin} |
 | source | `{source}`, SHA-256 `{source_sha256}` |
 
@@ -30,10 +31,21 @@ TEMPLATE = """\
 
 ## Use
 
-```python
+{use}"""
+LAYER = """```python
 layer = hub.KerasLayer("{name}", trainable=True)
 {result} = layer(clips)  # {shape} -> {output}
 ```
+"""
+ALONE = """\
+With TensorFlow and OpenCV alone, from a video file to the most likely classes. It takes
+one clip and square; the accuracy above may be of more, averaged.
+
+```python
+{program}```
+
+To fine-tune it:
+
 """
 VIDEO_SWIN = """\
 Video Swin Transformer (Liu et al., CVPR 2022, arXiv:2106.13230).
@@ -56,9 +68,11 @@ BACKBONE = """\
 Input: {type} `{shape}`, RGB, {range} (mean {mean}, standard deviation {std}).
 Output: float32 features `{output}`."""
 CLASSIFIER = """\
-Input: {type} `{shape}`, RGB, {range}; normalisation is inside.
-Output: float32 probabilities `{output}`; the signature `serving_default` also gives the
-class names."""
+Input: {type} `{shape}`: clips, frames, colours (RGB), height, width; {range}, as
+normalisation is inside. The signature `channels_last` takes `[n, frames, height, width,
+3]` instead.
+Output: float32 probabilities `{output}`; the signatures also give the class `names`, in
+the order of the probabilities."""
 
 
 def documentation(description):
@@ -80,15 +94,46 @@ def documentation(description):
         network="video-swin-transformer" if architecture else "other",
         overview=overview(architecture) if architecture else OTHER,
         interface=(CLASSIFIER if classifier else BACKBONE).format(**facts),
-        result="probabilities" if classifier else "features",
+        use=use(description, facts),
         clips=clips(description),
+        measured=measured(description.get("measured")),
         **training(description.get("training")),
-        **{name: facts[name] for name in ("shape", "output")},
         **{
             name: description[name]
             for name in ("name", "licence", "origin", "source", "source_sha256")
         },
     )
+
+
+def use(description, facts):
+    """How a program uses the model, ending in a block of Python.
+
+    Args:
+        description: see `documentation`.
+        facts: what goes in and comes out.
+    """
+    layer = {"name": description["name"], **facts}
+    if description["kind"] != "classifier":
+        return LAYER.format(result="features", **layer)
+    alone = ALONE.format(program=program(description))
+    return alone + LAYER.format(result="probabilities", **layer)
+
+
+def measured(result):
+    """A row with what the model's own run measured; "" where it did not.
+
+    Args:
+        result: `measured` of the description; None where it says nothing.
+    """
+    if not result:
+        return ""
+    sure = ""
+    if result.get("top1_interval"):
+        sure = " (95 % {:.4f}-{:.4f})".format(*result["top1_interval"])
+    return (
+        "\n| measured | top-1 {top1:.4f}{sure} on {videos} test videos of `{source}`, "
+        "split {split}, {clips} x {crops} views |"
+    ).format(sure=sure, **result)
 
 
 def overview(architecture):

@@ -4,8 +4,8 @@ They need nothing of this project to run or to train. Beside the graph they keep
 `assets.extra/model.json` (architecture, class names, input, origin), a documentation
 page and, where they are known, the classification head as `assets.extra/head.npz` and
 the videos it was trained on as `assets.extra/trained_videos.json`. The native model can
-be built from these again. Any other SavedModel is opaque: it runs as
-it is (`model.hub`).
+be built from these again. Any other SavedModel is opaque: it runs as it is
+(`model.hub`).
 """
 
 import dataclasses
@@ -29,6 +29,7 @@ from storage.trained_videos import TRAINED_VIDEOS, read_trained_videos
 
 DESCRIPTION = Path("assets.extra", "model.json")
 HEAD_FILE = Path("assets.extra", "head.npz")
+CHANNELS_LAST = "channels_last"  # the signature of clips as most programs have them
 TABLE = "relative_position_bias_table"
 PAGE = Path("assets.extra", "documentation.md")
 SEEN_FILE = Path("assets.extra", TRAINED_VIDEOS)
@@ -168,10 +169,10 @@ def write_backbone(output, backbone, description, head=None, trained_videos=None
     Raises:
         ConfigError: an output exists.
     """
-    function, signature, facts = backbone_function(backbone, description["clip"])
+    function, signatures, facts = backbone_function(backbone, description["clip"])
     root = Reusable(in_order(backbone), function)
     description = description | facts | {"kind": "backbone"}
-    write(output, root, signature, description, head, trained_videos)
+    write(output, root, signatures, description, head, trained_videos)
 
 
 def write_classifier(
@@ -192,13 +193,13 @@ def write_classifier(
     """
     kernel, bias = model.head.kernel, model.head.bias
     names = description["class_names"] or list(map(str, range(bias.shape[0])))
-    function, signature, facts = classifier_function(model, description["clip"], names)
+    function, signatures, facts = classifier_function(model, description["clip"], names)
     root = Reusable([*variables, kernel, bias], function)
     if graph is not None:
         root.graph = graph
     head = {"kernel": kernel.numpy(), "bias": bias.numpy()}
     description = description | facts | {"kind": "classifier"}
-    write(output, root, signature, description, head, trained_videos)
+    write(output, root, signatures, description, head, trained_videos)
 
 
 def in_order(backbone):
@@ -207,12 +208,12 @@ def in_order(backbone):
     return [variables[path] for path in official_names(backbone.depths)]
 
 
-def write(output, root, signature, description, head, trained_videos):
+def write(output, root, signatures, description, head, trained_videos):
     """Writes the SavedModel, what is known beside it, and a tar file of both."""
     archive = Path(f"{output}.tar.gz")
     with written_aside(output) as folder, written_aside(archive) as packed:
         try:
-            tf.saved_model.save(root, str(folder), signatures={SIGNATURE: signature})
+            tf.saved_model.save(root, str(folder), signatures=signatures)
         except tf.errors.OpError as error:  # A full disk is no OSError to TensorFlow.
             reason = error.message.splitlines()[0].rpartition("; ")[2]
             raise StorageError(f"{output} could not be written: {reason}") from error
@@ -252,7 +253,7 @@ def backbone_function(backbone, clip):
 
     output = features.get_concrete_function(spec, training=False).output_shapes
     features.get_concrete_function(spec, training=True)
-    return features, signature, facts(spec, output, "normalised")
+    return features, {SIGNATURE: signature}, facts(spec, output, "normalised")
 
 
 def classifier_function(model, clip, class_names):
@@ -269,9 +270,15 @@ def classifier_function(model, clip, class_names):
     def signature(clip):
         return {"probabilities": probabilities(clip), "names": tf.constant(class_names)}
 
+    last = tf.TensorSpec([None, frames, height, width, 3], tf.uint8, name="clip")
+
+    channels_last = tf.function(
+        lambda clip: signature(tf.transpose(clip, [0, 1, 4, 2, 3])), [last], False
+    )
     output = probabilities.get_concrete_function(spec, training=False).output_shapes
     probabilities.get_concrete_function(spec, training=True)
-    return probabilities, signature, facts(spec, output, "0 to 255")
+    signatures = {SIGNATURE: signature, CHANNELS_LAST: channels_last}
+    return probabilities, signatures, facts(spec, output, "0 to 255")
 
 
 def facts(spec, output, values):

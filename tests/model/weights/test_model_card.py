@@ -52,8 +52,24 @@ def test_page_follows_from_the_description_alone(description):
 
 
 def test_page_of_a_classifier_around_an_opaque_graph(description):
-    description |= {"kind": "classifier", "architecture": None}
+    description |= {"kind": "classifier", "architecture": None, "clip": [8, 32, 32]}
     page = documentation(description)
     assert "<!-- task: video-classification -->" in page
     assert "<!-- network-architecture: other -->" in page
     assert "normalisation is inside" in page and "Swin" not in page
+
+
+def test_page_says_what_the_run_measured(description):
+    measured = {
+        "top1": 0.9189,
+        "top1_interval": [0.79, 0.97],
+        **{"videos": 37, "clips": 4, "crops": 3, "source": "ucf101", "split": 2},
+    }
+    page = documentation(description | {"measured": measured})
+    assert (
+        "| measured | top-1 0.9189 (95 % 0.7900-0.9700) on 37 test videos of `ucf101`, "
+        "split 2, 4 x 3 views |\n| origin |"
+    ) in page
+    del measured["top1_interval"]  # An older evaluation has none.
+    assert "top-1 0.9189 on 37" in documentation(description | {"measured": measured})
+    assert "| measured |" not in documentation(description | {"measured": None})
