@@ -1,0 +1,31 @@
+import argparse
+
+from benchmarks import evaluation
+from configs.schema import Experiment, Model
+
+
+def test_both_rates_are_measured(tiny_root, monkeypatch):
+    """Of 7 videos with 3 views each, in batches of 4."""
+    small = Model(
+        embed_dim=8,
+        depths=(1,),
+        num_heads=(1,),
+        window_size=(2, 4, 4),
+        patch_size=(2, 4, 4),
+    )
+    monkeypatch.setattr(evaluation, "config", lambda: Experiment(model=small))
+    bare, computed = evaluation.bare_rate, []
+
+    def counted(forward, clips, views):
+        assert clips.shape == (4, 4, 3, 32, 32)
+        computed.append(views)
+        return bare(forward, clips, views)
+
+    monkeypatch.setattr(evaluation, "bare_rate", counted)
+    options = argparse.Namespace(
+        root=str(tiny_root), frames=4, size=32, clips=1, crops=3, rounds=2
+    )
+    rounds = evaluation.measure(options)
+    assert computed == [21] * 4
+    assert [set(row) for row in rounds] == [{"bare_forward", "evaluation"}] * 2
+    assert all(rate > 0 for row in rounds for rate in row.values())
