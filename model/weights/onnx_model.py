@@ -5,6 +5,7 @@ needed.
 """
 
 import json
+import os
 
 import numpy as np
 import tensorflow as tf
@@ -64,10 +65,11 @@ def write_onnx(output, model, clip, class_names, protocol):
 
 def _converted(function):
     """The ONNX model of a function, of the standard's operators alone."""
-    import onnx
-    import tf2onnx
-
+    before = dict(os.environ)
     try:
+        import onnx
+        import tf2onnx
+
         proto, _ = tf2onnx.convert.from_function(
             function, input_signature=function.input_signature, opset=OPSET
         )
@@ -76,6 +78,9 @@ def _converted(function):
         raise ConfigError(
             f"The model cannot be written as ONNX: {first_line(error)}."
         ) from error
+    finally:  # It sets how much TensorFlow logs, for whoever is started next, too.
+        os.environ.clear()
+        os.environ.update(before)
     foreign = {node.op_type for node in proto.graph.node if node.domain not in DOMAINS}
     if foreign:
         raise ConfigError(

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -32,8 +33,9 @@ def model():
 
 @pytest.fixture(scope="module")
 def written(model, tmp_path_factory):
-    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
+    path, before = tmp_path_factory.mktemp("onnx") / "model.onnx", dict(os.environ)
     write_onnx(path, model, CLIP, NAMES, {"frame_interval": 2})
+    assert dict(os.environ) == before  # tf2onnx sets how much TensorFlow logs.
     return path
 
 
