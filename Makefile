@@ -27,7 +27,7 @@ test: setup
 	$(RUN) -m ruff format --check .
 	# Three processes on two cores, as many tests wait; the longest files first.
 	$(RUN) -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder \
-	    tests/test_train_options.py tests/test_train.py tests/chaos tests/test_*.py tests
+	    tests/test_train_options.py tests/test_train*.py tests/chaos tests
 
 chaos: setup
 	mkdir -p runs
