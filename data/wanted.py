@@ -6,7 +6,9 @@ from absl import flags, logging
 
 from configs.command.errors import ConfigError
 from configs.command.flags import load, load_wanted
+from data.sources import open_source
 from data.sources.ucf101_layout import has_lists
+from storage.run_folder import RunFolder
 
 FLAGS = flags.FLAGS
 
@@ -39,3 +41,17 @@ def wanted_data(folders):
         logging.info("%s has UCF101's lists: data.source=ucf101.", data.root)
         data = dataclasses.replace(data, source="ucf101", validation="test")
     return data
+
+
+def open_wanted(data):
+    """Opens the data set that is meant; that of a run with the run's own split.
+
+    Args:
+        data: a `configs.schema.Data`, as `wanted_data` gives it.
+
+    Returns:
+        `data.sources.base.Source`.
+    """
+    own = FLAGS.workdir and not FLAGS.config
+    split = RunFolder(FLAGS.workdir).split if own else None
+    return open_source(data, run_split=split)

@@ -23,10 +23,9 @@ from configs.command.launch import parse, run
 from configs.command.streams import produce
 from data.check.facts import facts_of
 from data.check.table import describe
-from data.sources import check_root, open_source
-from data.wanted import wanted_data
+from data.sources import check_root
+from data.wanted import open_wanted, wanted_data
 from storage.files import write_atomically
-from storage.run_folder import RunFolder
 
 FLAGS = flags.FLAGS
 
@@ -35,10 +34,7 @@ def main(arguments):
     """Prints the table, and writes the page where it is asked for."""
     data = wanted_data(arguments)
     check_root(data)
-    own = FLAGS.workdir and not FLAGS.config
-    source = open_source(
-        data, run_split=RunFolder(FLAGS.workdir).split if own else None
-    )
+    source = open_wanted(data)
     facts = facts_of(source, data)
     produce(*describe(facts))
     if FLAGS.html:

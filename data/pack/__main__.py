@@ -24,9 +24,8 @@ from configs.command.flags import define
 from configs.command.launch import parse, run
 from configs.command.streams import produce
 from configs.schema.paths import check_utf8
-from data.sources import check_root, open_source
-from data.wanted import wanted_data
-from storage.run_folder import RunFolder
+from data.sources import check_root
+from data.wanted import open_wanted, wanted_data
 
 FLAGS = flags.FLAGS
 MEGABYTE = 10**6
@@ -51,9 +50,7 @@ def main(arguments):
             "data.source must be a kind of separate files; received "
             f"{data.source}, which is packed already."
         )
-    own = FLAGS.workdir and not FLAGS.config
-    split = RunFolder(FLAGS.workdir).split if own else None
-    source = open_source(data, run_split=split)
+    source = open_wanted(data)
     from data.pack.work import pack
 
     try:

@@ -1,6 +1,6 @@
 """What a packed data set says of itself: a file for all of it, one for each shard.
 
-PACKED/index.json                          classes, and how many shards there are
+PACKED/index.json                          classes, and a hash of each .json below
 PACKED/videos-00000-of-00002.array_record  a video in each record
 PACKED/videos-00000-of-00002.json          which videos these are
 """
