@@ -65,6 +65,7 @@ def test_a_bar_is_drawn_where_it_shows_and_gives_way_to_the_log(
     assert progress._make_room in logging.get_absl_handler().filters
     progress._make_room(None)
     assert terminal.getvalue().endswith(" \r" if lines else "")
+    progress.bar.close()
 
 
 def test_the_bar_fits_the_terminal_and_drops_the_least_important(tmp_path, monkeypatch):
