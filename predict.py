@@ -197,7 +197,7 @@ def clips_of(videos, config):
             FLAGS.stride,
         )
     return windows_of_files(
-        videos, data=config.data, crops=config.views.crops, stride=FLAGS.stride
+        videos, data=config.data, views=config.views, stride=FLAGS.stride
     )
 
 

@@ -9,7 +9,7 @@ from configs.command.errors import DataError
 from data.decoding.reader import Reader
 from data.identities import Identities
 from data.pipeline import train_batches, validation_batches, view_batches
-from data.sampling.plan import train_plan, validation_plan, view_plan
+from data.sampling.plan import require_rates, train_plan, validation_plan, view_plan
 from data.sources import SOURCES, open_source
 from data.sources.folder import split_of
 from data.splits import bad_videos, content_fingerprint, divide, list_fingerprint
@@ -99,6 +99,8 @@ class Clips:
         self._train_names = frozenset(self.train_videos)
         self.train_labels = listing.labels[self._train]
         self.test_videos = tuple(listing.names[i] for i in self._test)
+        tested = [source.videos[i] for i in self._test]
+        require_rates(tested, self.test_videos, views)
         self.test_labels = listing.labels[self._test]
         self.test_paths = tuple(listing.paths[i] for i in self._test if listing.paths)
         self.validation_labels = listing.labels[self._validation]
@@ -115,8 +117,7 @@ class Clips:
         self.evaluation_fingerprint = list_fingerprint(
             source, [*self._validation, *self._test]
         )
-        drawn = SOURCES[data.source].draws_split
-        self.split_table = split_of(listing) if drawn else ""
+        self.split_table = split_of(listing) if SOURCES[data.source].draws_split else ""
         self._reader = Reader(source, threads=data.threads)
 
     @property
@@ -157,14 +158,13 @@ class Clips:
         """
         lost = self.lost_train_videos
         count = len(lost) if count is None else int(count)
-        fraction = self._data.max_bad_fraction
         allowed = self._data.bad_allowed(self.train_size)
         if count > allowed:
             names = ", ".join(lost[:3]) or "see the other workers' logs"
             raise DataError(
-                f"{count} training videos can no longer be read, and "
-                f"data.max_bad_fraction={fraction} allows {allowed}: {names}. See "
-                "python -m data.scan."
+                f"{count} training videos can no longer be read, and data."
+                f"max_bad_fraction={self._data.max_bad_fraction} allows {allowed}: "
+                f"{names}. See python -m data.scan."
             )
 
     def train_file(self, index):

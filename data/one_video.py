@@ -11,7 +11,7 @@ from data.ahead import run_ahead
 from data.decoding.errors import DecodeError
 from data.decoding.reader import thread_count
 from data.decoding.video import read_clip
-from data.sampling.plan import view_plan
+from data.sampling.plan import rate_is_missing, view_plan
 from data.scan import DecoderProcess, scan_file
 
 
@@ -66,6 +66,10 @@ def scanned(path, decoder):
 
 
 def _views(path, video, data, views):
+    if rate_is_missing(video, views):
+        raise DecodeError(
+            f"does not say its frame rate, which views.sampling={views.sampling} needs"
+        )
     shape = (views.clips, views.crops, data.frames, 3, data.size, data.size)
     out = np.empty(shape, np.uint8)
     for clip in range(views.clips):

@@ -10,8 +10,8 @@ from data.decoding.errors import DecodeError
 from data.decoding.reader import thread_count
 from data.decoding.video import read_clip
 from data.one_video import scanned
-from data.sampling.crops import three_crop
 from data.sampling.frames import clip_frames, sliding_starts
+from data.sampling.plan import view_regions
 from data.scan import DecoderProcess
 
 # Clips that one pass over a file reads: frames that they share are decoded once, and a
@@ -62,7 +62,7 @@ class Place:
         return f"{self.path}, frames {self.window.first}-{self.window.last}"
 
 
-def windows_of_files(paths, *, data, crops, stride):
+def windows_of_files(paths, *, data, views, stride):
     """Clips that slide over each of many video files, read ahead of their use.
 
     Of a long video no more is in memory than the clips that are read ahead.
@@ -70,26 +70,26 @@ def windows_of_files(paths, *, data, crops, stride):
     Args:
         paths: of the files, an iterable of str.
         data: a `configs.schema.Data` whose clips are frames at an interval.
-        crops: square crops of each clip, see `configs.schema.Views`.
+        views: the `configs.schema.Views` that say which squares are cropped.
         stride: frames from the start of a clip to that of the next.
 
     Yields:
-        For each clip, in their order, (`Place`, uint8 [crops, T, 3, size, size]). Where
-        a file cannot be read, (`Place`, `DecodeError`), in the place of its clips or of
-        some of them.
+        For each clip, in their order, (`Place`, uint8 [views.crops, T, 3, size, size]).
+        Where a file cannot be read, (`Place`, `DecodeError`), in the place of its clips
+        or of some of them.
     """
     with DecoderProcess() as decoder:
         places = (Place(number, path) for number, path in enumerate(paths))
         jobs = (
             job
             for place in places
-            for job in _jobs(place, decoder, data, crops, stride)
+            for job in _jobs(place, decoder, data, views, stride)
         )
         for group in run_ahead(jobs, thread_count(data.threads)):
             yield from group
 
 
-def _jobs(place, decoder, data, crops, stride):
+def _jobs(place, decoder, data, views, stride):
     """Functions that each return a list of what `windows_of_files` yields."""
     try:
         video = scanned(place.path, decoder)
@@ -100,10 +100,10 @@ def _jobs(place, decoder, data, crops, stride):
     starts = sliding_starts(video.frames, span, stride)
     for first in range(0, len(starts), TOGETHER):
         group = starts[first : first + TOGETHER]
-        yield functools.partial(_read, place, video, group, span, data, crops)
+        yield functools.partial(_read, place, video, group, span, data, views)
 
 
-def _read(place, video, starts, span, data, crops):
+def _read(place, video, starts, span, data, views):
     """Some clips of one file, read in one pass."""
     clips = [
         clip_frames(
@@ -111,15 +111,14 @@ def _read(place, video, starts, span, data, crops):
         )
         for start in starts
     ]
-    out = np.empty(
-        [crops, len(starts) * data.frames, 3, data.size, data.size], np.uint8
-    )
+    shape = (views.crops, len(starts) * data.frames, 3, data.size, data.size)
+    out = np.empty(shape, np.uint8)
     try:
         read_clip(
             place.path,
             video,
             frames=np.concatenate(clips),
-            regions=three_crop(video.height, video.width, crops),
+            regions=view_regions(video, data, views),
             size=data.size,
             out=out,
         )

@@ -26,7 +26,7 @@ from storage.trained_videos import (
 )
 
 VALUES = Path("variables", "variables.data-00000-of-00001")
-VIEWS = ("clips", "crops")
+VIEWS = ("clips", "crops", "view_sampling", "short_side")
 # Options of a model that change nothing of what a trained one computes.
 FREE = {"trust_graph", "recompute", "drop_path_rate", "dropout"}
 # What an evaluation takes from the schema where a SavedModel does not say it.

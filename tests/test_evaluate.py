@@ -303,8 +303,9 @@ def test_what_only_the_training_computes_with_may_be_given(trained_run):
 
 
 def test_views_are_what_a_model_was_measured_with(trained_run, caplog):
-    opened(trained_run, views=Views(clips=1, crops=1))
+    opened(trained_run, views=Views(clips=1, crops=1, short_side=20))
     assert "views.clips is 1; the model was measured with 3." in caplog.text
+    assert "views.short_side is 20; the model was measured with 0." in caplog.text
 
 
 @pytest.mark.parametrize("through", ["the run", "a conversion of its export"])
@@ -360,6 +361,13 @@ def test_other_results_leave_the_runs_own_alone(trained_run, tmp_path):
     views = Views(clips=1, crops=1)
     result = evaluate.evaluate(opened(workdir, views=views), workdir, folder)
     assert json.loads((workdir / "evaluation-1x1.json").read_text()) == result
+    views = Views(clips=3, crops=1, sampling="mmaction2", short_side=20)
+    result = evaluate.evaluate(opened(workdir, views=views), workdir, folder)
+    name = "evaluation-mmaction2-short_side20.json"
+    assert json.loads((workdir / name).read_text()) == result
+    assert "3 views each, clips placed as by mmaction2, short side 20)" in (
+        evaluate.summary(result)
+    )
     first = opened(workdir, step=6, size=24)
     evaluate.evaluate(first, workdir, folder)
     assert (workdir / "predictions-step6-size24.csv").is_file()

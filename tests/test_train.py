@@ -284,6 +284,9 @@ def test_a_finished_run_is_measured_again_for_other_views(tiny, finished, tmp_pa
     assert json.loads((folder / "evaluation.json").read_text()) == result
     assert finished_result(fewer, folder) == result
     assert finished_result(tiny, folder) is None
+    for changes in ({"sampling": "mmaction2"}, {"short_side": 40}):
+        other = dataclasses.replace(fewer.views, **changes)
+        assert finished_result(dataclasses.replace(fewer, views=other), folder) is None
     assert {path: path.read_bytes() for path in before} == before
 
 

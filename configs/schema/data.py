@@ -232,6 +232,23 @@ class Views(Section):
         "Square crops of each clip: 1 (centre) or 3 (along the longer side).",
         may_change=True,
     )
+    sampling: Literal["official", "mmaction2", "torchvision"] = option(
+        "official",
+        "Where the clips of a video lie. official: as Video Swin's authors, in the "
+        "middles of equal parts; mmaction2: as its versions from 1.0.0rc2 on, the "
+        "first begins and the last ends with the video; torchvision: as its reference "
+        "script, at 15 frames per second, whatever data.frame_interval is.",
+        may_change=True,
+        was_default=True,
+    )
+    short_side: int = option(
+        0,
+        "Pixels to which the shorter side of a frame is resized before squares of "
+        "data.size are cropped; 0 is data.size: squares as high as the frame is.",
+        at_least=0,
+        may_change=True,
+        was_default=True,
+    )
     batch_size_per_replica: int = option(
         4, "Views computed at once by each replica.", at_least=1, may_change=True
     )

@@ -87,6 +87,23 @@ class Experiment(Section):
             "be true where init_from is empty",
             self.init_head,
         )
+        self._validate_views()
+
+    def _validate_views(self):
+        """Raises ConfigError where views cannot be cut from such clips."""
+        require(
+            not self.views.short_side or self.views.short_side >= self.data.size,
+            "views.short_side",
+            f"be 0 or at least data.size={self.data.size}, which is cropped from it",
+            self.views.short_side,
+        )
+        require(
+            self.views.sampling == "official" or self.data.frame_sampling == "interval",
+            "views.sampling",
+            f"be official under data.frame_sampling={self.data.frame_sampling}: only "
+            "frames at an interval are placed in other ways",
+            self.views.sampling,
+        )
 
     def completed(self):
         """This experiment with the length of its warm-up, where that is left open."""

@@ -15,9 +15,13 @@ PLACES = {
     "shuffle_frames": ("data", "shuffle_frames"),
     "clips": ("views", "clips"),
     "crops": ("views", "crops"),
+    "view_sampling": ("views", "sampling"),
+    "short_side": ("views", "short_side"),
     "precision": ("runtime", "precision"),
     "seed": ("", "seed"),
 }
+# What versions did that do not say it.
+FORMER = {"frame_sampling": "interval", "view_sampling": "official", "short_side": 0}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,9 @@ class Protocol:
         shuffle_frames: whether the frames of a clip are put in a random order.
         clips: of each test video.
         crops: of each clip.
+        view_sampling: by whose rule clips are spaced over a test video.
+        short_side: pixels of a test frame's shorter side before it is cropped; 0 is
+            `size`.
         precision: of the computation.
         seed: of the random order of frames; nothing else in a test is random.
     """
@@ -43,6 +50,8 @@ class Protocol:
     shuffle_frames: bool | None = None
     clips: int | None = None
     crops: int | None = None
+    view_sampling: str | None = None
+    short_side: int | None = None
     precision: str | None = None
     seed: int | None = None
 
@@ -101,7 +110,24 @@ def describe(protocol):
         parts.append(f"frame interval {known['frame_interval']}")
     if "clips" in known and "crops" in known:
         parts.append("measured with {clips} x {crops} views".format(**known))
-    return ", ".join(parts)
+    return ", ".join([*parts, *unusual(known)])
+
+
+def unusual(known):
+    """How views are cut, in words, where it is not as in the official protocol.
+
+    Args:
+        known: dict that may have "view_sampling" and "short_side".
+
+    Returns:
+        list of str; empty for what versions did that had no such options.
+    """
+    parts = []
+    if known.get("view_sampling", "official") != "official":
+        parts.append(f"clips placed as by {known['view_sampling']}")
+    if known.get("short_side"):
+        parts.append(f"short side {known['short_side']}")
+    return parts
 
 
 def option_name(name):

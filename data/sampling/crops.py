@@ -61,24 +61,27 @@ def centre_square(height, width, fraction=1.0):
     return (height - side) // 2, (width - side) // 2, side, side
 
 
-def three_crop(height, width, count=3):
-    """Squares of the shorter side's size, evenly spaced along the longer side.
+def three_crop(height, width, count=3, fraction=1.0):
+    """Squares that are evenly spaced along the longer side, centred on the shorter.
 
-    Three of them are mmaction's `ThreeCrop`; a single one is the centred square.
+    Three of the shorter side's size are mmaction's `ThreeCrop`, three smaller ones
+    SlowFast's `uniform_crop`; a single one is the centred square.
 
     Args:
         height: height of the frame in pixels.
         width: width of the frame in pixels.
         count: how many squares.
+        fraction: side of a square in units of the shorter side, in (0, 1].
 
     Returns:
         list of `count` (top, left, height, width) in pixels.
     """
+    centre = centre_square(height, width, fraction)
     if count == 1:
-        return [centre_square(height, width)]
-    side = min(height, width)
-    steps = [
-        ((height - side) * i // (count - 1), (width - side) * i // (count - 1))
-        for i in range(count)
-    ]
-    return [(top, left, side, side) for top, left in steps]
+        return [centre]
+    top, left, side, _ = centre
+    if height > width:
+        places = [((height - side) * i // (count - 1), left) for i in range(count)]
+    else:
+        places = [(top, (width - side) * i // (count - 1)) for i in range(count)]
+    return [(top, left, side, side) for top, left in places]

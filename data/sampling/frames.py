@@ -4,6 +4,9 @@ The formulas are those of mmaction's `SampleFrames` as the official Video Swin r
 use it: at an interval (clip_len, frame_interval, out_of_bound_opt="loop"), and one of
 each of equal segments of the video (clip_len, frame_uniform=True), which
 `get_seq_frames` there takes from SlowFast's loader of Something-Something V2.
+
+Two other projects that publish accuracies of Video Swin place the clips of a test in
+other ways; `end_to_end_starts` and `resampled_frames` are theirs.
 """
 
 import numpy as np
@@ -41,6 +44,66 @@ def spread_starts(count, span, clips):
         return np.zeros(clips, np.int64)
     part = (count - span + 1) / clips
     return (np.arange(clips) * part + part / 2).astype(np.int64)
+
+
+def end_to_end_starts(count, reach, clips):
+    """Starts of evenly spaced clips, the first and the last at the ends of the video.
+
+    So mmaction2 tests from version 1.0.0rc2 on (`SampleFrames._get_test_clips`,
+    mmaction/datasets/transforms/loading.py); before, it did as `spread_starts`.
+
+    Args:
+        count: frames of the video.
+        reach: frames from the first to the last frame of a clip, both included.
+        clips: number of starts; one gives the centred clip.
+
+    Returns:
+        int [clips], all 0 where the video is not longer than a clip.
+    """
+    last = max(count - reach, 0)
+    if clips == 1:
+        return np.array([last // 2])
+    # Halves are rounded to the even number, as there.
+    return np.rint(np.arange(clips) * (last / (clips - 1))).astype(np.int64)
+
+
+def resampled_frames(count, fps, rate):
+    """The frames of a video that make another of so many frames per second.
+
+    As torchvision's `VideoClips` resamples (torchvision/datasets/video_utils.py): frame
+    k is the one that is shown when frame k of the new rate begins, in float32.
+
+    Args:
+        count: frames of the video, at least 1.
+        fps: of the video, above 0.
+        rate: frames per second that are wanted.
+
+    Returns:
+        int [frames], at least one, each in [0, count), none below the one before it.
+    """
+    step = fps / rate
+    if step.is_integer():
+        return np.arange(0, count, int(step))
+    number = max(int(count * rate / fps), 1)
+    places = np.arange(number, dtype=np.float32) * np.float32(step)
+    return np.minimum(places.astype(np.int64), count - 1)
+
+
+def first_to_last_starts(count, frames, clips):
+    """Starts of evenly spaced ones of all clips of frames that follow each other.
+
+    As torchvision's `UniformClipSampler` chooses (torchvision/datasets/samplers), which
+    rounds down, and takes the first clip where one is wanted.
+
+    Args:
+        count: frames of the video, resampled.
+        frames: of a clip.
+        clips: number of starts.
+
+    Returns:
+        int [clips], all 0 where the video is not longer than a clip.
+    """
+    return np.arange(clips) * max(count - frames, 0) // max(clips - 1, 1)
 
 
 def sliding_starts(count, span, stride):

@@ -8,6 +8,7 @@ import dataclasses
 
 import numpy as np
 
+from configs.command.errors import ConfigError
 from data.sampling.crops import (
     CROP_DRAWS,
     centre_square,
@@ -17,7 +18,10 @@ from data.sampling.crops import (
 from data.sampling.draws import uniforms
 from data.sampling.frames import (
     clip_frames,
+    end_to_end_starts,
+    first_to_last_starts,
     random_segment_frames,
+    resampled_frames,
     spread_segment_frames,
     spread_starts,
     train_start,
@@ -27,6 +31,8 @@ from data.sampling.frames import (
 TRAIN, VALIDATION, VIEWS = range(3)
 # As in the official recipes: resize the short side to 256, crop the centre 224.
 VALIDATION_FRACTION = 224 / 256
+# Frames per second at which torchvision's reference script reads videos.
+TORCHVISION_RATE = 15
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,12 +119,67 @@ def view_plan(video, data, *, views, seed, position):
     Returns:
         Plan with views.crops regions.
     """
-    frames = _spread_frames(video, data, position % views.clips, views.clips)
+    frames = _view_frames(video, data, views, position % views.clips)
     order = uniforms((seed, VIEWS), position, data.frames)
     return Plan(
         frames=_ordered(frames, data, order),
-        regions=three_crop(video.height, video.width, views.crops),
+        regions=view_regions(video, data, views),
     )
+
+
+def view_regions(video, data, views):
+    """The squares of each clip of a test video: (top, left, height, width) in pixels.
+
+    Args:
+        video: see `train_plan`.
+        data: a `configs.schema.Data`.
+        views: a `configs.schema.Views`.
+
+    Returns:
+        list of views.crops of them.
+    """
+    fraction = data.size / (views.short_side or data.size)
+    return three_crop(video.height, video.width, views.crops, fraction)
+
+
+def rate_is_missing(video, views):
+    """Whether views depend on a frame rate that the file of a video does not say."""
+    return views.sampling == "torchvision" and not video.fps
+
+
+def require_rates(videos, names, views):
+    """Refuses test videos of which views.sampling needs a frame rate that is not known.
+
+    Args:
+        videos: of `data.scan.video.Video`; bad ones do not count.
+        names: of the videos.
+        views: a `configs.schema.Views`.
+
+    Raises:
+        ConfigError: there is such a video.
+    """
+    for video, name in zip(videos, names, strict=True):
+        if rate_is_missing(video, views) and not video.reason:
+            raise ConfigError(
+                "views.sampling must be official or mmaction2 where a video does not "
+                f"say its frame rate, as {name}; received {views.sampling!r}."
+            )
+
+
+def _view_frames(video, data, views, clip):
+    """Frame numbers [T] of one clip of a test video, by the rule of views.sampling."""
+    if views.sampling == "torchvision":
+        shown = resampled_frames(video.frames, video.fps, TORCHVISION_RATE)
+        start = first_to_last_starts(len(shown), data.frames, views.clips)[clip]
+        numbers = clip_frames(start, frames=data.frames, interval=1, count=len(shown))
+        return shown[numbers]
+    if views.sampling == "mmaction2":
+        reach = (data.frames - 1) * data.frame_interval + 1
+        # A single frame is placed as for its 2D models.
+        place = spread_starts if data.frames == 1 else end_to_end_starts
+        start = place(video.frames, reach, views.clips)[clip]
+        return _frames_from(start, video, data)
+    return _spread_frames(video, data, clip, views.clips)
 
 
 def _spread_frames(video, data, clip, clips):

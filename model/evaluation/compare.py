@@ -20,7 +20,7 @@ from statistics import mean, stdev
 from configs.command.errors import ConfigError
 from configs.command.launch import parse, run
 from configs.command.streams import produce
-from configs.schema.protocol import PLACES, Protocol
+from configs.schema.protocol import FORMER, PLACES, Protocol
 from model.evaluation.statistics import mcnemar, wilson_interval
 from model.evaluation.tables import MARK
 from storage.files import MUST_BE_UNCHANGED, read_json
@@ -47,10 +47,8 @@ class Evaluation:
     @property
     def protocol(self):
         """The `Protocol` it was measured by, as far as an earlier version said it."""
-        known = {name: self.result.get(name) for name in PLACES}
-        return Protocol(
-            **known | {"frame_sampling": known["frame_sampling"] or "interval"}
-        )
+        known = FORMER | self.result
+        return Protocol(**{name: known.get(name) for name in PLACES})
 
 
 def read_evaluation(name):

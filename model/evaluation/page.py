@@ -8,6 +8,7 @@ import hashlib
 import platform
 from pathlib import Path
 
+from configs.schema.protocol import unusual
 from configs.schema.serialization import to_json
 from model.evaluation import charts
 from model.evaluation.gallery import gallery
@@ -154,12 +155,15 @@ def protocol(result):
     """How it was measured, in words: list of (what, words)."""
     if result["frame_sampling"] == "segments":
         sampling = "one from each equal segment of the video"
+    elif result.get("view_sampling") == "torchvision":
+        sampling = "at 15 frames per second"
     else:
         sampling = f"at an interval of {result['frame_interval']}"
     clips, crops, size = (result[name] for name in ("clips", "crops", "size"))
+    other = "".join(f"; {words}" for words in unusual(result))
     said = {
         "views": f"{clips} clips × {crops} crops of each video, whose probabilities "
-        "are averaged",
+        f"are averaged{other}",
         "clip": f"{result['frames']} frames, {sampling}; {size} × {size} pixels",
         "videos": f"{result['videos']} of {result['classes']} classes, tested under "
         f"data.source={result['source']}, data.split={result['split']}",

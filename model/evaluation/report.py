@@ -16,6 +16,7 @@ import numpy as np
 from absl import logging
 
 from configs.schema import Protocol
+from configs.schema.protocol import unusual
 from model.evaluation.metrics import (
     TOP,
     class_accuracies,
@@ -36,6 +37,9 @@ INTERVALS = {"top1": "top1_interval", "top5": "top5_interval"}
 WORDS = {
     ("frame_sampling", "segments"): "segments",
     ("frame_sampling", "interval"): "interval",
+    ("view_sampling", "official"): "official",
+    ("view_sampling", "mmaction2"): "mmaction2",
+    ("view_sampling", "torchvision"): "torchvision",
     ("shuffle_frames", True): "shuffled",
     ("shuffle_frames", False): "ordered",
     ("precision", "float32"): "float32",
@@ -199,9 +203,10 @@ def summary(result):
     # A run of an earlier version called top5 what was the top k of fewer classes.
     if "top5" in result and len(result["class_accuracies"]) >= TOP:
         line += f"  top-5 {result['top5']:.4f}"
+    views = ", ".join([f"{result['views']} views each", *unusual(result)])
     line += (
         f"  mean class {result['mean_class_accuracy']:.4f}  ({result['videos']} test "
-        f"videos, {result['views']} views each)"
+        f"videos, {views})"
     )
     if result["unreadable"]:
         line += f"  {len(result['unreadable'])} unreadable, counted as wrong"

@@ -9,6 +9,7 @@ from absl import logging
 
 from configs.command.errors import ConfigError
 from configs.schema import Protocol
+from configs.schema.protocol import FORMER
 from configs.schema.serialization import from_json
 from model.evaluation.report import suffix_of
 from storage.files import read_json
@@ -99,8 +100,8 @@ def check_output(output, facts):
     """
     path = output / "evaluation.json"
     before = read_json(path)
-    if before:  # It may have been written before there were segments.
-        before = {"frame_sampling": "interval"} | before
+    if before:  # A version may have written it that could not do otherwise.
+        before = FORMER | before
     other = [
         f"{name} {_short(before[name])} (now {_short(values[0])})"
         for name, values in facts.items()
@@ -198,10 +199,13 @@ def finished_result(config, folder):
             "checkpoints.patience, ask for it."
         )
         return None
+    shown = FORMER | result
     other = {
         "data.root": (Path(before.data.root), Path(config.data.root)),
         "views.clips": (result.get("clips"), config.views.clips),
         "views.crops": (result.get("crops"), config.views.crops),
+        "views.sampling": (shown["view_sampling"], config.views.sampling),
+        "views.short_side": (shown["short_side"], config.views.short_side),
     }
     changes = [
         f"{k} was {was}, is {now}" for k, (was, now) in other.items() if was != now

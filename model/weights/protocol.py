@@ -5,10 +5,12 @@ import json
 
 from configs.command.errors import ConfigError
 from configs.schema import Experiment, Model, Protocol
+from configs.schema.protocol import FORMER
 from storage.records import decode
 
 # Of `meta` in what PyTorch saves, beside CLASSES: `Protocol.known` of the model.
 PROTOCOL = "video_protocol"
+VIEWS = ("view_sampling", "short_side")  # What is said with the crops, if at all.
 
 
 def read_protocol(values, path, clip=None):
@@ -30,7 +32,9 @@ def read_protocol(values, path, clip=None):
         told = decode(json.dumps({} if values is None else values), Protocol)
         if told.frame_sampling is None and told.frame_interval is not None:
             # Written before there were segments.
-            told = dataclasses.replace(told, frame_sampling="interval")
+            told = dataclasses.replace(told, frame_sampling=FORMER["frame_sampling"])
+        if told.crops is not None:  # Before there were views of other kinds.
+            told = Protocol(**{name: FORMER[name] for name in VIEWS} | told.known)
         if clip is not None:
             frames, height, width = clip
             size = height if height == width else None

@@ -58,6 +58,8 @@ class Variant:
             size=self.pixels,
             clips=clips,
             crops=crops,
+            view_sampling="official",
+            short_side=0,
         )
 
     @property

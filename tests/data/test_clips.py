@@ -1,11 +1,13 @@
+import dataclasses
 import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from configs.command.errors import DataError
+from configs.command.errors import ConfigError, DataError
 from configs.schema import Views
+from data.clips import Clips
 from data.decoding.video import read_clip
 from data.decoding.write import write_video
 from data.sampling.frames import spread_starts
@@ -37,6 +39,15 @@ def test_identity_is_what_must_stay_while_a_run_continues(clips):
         "train_fingerprint": clips.train_fingerprint,
         "evaluation_fingerprint": clips.evaluation_fingerprint,
     }
+
+
+def test_a_rate_that_no_file_says_is_missed_before_anything_is_read(clips):
+    source = clips._source
+    videos = tuple(dataclasses.replace(video, fps=0.0) for video in source.videos)
+    source = dataclasses.replace(source, videos=videos)
+    views = Views(sampling="torchvision")
+    with pytest.raises(ConfigError, match=r"rate, as Jump/v_Jump_g05_c01\.avi"):
+        Clips(source, SETTINGS, views, seed=0)
 
 
 def test_elements_have_the_documented_types_and_shapes(clips):

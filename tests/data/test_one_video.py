@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from configs.schema import Views
-from data import DecodeError, views_of_files
+from data import DecodeError, one_video, views_of_files
 from data.decoding.write import write_video
+from data.scan import scan_file
 from tests.data.samples import counting_frames, decoded_numbers
 from tests.data.streams import SETTINGS, VIEWS, joined, mirrored, replica_batches
 
@@ -35,6 +36,34 @@ def test_a_clip_of_segments_shows_their_middles(tmp_path):
         [str(path)], data=data, views=Views(clips=1, crops=1)
     )
     assert decoded_numbers(clip).tolist() == [2, 6, 10, 14]
+
+
+def test_clips_are_placed_by_the_rule_that_is_asked_for(tmp_path):
+    """As tests/data/sampling/test_frames.py has it by hand."""
+    path = tmp_path / "video.avi"
+    write_video(path, counting_frames(20), fps=25.0)
+    data = dataclasses.replace(SETTINGS, frame_interval=3)
+    for sampling, frames in (
+        ("mmaction2", [[0, 3, 6, 9], [10, 13, 16, 19]]),
+        ("torchvision", [[0, 1, 3, 5], [13, 15, 16, 18]]),
+    ):
+        views = Views(clips=2, crops=1, sampling=sampling, short_side=20)
+        [(_, clips)] = views_of_files([str(path)], data=data, views=views)
+        assert decoded_numbers(clips).tolist() == frames
+
+
+def test_a_file_without_a_rate_is_named_where_that_matters(tmp_path, monkeypatch):
+    path = tmp_path / "video.avi"
+    write_video(path, counting_frames(20))
+
+    def scanned(path, decoder):
+        return dataclasses.replace(scan_file(path, decoder), fps=0.0)
+
+    monkeypatch.setattr(one_video, "scan_file", scanned)
+    views = Views(clips=1, crops=1, sampling="torchvision")
+    [(_, error)] = views_of_files([str(path)], data=SETTINGS, views=views)
+    assert isinstance(error, DecodeError)
+    assert "does not say its frame rate, which views.sampling=torch" in str(error)
 
 
 def test_a_file_that_is_no_video_costs_no_other(counting_set, tmp_path):

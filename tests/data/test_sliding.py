@@ -20,7 +20,8 @@ def video(tmp_path):
 
 def windows(*paths, stride=3, crops=1, **changes):
     data = dataclasses.replace(SETTINGS, **changes)
-    return list(windows_of_files(paths, data=data, crops=crops, stride=stride))
+    views = Views(crops=crops)
+    return list(windows_of_files(paths, data=data, views=views, stride=stride))
 
 
 def test_clips_slide_over_the_whole_video(video):
@@ -64,7 +65,7 @@ def test_a_bad_file_costs_no_other(video, tmp_path):
 
 
 def test_a_file_that_changes_meanwhile_is_told(video):
-    clips = windows_of_files([video], data=SETTINGS, crops=1, stride=1)
+    clips = windows_of_files([video], data=SETTINGS, views=Views(crops=1), stride=1)
     place, _ = next(clips)
     assert (place.path, place.window.first) == (video, 0)
     write_video(video, counting_frames(5))

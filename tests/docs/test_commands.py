@@ -41,7 +41,7 @@ EXCUSES = {
     r"^(pip install|source) ": "changes the environment",
     r"^tfds ": "downloads UCF101",
     **LAUNCHED,
-    r"[= ](UCF101|HMDB51|SSV2|videos)\b": "needs a data set that is not here",
+    r"[= ](UCF101|HMDB51|SSV2|K400|videos)\b": "needs a data set that is not here",
     r"\.pth\b": "needs a checkpoint that has to be downloaded",
     r"\.onnx\b": "needs an extra: tests/test_export.py",
     r"\b(VIDEO|CHECKPOINT|DIR)\b": "needs a file of the reader's",

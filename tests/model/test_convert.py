@@ -225,6 +225,8 @@ def test_a_released_name_is_checked_against_the_content(state, tmp_path, monkeyp
         "frame_interval": 2,
         "clips": 4,
         "crops": 3,
+        "view_sampling": "official",
+        "short_side": 0,
     }
     assert description["protocol"] == published
     # Written again for other clips, it is still the same model from the same file.

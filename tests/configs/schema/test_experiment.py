@@ -102,6 +102,8 @@ def test_what_decides_the_result_cannot_change_while_a_run_is_continued():
         "views.batch_size_per_replica",
         "views.clips",
         "views.crops",
+        "views.sampling",
+        "views.short_side",
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 from configs import demo
 from configs.command.errors import ConfigError
 from configs.schema import Data, Protocol, Runtime, Views
-from configs.schema.protocol import PLACES, describe, option_name
+from configs.schema.protocol import FORMER, PLACES, describe, option_name
 from configs.schema.section import options
 
 OTHER = Protocol(
@@ -18,6 +18,8 @@ OTHER = Protocol(
     shuffle_frames=True,
     clips=5,
     crops=3,
+    view_sampling="mmaction2",
+    short_side=18,
     precision="mixed_bfloat16",
     seed=7,
 )
@@ -58,6 +60,11 @@ def test_an_interval_differs_only_where_frames_are_at_one():
         ({"frame_interval": 0}, "data.frame_interval must be at least 1"),
         ({"frame_sampling": "even"}, "data.frame_sampling must be"),
         ({"crops": 2}, "views.crops must be"),
+        ({"short_side": 31}, "views.short_side must be 0 or at least data.size=32"),
+        (
+            {"view_sampling": "torchvision", "frame_sampling": "segments"},
+            "views.sampling must be official under data.frame_sampling=segments",
+        ),
         ({"precision": "int8"}, "runtime.precision must be"),
     ],
 )
@@ -89,7 +96,10 @@ def test_what_a_test_depends_on_is_all_in_it():
 
 def test_words():
     assert describe(Protocol(frames=4)) == ""
-    text = "frame interval 3, measured with 5 x 3 views"
+    text = "frame interval 3, measured with 5 x 3 views, clips placed as by mmaction2, "
+    text += "short side 18"
     assert describe(OTHER) == text
     segments = Protocol(frame_sampling="segments", frame_interval=3)
+    former = dataclasses.replace(OTHER, **FORMER)
+    assert describe(former) == "frame interval 3, measured with 5 x 3 views"
     assert describe(segments) == "one from each equal segment of the video"

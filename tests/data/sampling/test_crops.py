@@ -66,3 +66,28 @@ def test_three_crops_cover_the_longer_side():
 def test_centre_square_is_the_official_fraction_of_the_short_side():
     assert centre_square(256, 341, 224 / 256) == (16, 58, 224, 224)
     assert centre_square(240, 320, 224 / 256) == (15, 55, 210, 210)
+
+
+def test_squares_below_the_short_side_are_centred_on_it():
+    """Of 240 x 320 pixels resized to 256 x 341, squares of 224: in the frame, 210."""
+    side = [(15, left, 210, 210) for left in (0, 55, 110)]
+    assert three_crop(240, 320, 3, 224 / 256) == side
+    assert three_crop(320, 240, 3, 224 / 256) == [(x, y, h, w) for y, x, h, w in side]
+    assert three_crop(240, 240, 3, 224 / 256)[1:] == [
+        (15, x, 210, 210) for x in (15, 30)
+    ]
+    assert three_crop(240, 320, 1, 224 / 256) == [centre_square(240, 320, 224 / 256)]
+
+
+@pytest.mark.parametrize("size", [(240, 320), (256, 340), (360, 640), (1080, 1920)])
+@pytest.mark.parametrize("short", [224, 256, 320])
+def test_a_square_is_where_resizing_first_and_cropping_then_finds_it(size, short):
+    """Within the larger of two pixels: of the frame, and of the resized one."""
+    height, width = size
+    scale = short / height
+    resized = int(short * width / height)  # as torchvision and mmaction2, but for 1
+    expected = [(short - 224) / 2, (resized - 224) / 2]
+    [(top, left, side, _)] = three_crop(height, width, 1, 224 / short)
+    assert abs(side * scale - 224) <= max(scale, 1)
+    for mine, theirs in zip((top, left), expected, strict=True):
+        assert abs(mine * scale - theirs) <= max(scale, 1)

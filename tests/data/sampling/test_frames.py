@@ -4,7 +4,10 @@ import pytest
 from data.sampling.draws import uniforms
 from data.sampling.frames import (
     clip_frames,
+    end_to_end_starts,
+    first_to_last_starts,
     random_segment_frames,
+    resampled_frames,
     sliding_starts,
     spread_segment_frames,
     spread_starts,
@@ -144,3 +147,64 @@ def test_segments_cover_the_video_and_keep_its_order(count):
 def test_sliding_clips_show_the_whole_video(count, span, stride, starts):
     found = sliding_starts(count, span, stride)
     assert found.tolist() == starts
+
+
+# Worked by hand from mmaction2 1.2.0, SampleFrames._get_test_clips of
+# mmaction/datasets/transforms/loading.py: with m = count - reach, not below 0, clip i
+# starts at i * m / (clips - 1), rounded, halves to the even number; a single one at
+# m // 2, rounded down. (The class itself gave the same of 700 other cases.)
+MMACTION2 = [
+    (194, 63, 4, [0, 44, 87, 131]),  # m = 131: 43.67, 87.33
+    (194, 63, 1, [65]),
+    (100, 63, 10, [0, 4, 8, 12, 16, 21, 25, 29, 33, 37]),
+    (66, 63, 3, [0, 2, 3]),  # 1.5 becomes 2,
+    (64, 63, 3, [0, 0, 1]),  # and 0.5 becomes 0.
+    (63, 63, 4, [0, 0, 0, 0]),
+    (9, 63, 2, [0, 0]),
+]
+
+
+@pytest.mark.parametrize(("count", "reach", "clips", "starts"), MMACTION2)
+def test_view_starts_of_mmaction2(count, reach, clips, starts):
+    assert end_to_end_starts(count, reach, clips).tolist() == starts
+
+
+# Worked by hand from torchvision 0.28: VideoClips._resample_video_idx keeps
+# int(count * 15 / fps) frames, frame k being floor(k * fps / 15); where the quotient is
+# whole, every so many. UniformClipSampler takes of the n clips that these frames make
+# floor(linspace(0, n - 1)). (Both gave the same of 2070 other cases.)
+@pytest.mark.parametrize(
+    ("count", "fps", "frames"),
+    [
+        (10, 25.0, [0, 1, 3, 5, 6, 8]),  # 0, 1.67, 3.33, 5, 6.67, 8.33
+        (7, 30.0, [0, 2, 4, 6]),
+        (10, 29.97, [0, 1, 3, 5, 7]),  # 1.998 k: 1.998, 3.996, 5.994, 7.992
+        (4, 10.0, [0, 0, 1, 2, 2, 3]),  # 0, 0.67, 1.33, 2, 2.67, 3.33
+        (3, 15.0, [0, 1, 2]),
+        (9, 60.0, [0, 4, 8]),
+        (3, 100.0, [0]),  # There are no clips of it in torchvision.
+    ],
+)
+def test_frames_resampled_as_by_torchvision(count, fps, frames):
+    assert resampled_frames(count, fps, 15).tolist() == frames
+
+
+@pytest.mark.parametrize("fps", [0.5, 7.0, 23.976, 25.0, 30000 / 1001, 59.94, 1000.0])
+@pytest.mark.parametrize("count", [1, 2, 33, 10**5 + 7])
+def test_resampled_frames_are_of_the_video_and_in_order(fps, count):
+    frames = resampled_frames(count, fps, 15)
+    assert frames[0] == 0 and frames.max() < count and (np.diff(frames) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("count", "frames", "clips", "starts"),
+    [
+        (20, 8, 4, [0, 4, 8, 12]),
+        (20, 8, 6, [0, 2, 4, 7, 9, 12]),  # 2.4 i
+        (20, 8, 1, [0]),
+        (8, 8, 3, [0, 0, 0]),
+        (5, 8, 2, [0, 0]),
+    ],
+)
+def test_view_starts_of_torchvision(count, frames, clips, starts):
+    assert first_to_last_starts(count, frames, clips).tolist() == starts

@@ -3,8 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from configs.command.errors import ConfigError
 from configs.schema import Data, Views
-from data.sampling.plan import train_plan, validation_plan, view_plan
+from data.sampling.plan import require_rates, train_plan, validation_plan, view_plan
 from data.scan import Video
 
 DATA = Data(root="x", frames=8, frame_interval=2, size=16)
@@ -123,3 +124,65 @@ def test_views_are_not_random():
     np.testing.assert_array_equal(one.frames, two.frames)
     assert one.regions == two.regions and len(one.regions) == 3
     assert not one.flip
+
+
+@pytest.mark.parametrize(
+    ("sampling", "frames"),
+    [
+        # 40 - 16 + 1 = 25 starts in two parts: the middles are 6.25 and 18.75.
+        ("official", [range(6, 22, 2), range(18, 34, 2)]),
+        # A clip reaches over 15 frames: from 0, and to the last.
+        ("mmaction2", [range(0, 16, 2), range(25, 40, 2)]),
+        # 24 frames of 15 a second, each 5/3 frames: the first eight and the last.
+        (
+            "torchvision",
+            [[0, 1, 3, 5, 6, 8, 10, 11], [26, 28, 30, 31, 33, 35, 36, 38]],
+        ),
+    ],
+)
+def test_whose_rule_places_the_clips_of_a_test(sampling, frames):
+    video = dataclasses.replace(VIDEO, fps=25.0)
+    views = Views(clips=2, crops=1, sampling=sampling)
+    for clip, expected in enumerate(frames):
+        plan = view_plan(video, DATA, views=views, seed=0, position=6 + clip)
+        assert plan.frames.tolist() == list(expected)
+        validation = validation_plan(video, DATA, seed=0, position=0)
+        assert validation.frames.tolist() == list(range(12, 28, 2))
+
+
+def test_a_single_frame_is_placed_by_mmaction2_as_for_2d_models():
+    data = dataclasses.replace(DATA, frames=1)
+    views = Views(clips=4, sampling="mmaction2")
+    found = [
+        view_plan(VIDEO, data, views=views, seed=0, position=i).frames.tolist()
+        for i in range(4)
+    ]
+    assert found == [[5], [15], [25], [35]]
+
+
+@pytest.mark.parametrize("sampling", ["official", "mmaction2", "torchvision"])
+@pytest.mark.parametrize("count", [1, 7, 15, 16, 17])
+def test_short_videos_start_again_whoever_places_clips(sampling, count):
+    video = dataclasses.replace(VIDEO, frames=count, fps=25.0)
+    views = Views(clips=3, crops=3, sampling=sampling)
+    for position in range(3):
+        plan = view_plan(video, DATA, views=views, seed=0, position=position)
+        assert len(plan.frames) == 8
+        assert plan.frames.min() >= 0 and plan.frames.max() < count
+
+
+def test_the_short_side_says_how_much_of_a_frame_a_square_shows():
+    for short, side in ((0, 240), (16, 240), (32, 120)):
+        views = Views(clips=1, crops=1, short_side=short)
+        [region] = view_plan(VIDEO, DATA, views=views, seed=0, position=0).regions
+        assert region == ((240 - side) // 2, (320 - side) // 2, side, side)
+
+
+def test_a_rate_is_asked_for_where_it_matters():
+    known = dataclasses.replace(VIDEO, fps=25.0)
+    bad = Video(reason="holds no video")
+    views = Views(sampling="torchvision")
+    require_rates([VIDEO, known], ["a", "b"], Views(sampling="mmaction2"))
+    require_rates([known, bad], ["a", "b"], views)
+    with pytest.raises(ConfigError, match=r"views\.sampling must be .* rate, as b;"):
+        require_rates([known, VIDEO], ["a", "b"], views)

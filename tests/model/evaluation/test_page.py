@@ -61,9 +61,18 @@ def test_the_page_says_what_was_measured_and_how(tmp_path):
     assert "2 clips × 2 crops of each video" in page.text
     assert "16 frames, at an interval of 2; 32 × 32 pixels" in page.text
     assert "60 of 3 classes, tested under data.source=ucf101, data.split=1" in page.text
+    assert "placed as by" not in page.text and "short side" not in page.text
     for value in ("step-00000007", "ab" * 32, "cd" * 32, "UCF101", "tensorflow 2.21.0"):
         assert value in page.text
     assert '"batch_size": 8' in page.text  # The configuration.
+
+
+def test_it_names_the_protocol_of_another_project(tmp_path):
+    changes = {"view_sampling": "torchvision", "short_side": 40}
+    parts = synthetic(["a", "b", "c"], 60, **changes)
+    page, _ = page_of(tmp_path / "report.html", parts)
+    assert "averaged; clips placed as by torchvision; short side 40" in page.text
+    assert "16 frames, at 15 frames per second; 32 × 32 pixels" in page.text
     assert "cautions" not in {value for _, name, value in page.attributes if name}
 
 

@@ -9,7 +9,12 @@ from model.weights.protocol import read_protocol
 
 def test_it_is_read_as_it_was_written():
     own = Protocol(
-        frame_sampling="segments", clips=1, crops=3, precision="mixed_float16"
+        frame_sampling="segments",
+        clips=1,
+        crops=3,
+        view_sampling="official",
+        short_side=256,
+        precision="mixed_float16",
     )
     assert read_protocol(own.known, "model.json") == own
     assert read_protocol(None, "model.json") == Protocol()
@@ -18,10 +23,11 @@ def test_it_is_read_as_it_was_written():
     assert read_protocol({}, "model.json", clip=[4, 24, 20]).size is None
 
 
-def test_an_interval_alone_was_written_before_there_were_segments():
-    read = read_protocol({"frame_interval": 4, "crops": 3}, "model.json")
-    assert read == Protocol(frame_sampling="interval", frame_interval=4, crops=3)
-    assert read_protocol({"crops": 3}, "model.json").frame_sampling is None
+def test_what_is_not_said_was_not_there_when_it_was_written():
+    read = read_protocol({"frame_interval": 4}, "model.json")
+    assert read == Protocol(frame_sampling="interval", frame_interval=4)
+    former = Protocol(crops=3, view_sampling="official", short_side=0)
+    assert read_protocol({"crops": 3}, "model.json") == former
 
 
 @pytest.mark.parametrize(
@@ -34,6 +40,9 @@ def test_an_interval_alone_was_written_before_there_were_segments():
         {"frame_sampling": True},
         {"frame_interval": float("nan")},
         {"crops": 2},
+        {"view_sampling": "dense"},
+        {"short_side": 100, "size": 112},
+        {"view_sampling": "mmaction2", "frame_sampling": "segments"},
         {"precision": "int8"},
         {"shuffle_frames": 1},
         {"seed": -1},

@@ -39,6 +39,8 @@ def test_each_is_shown_videos_as_it_was_published():
             "size": 224,
             "clips": 1 if ssv2 else 4,
             "crops": 3,
+            "view_sampling": "official",
+            "short_side": 0,
             **(
                 {"frame_sampling": "segments"}
                 if ssv2
