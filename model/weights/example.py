@@ -59,8 +59,8 @@ USUAL_INTERVAL = 2  # where a model does not say it, as the options' default
 def program(description):
     """A Python program that needs TensorFlow and OpenCV alone.
 
-    It takes the one clip and square that an evaluation with 1 x 1 views takes
-    (`data.sampling`), of frames as OpenCV decodes them.
+    It takes the one clip and square that an evaluation with 1 x 1 views takes by the
+    official rule (`data.sampling`), of frames as OpenCV decodes them.
 
     Args:
         description: what `assets.extra/model.json` holds, of a classifier.

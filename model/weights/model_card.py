@@ -39,7 +39,7 @@ layer = hub.KerasLayer("{name}", trainable=True)
 """
 ALONE = """\
 With TensorFlow and OpenCV alone, from a video file to the most likely classes. It takes
-one clip and square; the accuracy above may be of more, averaged.
+the centred clip and square; the accuracy above may be of others, averaged.
 
 ```python
 {program}```
@@ -72,7 +72,8 @@ Input: {type} `{shape}`: clips, frames, colours (RGB), height, width; {range}, a
 normalisation is inside. The signature `channels_last` takes `[n, frames, height, width,
 3]` instead.
 Output: float32 probabilities `{output}`; the signatures also give the class `names`, in
-the order of the probabilities."""
+the order of the probabilities, and `rows` gives them once more for each clip, as a
+request of "instances" to TensorFlow Serving needs."""
 
 
 def documentation(description):

@@ -18,18 +18,17 @@ import numpy as np
 import tensorflow as tf
 
 from configs.command.errors import ConfigError, StorageError
-from model.classifier import MEAN, STANDARD_DEVIATION
-from model.hub.saved_model import SIGNATURE, local_directory, read_variables
+from model.hub.saved_model import local_directory, read_variables
 from model.weights.description import read_description, read_head
 from model.weights.model_card import documentation
 from model.weights.names import official_names
 from model.weights.protocol import read_protocol
+from model.weights.signatures import backbone_function, classifier_function
 from storage.files import written_aside
 from storage.trained_videos import TRAINED_VIDEOS, read_trained_videos
 
 DESCRIPTION = Path("assets.extra", "model.json")
 HEAD_FILE = Path("assets.extra", "head.npz")
-CHANNELS_LAST = "channels_last"  # the signature of clips as most programs have them
 TABLE = "relative_position_bias_table"
 PAGE = Path("assets.extra", "documentation.md")
 SEEN_FILE = Path("assets.extra", TRAINED_VIDEOS)
@@ -229,72 +228,3 @@ def write(output, root, signatures, description, head, trained_videos):
         # Weights hardly compress: the lowest level.
         with tarfile.open(packed, "w:gz", compresslevel=1) as file:
             file.add(folder, arcname=".")
-
-
-def fresh_seeds(clip):
-    """Seeds [B, 2] for stochastic depth where nobody hands them in."""
-    return tf.random.uniform([tf.shape(clip)[0], 2], maxval=2**31 - 1, dtype=tf.int32)
-
-
-def backbone_function(backbone, clip):
-    """Normalised clips [n, 3, T, H, W] -> features [n, C, T', H', W']."""
-    spec = tf.TensorSpec([None, 3, *clip], tf.float32, name="clip")
-
-    @tf.function(autograph=False)
-    def features(clip, training=False):
-        masks = backbone.draw_masks(fresh_seeds(clip)) if training else ()
-        x = tf.transpose(clip, [0, 2, 1, 3, 4])
-        x = backbone(x, training=training, masks=masks)
-        return tf.transpose(x, [0, 4, 1, 2, 3])
-
-    @tf.function(input_signature=[spec], autograph=False)
-    def signature(clip):
-        return {"features": features(clip)}
-
-    output = features.get_concrete_function(spec, training=False).output_shapes
-    features.get_concrete_function(spec, training=True)
-    return features, {SIGNATURE: signature}, facts(spec, output, "normalised")
-
-
-def classifier_function(model, clip, class_names):
-    """uint8 clips [n, T, 3, H, W] -> probabilities [n, classes] and their names."""
-    frames, height, width = clip
-    spec = tf.TensorSpec([None, frames, 3, height, width], tf.uint8, name="clip")
-
-    @tf.function(autograph=False)
-    def probabilities(clip, training=False):
-        masks = model.draw_masks(fresh_seeds(clip)) if training else ()
-        return tf.nn.softmax(model({"clip": clip, "masks": masks}, training=training))
-
-    @tf.function(input_signature=[spec], autograph=False)
-    def signature(clip):
-        return {"probabilities": probabilities(clip), "names": tf.constant(class_names)}
-
-    last = tf.TensorSpec([None, frames, height, width, 3], tf.uint8, name="clip")
-
-    channels_last = tf.function(
-        lambda clip: signature(tf.transpose(clip, [0, 1, 4, 2, 3])), [last], False
-    )
-    output = probabilities.get_concrete_function(spec, training=False).output_shapes
-    probabilities.get_concrete_function(spec, training=True)
-    signatures = {SIGNATURE: signature, CHANNELS_LAST: channels_last}
-    return probabilities, signatures, facts(spec, output, "0 to 255")
-
-
-def facts(spec, output, values):
-    """What the input has to be and what comes out, for description and page."""
-    return {
-        "input": {
-            "type": spec.dtype.name,
-            "shape": shape_text(spec.shape),
-            "range": values,
-            "mean": MEAN,
-            "std": STANDARD_DEVIATION,
-        },
-        "output": shape_text(output),
-    }
-
-
-def shape_text(shape):
-    """A shape with a free batch as `[n, 3, 32]`."""
-    return f"[{', '.join('n' if size is None else str(size) for size in shape)}]"

@@ -20,7 +20,8 @@ from model import create_model, create_optimizer
 from model.hub.library import KerasLayer
 from model.video_swin.backbone import VideoSwin
 from model.weights.names import official_names
-from model.weights.saved_model import Reusable, backbone_function, in_order
+from model.weights.saved_model import Reusable, in_order
+from model.weights.signatures import backbone_function
 
 BOUNDS = {"mixed_bfloat16": 0.03, "mixed_float16": 0.01}
 CLASSES = 5
