@@ -17,6 +17,7 @@ reader of a pipe has left, it ends with 0.
 """
 
 import contextlib
+import functools
 import os
 import sys
 
@@ -37,6 +38,7 @@ OUTPUTS = {
     "annotate": ".mp4",
     "explain": ".png",
     "features": ".npz",
+    "features_map": ".npz",
 }
 
 
@@ -66,7 +68,8 @@ def plan(arguments):
     for name in ("annotate", "explain"):
         if FLAGS[name].value and len(videos) > 1:
             raise ConfigError(f"--{name} takes one video; received {len(videos)}.")
-    if not any(map(os.path.exists, videos)):
+    readable = FLAGS.json or FLAGS.csv or any(map(os.path.exists, videos))
+    if not readable:  # For programs each has a line that says so.
         raise DataError(f"{videos[0]} cannot be read: there is no such file.")
     logging.info("Predicting by %s; videos: %d.", workdir or handle, len(videos))
     return workdir, handle, videos
@@ -83,9 +86,16 @@ def check_flags():
             )
     if FLAGS.explain and FLAGS.stride:
         raise ConfigError("--explain shows a clip of an evaluation: without --stride.")
+    taken = {}
     for name, ending in OUTPUTS.items():
-        if FLAGS[name].value:
-            require_new_file(FLAGS[name].value, ending, f"--{name}")
+        path = FLAGS[name].value
+        if path:
+            require_new_file(path, ending, f"--{name}")
+            other = taken.setdefault(os.path.abspath(path), name)
+            if other != name:
+                raise ConfigError(
+                    f"--{name} must be another file than --{other}; both are {path}."
+                )
 
 
 if __name__ == "__main__":
@@ -106,6 +116,10 @@ if __name__ == "__main__":
     define_path("annotate", "New .mp4 file: the one video, with classes; needs stride.")
     define_path("explain", "New .png file: what on the one video speaks for a class.")
     define_path("features", "New .npz file for the features that the head sees.")
+    define_path(
+        "features_map",
+        "New .npz file for what the backbone gives for each view, whole.",
+    )
     PLAN = start(plan)  # What follows imports TensorFlow.
 
 from pathlib import Path
@@ -116,6 +130,7 @@ import tensorflow as tf
 from data import views_of_files, windows_of_files, write_annotated
 from model import (
     Captions,
+    FeatureMaps,
     Features,
     Prediction,
     Predictor,
@@ -136,30 +151,62 @@ def main(_):
     trained = open_trained(
         workdir, handle, step=FLAGS.step, override=override, prepare=prepare
     )
-    features = Features(len(trained.class_names))
-    predictor = Predictor(
-        trained.model,
-        trained.config.views.batch_size_per_replica,
-        features=bool(FLAGS.features),
-    )
-    results = finite(predictor(clips_of(videos, trained.config)))
-    results = features.taken_from(results) if FLAGS.features else results
+    clips = clips_of(videos, trained.config)
+    if FLAGS.explain:  # The one video is needed again.
+        clips = list(clips)
+    results, written = results_of(trained, clips)
     kind, answers = Prediction, predictions(results)
     if FLAGS.stride:
         kind, answers = Timeline, timelines(results)
     kept = [] if FLAGS.timeline or FLAGS.annotate or FLAGS.explain else None
     bad = show(answers, kind, trained.class_names, kept)
-    if FLAGS.features:
-        features.write(Path(FLAGS.features))
+    for write in written:
+        write()
     if kept:
-        draw(kept, trained)
+        draw(kept, trained, clips)
     if bad:
         text = f"{len(bad)} of {len(videos)} videos could not be predicted."
         raise next((e for e in bad if isinstance(e, NumericsError)), DataError(text))
 
 
-def draw(kept, trained):
-    """Writes the pictures, and the video with captions, that flags ask for."""
+def results_of(trained, clips):
+    """What the model says of clips, and how its features are written afterwards.
+
+    Args:
+        trained: the `Trained`.
+        clips: iterable of (name, clips or error).
+
+    Returns:
+        iterable of (name, float64 [classes] or error), and functions to be called once
+        it has ended.
+    """
+    crops = trained.config.views.crops
+    features = Features(len(trained.class_names))
+    maps = FeatureMaps(Path(FLAGS.features_map or ""), crops)
+    predictor = Predictor(
+        trained.model,
+        trained.config.views.batch_size_per_replica,
+        features=bool(FLAGS.features),
+        keep_map=maps.add if FLAGS.features_map else None,
+    )
+    results, written = finite(predictor(clips)), []
+    if FLAGS.features:
+        results = features.taken_from(results)
+        written.append(functools.partial(features.write, Path(FLAGS.features)))
+    if FLAGS.features_map:
+        results = maps.taken_from(results)
+        written.append(maps.write)
+    return results, written
+
+
+def draw(kept, trained, clips):
+    """Writes the pictures, and the video with captions, that flags ask for.
+
+    Args:
+        kept: list of `Prediction` or `Timeline` without an error.
+        trained: the `Trained` that said it.
+        clips: what it was shown; read again only for --explain, whose list it is.
+    """
     names = trained.class_names
     if FLAGS.timeline:
         write_atomically(Path(FLAGS.timeline), timeline_png(kept, names))
@@ -167,13 +214,10 @@ def draw(kept, trained):
         captions = Captions(kept[0], names, top=SHOWN)
         write_annotated(kept[0].video, Path(FLAGS.annotate), captions)
     if FLAGS.explain:
-        [answer], config = kept, trained.config
-        [(_, views)] = views_of_files(
-            [answer.video], data=config.data, views=config.views
-        )
-        middle = config.views.clips // 2 * config.views.crops + config.views.crops // 2
+        [answer], [(_, shown)], views = kept, clips, trained.config.views
+        middle = views.clips // 2 * views.crops + views.crops // 2
         picture = explanation_png(
-            trained.model, views[middle], answer.probabilities, names, top=SHOWN
+            trained.model, shown[middle], answer.probabilities, names, top=SHOWN
         )
         write_atomically(Path(FLAGS.explain), picture)
 

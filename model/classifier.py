@@ -119,15 +119,29 @@ class Classifier(Trainable):
         """The features of clips, before the head: their mean over space and time.
 
         Args:
+            clip: see `features`, as for all that follow.
+            training: whether the masks count.
+            masks: of the backbone.
+
+        Returns:
+            float32 [b, C].
+        """
+        features = self.features(clip, training=training, masks=masks)
+        return tf.reduce_mean(features, axis=(1, 2, 3))
+
+    def features(self, clip, *, training=False, masks=()):
+        """What the backbone gives for clips.
+
+        Args:
             clip: uint8 [b, T, 3, H, W] in 0..255.
             training: whether the masks count.
             masks: of the backbone, see `draw_masks`.
 
         Returns:
-            float32 [b, C].
+            float32 [b, T', H', W', C].
         """
         features = self.backbone(normalise(clip), training=training, masks=masks)
-        return tf.reduce_mean(tf.cast(features, tf.float32), axis=(1, 2, 3))
+        return tf.cast(features, tf.float32)
 
     def losses_per_example(self, labels, logits):
         """Cross-entropy with label smoothing: int [b], [b, classes] -> float32 [b]."""

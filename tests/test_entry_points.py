@@ -198,11 +198,17 @@ def assert_tells_of_bad_files(command, workdir, bad, video):
     ]
     assert "2 of 3 videos could not be predicted" in result.stderr
     assert f"{bad} holds no video" in result.stderr
+    result = command("predict.py", workdir, "gone.avi", "--json", code=3)
+    [line] = map(json.loads, result.stdout.splitlines())
+    assert line["video"] == "gone.avi" and "No such file" in line["error"]
 
 
 def assert_slides(command, workdir, video, folder):
     """Over 9 to 15 frames, by clips of eight: the last one ends with the video."""
-    names = {"timeline": "t.png", "annotate": "a.mp4", "features": "f.npz"}
+    names = {
+        **{"timeline": "t.png", "annotate": "a.mp4"},
+        **{"features": "f.npz", "features_map": "m.npz"},
+    }
     written = [f"--{name}={folder / file}" for name, file in names.items()]
     line = "--data.frame_interval=1", "--stride=1", "--json", "--top=2", *written
     result = command("predict.py", workdir, video, *line)
@@ -212,6 +218,14 @@ def assert_slides(command, workdir, video, folder):
     assert (folder / "t.png").read_bytes().startswith(b"\x89PNG")
     with np.load(folder / "f.npz") as file:
         assert file["features"].shape == (len(windows), 16)
+        pooled = file["features"]
+    with np.load(folder / "m.npz") as file:
+        assert file["features"].shape == (3 * len(windows), 4, 4, 4, 16)
+        assert (
+            file["first_frame"].tolist() == np.repeat(range(len(windows)), 3).tolist()
+        )
+        means = file["features"].mean(axis=(1, 2, 3)).reshape(-1, 3, 16).mean(axis=1)
+        np.testing.assert_allclose(means, pooled, rtol=1e-5, atol=1e-5)
     found = inspect_video(folder / "a.mp4")
     assert found["frames"] == windows[-1]["last_frame"] + 1
 
@@ -366,6 +380,11 @@ DEMO = RUN + "--config=demo "
         ("predict.py TMP VIDEO --features=TMP/file/x.npz", 2, "must lie in a folder"),
         ("predict.py --workdir=TMP VIDEO", 2, "holds no config.json"),
         ("predict.py --model.handle=TMP absent.avi", 3, "there is no such file"),
+        (
+            "predict.py TMP file --features=TMP/a.npz --features_map=TMP/./a.npz",
+            2,
+            "--features_map must be another file than --features; both are ",
+        ),
         ("predict.py --top=0", 2, "top"),
         ("predict.py --model.handle=TMP --step=3 VIDEO", 2, "a SavedModel has none"),
         ("evaluate.py --workdir=TMP --step=good", 2, "must be a step, best or last"),

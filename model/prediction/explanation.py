@@ -4,7 +4,6 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
-from model.classifier import normalise
 from model.prediction.lines import likeliest
 from storage.pictures import drawn_as_they_are, label, png
 
@@ -29,8 +28,7 @@ def activation_maps(model, clip):
     Returns:
         float32 [classes, T', H', W'], from 0, of the backbone's last features.
     """
-    features = model.backbone(normalise(clip[None]), training=False, masks=())[0]
-    weighted = tf.cast(features, tf.float32) @ model.head.kernel
+    weighted = model.features(clip[None])[0] @ model.head.kernel
     return tf.transpose(tf.nn.relu(weighted), [3, 0, 1, 2]).numpy()
 
 

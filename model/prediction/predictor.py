@@ -12,6 +12,7 @@ class _Waiting:
     """A video of which not all views are computed.
 
     Attributes:
+        number: of the video, or error, among all that come.
         name: of the video.
         error: why it has no views; None where it has.
         left: how many of its views are not computed.
@@ -19,6 +20,7 @@ class _Waiting:
         views: how many it has.
     """
 
+    number: int
     name: str
     error: Exception | None
     left: int
@@ -48,15 +50,21 @@ class Predictor:
         model: a `model.classifier.Classifier`.
         batch_size: views that are computed at once.
         features: whether the features that the head sees come behind the probabilities.
+        keep_map: called with what the backbone gives for each view, in their order: the
+            number of its video, or error, among all that come; the view's own number
+            among those of it; float32 [T', H', W', C]. None where nobody wants it.
     """
 
-    def __init__(self, model, batch_size, *, features=False):
+    def __init__(self, model, batch_size, *, features=False, keep_map=None):
         self._batch_size = batch_size
+        self._keep_map = keep_map
 
         def rows(clips):
-            pooled = model.pooled(clips)
+            maps = model.features(clips)
+            pooled = tf.reduce_mean(maps, axis=(1, 2, 3))
             probabilities = tf.nn.softmax(model.head(pooled))
-            return tf.concat([probabilities, pooled], 1) if features else probabilities
+            rows = tf.concat([probabilities, pooled], 1) if features else probabilities
+            return rows, maps if keep_map else ()
 
         self._rows = tf.function(rows, autograph=False)
 
@@ -71,12 +79,12 @@ class Predictor:
             float64 [classes]), or [classes + C] with features, or (name, error).
         """
         waiting, clips = collections.deque(), []
-        for name, views in videos:
+        for number, (name, views) in enumerate(videos):
             if isinstance(views, Exception):
-                waiting.append(_Waiting(name, views, 0))
+                waiting.append(_Waiting(number, name, views, 0))
                 views = ()
             else:
-                waiting.append(_Waiting(name, None, len(views)))
+                waiting.append(_Waiting(number, name, None, len(views)))
             video = waiting[-1]
             for view in views:
                 clips.append((video, view))
@@ -92,9 +100,12 @@ class Predictor:
         """Adds the rows of some views to their videos."""
         batch = np.zeros((self._batch_size, *clips[0][1].shape), np.uint8)
         batch[: len(clips)] = [view for _, view in clips]
-        rows = self._rows(batch).numpy()
-        for (video, _), row in zip(clips, rows, strict=False):  # The rest is padding.
-            video.add(row)
+        rows, maps = tf.nest.map_structure(lambda t: t.numpy(), self._rows(batch))
+        for place, (video, _) in enumerate(clips):  # The rest is padding.
+            if self._keep_map:
+                view = video.views - video.left
+                self._keep_map(video.number, view, maps[place])
+            video.add(rows[place])
 
 
 def _finished(waiting):

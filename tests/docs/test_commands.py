@@ -47,6 +47,7 @@ EXCUSES = {
     r"\b(VIDEO|CHECKPOINT|DIR)\b": "needs a file of the reader's",
     r"^python check\.py": "is run, and its output compared, by tests/test_check.py",
     r"=(runs|exported)/mine\b": "needs a run on the reader's videos",
+    r"\bruns/split[123]\b": "needs three runs of many GPU hours",
     r"=runs/swin_tiny\b": "needs a run of many GPU hours",
 }
 # A whole training in ten steps of a smaller model.

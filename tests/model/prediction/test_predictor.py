@@ -13,9 +13,10 @@ class Brightness:
     def __init__(self):
         self.shapes = []
 
-    def pooled(self, clips):
+    def features(self, clips):
         self.shapes.append(tuple(clips.shape))
-        return tf.reduce_mean(tf.cast(clips, tf.float32), axis=[1, 2, 3, 4])[:, None]
+        values = tf.cast(clips, tf.float32)
+        return tf.reduce_mean(values, axis=[1, 2, 3, 4], keepdims=True)
 
     def head(self, pooled):
         return pooled * tf.constant([0.01, 0.02, -0.01])
@@ -52,6 +53,21 @@ def test_features_come_behind_the_probabilities():
     found = dict(Predictor(Brightness(), 2, features=True)(videos))
     np.testing.assert_allclose(found["a"][:CLASSES], expected(10, 30), rtol=1e-6)
     assert found["a"][CLASSES:].tolist() == [20] and found["b"][CLASSES:] == [7]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 64])
+def test_maps_are_told_of_each_view_in_order(batch_size):
+    """Of a video by its number among all that come, those that are bad included."""
+    told = []
+    videos = [("a", views_of(1, 2)), ("b", ValueError()), ("a", views_of(3, 4, 5))]
+    predictor = Predictor(Brightness(), batch_size, keep_map=lambda *m: told.append(m))
+    assert [name for name, _ in predictor(videos)] == ["a", "b", "a"]
+    assert [(number, view) for number, view, _ in told] == [
+        *((0, 0), (0, 1)),
+        *((2, 0), (2, 1), (2, 2)),
+    ]
+    assert [float(values.squeeze()) for *_, values in told] == [1, 2, 3, 4, 5]
+    assert all(values.shape == (1, 1, 1, 1) for *_, values in told)
 
 
 def test_what_cannot_be_read_keeps_its_place():
