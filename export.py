@@ -25,7 +25,7 @@ FILES = (*STATE_DICTS, ONNX)
 # What a page says of the evaluation of its model.
 MEASURED = (
     *("top1", "top1_interval", "top5", "mean_class_accuracy", "videos"),
-    *("clips", "crops", "source", "split"),
+    *("clips", "crops", "view_sampling", "short_side", "source", "split"),
 )
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from configs.command.errors import CheckpointError, ConfigError, StorageError
-from configs.schema import Data, Experiment, Model
+from configs.schema import Data, Experiment, Model, Protocol, Views
 from configs.schema.serialization import to_json
 from export import export
 from model import open_trained, require_onnx
@@ -59,6 +59,7 @@ def experiment():
     return Experiment(
         data=Data(frames=2, size=8, batch_size=2),
         model=Model(backbone="video_swin", **ARCHITECTURE),
+        views=Views(clips=5, crops=1, sampling="torchvision", short_side=9),
     )
 
 
@@ -110,6 +111,13 @@ def test_the_page_says_what_the_run_measured_of_these_weights(run, tmp_path):
         pages[name] = (tmp_path / name / "assets.extra/documentation.md").read_text()
     assert "top-1 0.7500 on 8 test videos of `ucf101`, split 2" in pages["newest"]
     assert "| measured |" not in pages["older"]
+
+
+def test_an_export_is_shown_videos_as_its_run(run, experiment, tmp_path):
+    export(run, tmp_path / "output")
+    opened = open_trained("", str(tmp_path / "output"))
+    for protocol in (opened.protocol, Protocol.of(opened.config)):
+        assert protocol == Protocol.of(experiment)
 
 
 def test_exports_another_checkpoint_as_a_state_dict(run, tmp_path):

@@ -1,6 +1,6 @@
 """The documentation page of a published SavedModel, in the form Hub and Kaggle take."""
 
-from configs.schema.protocol import Protocol, describe
+from configs.schema.protocol import Protocol, describe, unusual
 from model.weights.example import program
 
 TEMPLATE = """\
@@ -128,13 +128,14 @@ def measured(result):
     """
     if not result:
         return ""
+    views = ", ".join(["{clips} x {crops} views".format(**result), *unusual(result)])
     sure = ""
     if result.get("top1_interval"):
         sure = " (95 % {:.4f}-{:.4f})".format(*result["top1_interval"])
     return (
         "\n| measured | top-1 {top1:.4f}{sure} on {videos} test videos of `{source}`, "
-        "split {split}, {clips} x {crops} views |"
-    ).format(sure=sure, **result)
+        "split {split}, {views} |"
+    ).format(sure=sure, views=views, **result)
 
 
 def overview(architecture):

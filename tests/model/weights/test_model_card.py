@@ -72,4 +72,7 @@ def test_page_says_what_the_run_measured(description):
     ) in page
     del measured["top1_interval"]  # An older evaluation has none.
     assert "top-1 0.9189 on 37" in documentation(description | {"measured": measured})
+    measured |= {"view_sampling": "torchvision", "short_side": 256}
+    page = documentation(description | {"measured": measured})
+    assert "4 x 3 views, clips placed as by torchvision, short side 256 |\n" in page
     assert "| measured |" not in documentation(description | {"measured": None})
