@@ -99,8 +99,7 @@ class Clips:
         self._train_names = frozenset(self.train_videos)
         self.train_labels = listing.labels[self._train]
         self.test_videos = tuple(listing.names[i] for i in self._test)
-        tested = [source.videos[i] for i in self._test]
-        require_rates(tested, self.test_videos, views)
+        require_rates([source.videos[i] for i in self._test], self.test_videos, views)
         self.test_labels = listing.labels[self._test]
         self.test_paths = tuple(listing.paths[i] for i in self._test if listing.paths)
         self.validation_labels = listing.labels[self._validation]
@@ -162,9 +161,9 @@ class Clips:
         if count > allowed:
             names = ", ".join(lost[:3]) or "see the other workers' logs"
             raise DataError(
-                f"{count} training videos can no longer be read, and data."
-                f"max_bad_fraction={self._data.max_bad_fraction} allows {allowed}: "
-                f"{names}. See python -m data.scan."
+                f"{count} training videos can no longer be read, and "
+                f"data.max_bad_fraction={self._data.max_bad_fraction} allows "
+                f"{allowed}: {names}. See python -m data.scan."
             )
 
     def train_file(self, index):

@@ -14,6 +14,8 @@ SIDED = ("something-something-v2",)
 DRAWN = ("folder", "frames")
 # Which may have videos that are held out.
 VALIDATED = (*DRAWN, "list", "array_record")
+# Frames per second at which the reference script of torchvision reads videos.
+TORCHVISION_RATE = 15
 FILE = {"may_change": True, "is_path": True, "was_default": True}
 
 
@@ -237,7 +239,8 @@ class Views(Section):
         "Where the clips of a video lie. official: as Video Swin's authors, in the "
         "middles of equal parts; mmaction2: as its versions from 1.0.0rc2 on, the "
         "first begins and the last ends with the video; torchvision: as its reference "
-        "script, at 15 frames per second, whatever data.frame_interval is.",
+        f"script, at {TORCHVISION_RATE} frames per second, whatever "
+        "data.frame_interval is.",
         may_change=True,
         was_default=True,
     )

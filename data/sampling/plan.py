@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 
 from configs.command.errors import ConfigError
+from configs.schema.data import TORCHVISION_RATE
 from data.sampling.crops import (
     CROP_DRAWS,
     centre_square,
@@ -31,8 +32,6 @@ from data.sampling.frames import (
 TRAIN, VALIDATION, VIEWS = range(3)
 # As in the official recipes: resize the short side to 256, crop the centre 224.
 VALIDATION_FRACTION = 224 / 256
-# Frames per second at which torchvision's reference script reads videos.
-TORCHVISION_RATE = 15
 
 
 @dataclasses.dataclass(frozen=True)

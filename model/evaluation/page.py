@@ -8,6 +8,7 @@ import hashlib
 import platform
 from pathlib import Path
 
+from configs.schema.data import TORCHVISION_RATE
 from configs.schema.protocol import unusual
 from configs.schema.serialization import to_json
 from model.evaluation import charts
@@ -156,7 +157,7 @@ def protocol(result):
     if result["frame_sampling"] == "segments":
         sampling = "one from each equal segment of the video"
     elif result.get("view_sampling") == "torchvision":
-        sampling = "at 15 frames per second"
+        sampling = f"at {TORCHVISION_RATE} frames per second"
     else:
         sampling = f"at an interval of {result['frame_interval']}"
     clips, crops, size = (result[name] for name in ("clips", "crops", "size"))
