@@ -27,8 +27,8 @@ from configs.command.errors import ConfigError, DataError, NumericsError
 from configs.command.flags import define, define_path, define_step, override
 from configs.command.launch import run, start
 from configs.command.streams import produce
-from data import find_inputs
-from model import check_wanted, require_new_file
+from data import STANDARD_INPUT, find_inputs
+from model import check_wanted, require_new_files
 
 FLAGS = flags.FLAGS
 SHOWN = 3  # classes on the frames of a video, and in a picture that explains
@@ -49,7 +49,7 @@ def plan(arguments):
         arguments: the model, unless a flag names it, and what is predicted.
 
     Returns:
-        (the run's folder or "", the handle or "", paths of the videos).
+        (the run's folder or "", the handle or "", iterable of paths of the videos).
     """
     workdir, handle = FLAGS.workdir, FLAGS["model.handle"].value
     if not workdir and not handle and arguments:
@@ -64,15 +64,23 @@ def plan(arguments):
         )
     check_flags()
     check_wanted(workdir, handle, step=FLAGS.step, override=override)
-    videos = find_inputs(arguments, sys.stdin.buffer)
+    videos, count = find_inputs(arguments, sys.stdin.buffer), "as they are listed"
+    if STANDARD_INPUT not in arguments or FLAGS.annotate or FLAGS.explain:
+        videos = list(videos)
+        check_inputs(videos)
+        count = len(videos)
+    logging.info("Predicting by %s; videos: %s.", workdir or handle, count)
+    return workdir, handle, videos
+
+
+def check_inputs(videos):
+    """Refuses inputs that are too many, and where people read it, those of nothing."""
     for name in ("annotate", "explain"):
         if FLAGS[name].value and len(videos) > 1:
             raise ConfigError(f"--{name} takes one video; received {len(videos)}.")
     readable = FLAGS.json or FLAGS.csv or any(map(os.path.exists, videos))
     if not readable:  # For programs each has a line that says so.
         raise DataError(f"{videos[0]} cannot be read: there is no such file.")
-    logging.info("Predicting by %s; videos: %d.", workdir or handle, len(videos))
-    return workdir, handle, videos
 
 
 def check_flags():
@@ -86,16 +94,8 @@ def check_flags():
             )
     if FLAGS.explain and FLAGS.stride:
         raise ConfigError("--explain shows a clip of an evaluation: without --stride.")
-    taken = {}
-    for name, ending in OUTPUTS.items():
-        path = FLAGS[name].value
-        if path:
-            require_new_file(path, ending, f"--{name}")
-            other = taken.setdefault(os.path.abspath(path), name)
-            if other != name:
-                raise ConfigError(
-                    f"--{name} must be another file than --{other}; both are {path}."
-                )
+    written = {name: FLAGS[name].value for name in OUTPUTS if FLAGS[name].value}
+    require_new_files({f"--{n}": (path, OUTPUTS[n]) for n, path in written.items()})
 
 
 if __name__ == "__main__":
@@ -159,13 +159,13 @@ def main(_):
     if FLAGS.stride:
         kind, answers = Timeline, timelines(results)
     kept = [] if FLAGS.timeline or FLAGS.annotate or FLAGS.explain else None
-    bad = show(answers, kind, trained.class_names, kept)
+    bad, count = show(answers, kind, trained.class_names, kept)
     for write in written:
         write()
     if kept:
         draw(kept, trained, clips)
     if bad:
-        text = f"{len(bad)} of {len(videos)} videos could not be predicted."
+        text = f"{len(bad)} of {count} videos could not be predicted."
         raise next((e for e in bad if isinstance(e, NumericsError)), DataError(text))
 
 
@@ -263,11 +263,12 @@ def show(answers, kind, class_names, kept=None):
         kept: list to which those without an error are added; may be None.
 
     Returns:
-        list of the errors.
+        list of the errors, and how many videos there were.
     """
-    bad, top = [], min(FLAGS.top, len(class_names))
+    bad, count, top = [], 0, min(FLAGS.top, len(class_names))
     tell(*[kind.csv_head(top)] if FLAGS.csv else ())
     for answer in answers:
+        count += 1
         if answer.error:
             bad.append(answer.error)
             logging.warning("%s %s", answer.video, answer.error)
@@ -275,7 +276,7 @@ def show(answers, kind, class_names, kept=None):
             kept.append(answer)
         lines = answer.json if FLAGS.json else answer.csv if FLAGS.csv else answer.text
         tell(*lines(class_names, top))
-    return bad
+    return bad, count
 
 
 def tell(*lines):

@@ -12,6 +12,7 @@ from configs.command.lazy import names_from
 __getattr__ = names_from(
     __name__,
     {
+        "STANDARD_INPUT": "data.inputs",
         "Clips": "data.clips",
         "check_root": "data.sources",
         "DecodeError": "data.decoding.errors",
@@ -25,6 +26,7 @@ __getattr__ = names_from(
 )
 
 __all__ = [
+    "STANDARD_INPUT",
     "Clips",
     "DecodeError",
     "check_root",

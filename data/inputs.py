@@ -10,39 +10,47 @@ from configs.command.errors import DataError
 from data.sources.tree import walk
 
 STANDARD_INPUT = "-"
+CHUNK = 1 << 16  # bytes of a list that are read at once, at most
 
 
-def find_inputs(arguments, lines=()):
+def find_inputs(arguments, stream=None):
     """The files that are meant, in the order of the arguments.
 
     Args:
         arguments: list of str. A file is itself, whatever its ending; a folder stands
             for every video below it, by their endings, sorted; a pattern such as
             "videos/**/*.mp4", where nothing is called so, for the files that it fits,
-            sorted; "-" for the files that the lines name.
-        lines: of bytes, such as those of standard input, a path on each, or NUL behind
-            each, as `find -print0` prints them. They are read where "-" is among the
-            arguments.
+            sorted; "-" for the files that the stream names.
+        stream: of bytes, such as standard input: a path on each line, or NUL behind
+            each, as `find -print0` prints them. It is read where "-" is among the
+            arguments, as the paths are wanted.
 
-    Returns:
-        list of str. A path where nothing is stays: whoever reads it says so.
+    Yields:
+        str, each as soon as it is known. A path where nothing is stays: whoever reads
+        it says so.
 
     Raises:
-        DataError: nothing is meant, or a folder cannot be listed.
+        DataError: nothing is meant, a folder cannot be listed, or the stream ends paths
+            in both ways.
     """
-    found = []
+    found = False
     for argument in arguments:
-        if argument == STANDARD_INPUT:
-            found += _listed(b"".join(lines))
-        elif os.path.isdir(argument):
-            found += _below(argument)
-        elif glob.has_magic(argument) and not os.path.lexists(argument):
-            found += _matching(argument)
-        else:
-            found.append(argument)
+        for path in _meant(argument, stream):
+            found = True
+            yield path
     if not found:
         raise DataError(f"There is no video in {', '.join(arguments)}.")
-    return found
+
+
+def _meant(argument, stream):
+    """The files that one argument stands for."""
+    if argument == STANDARD_INPUT:
+        return _listed(stream)
+    if os.path.isdir(argument):
+        return _below(argument)
+    if glob.has_magic(argument) and not os.path.lexists(argument):
+        return _matching(argument)
+    return [argument]
 
 
 def _below(folder):
@@ -53,9 +61,28 @@ def _below(folder):
     return paths
 
 
-def _listed(content):
-    """The paths in a list."""
-    names = content.split(b"\0") if b"\0" in content else content.splitlines()
+def _listed(stream):
+    """Yields the paths in a list, as they come."""
+    rest, end = b"", None
+    while chunk := stream.read1(CHUNK):
+        rest += chunk
+        if end is None:  # Before the first end of a line, a NUL may have come, or not.
+            end = next((mark for mark in (b"\0", b"\n") if mark in rest), None)
+        if end == b"\n" and b"\0" in chunk:
+            raise DataError(
+                "The list must end every path with a line's end, or every path with "
+                "NUL; received both."
+            )
+        if end:
+            *names, rest = rest.split(end)
+            yield from _decoded(names, end)
+    yield from _decoded([rest], end)
+
+
+def _decoded(names, end):
+    """The paths in pieces of a list, of which some are empty."""
+    if end != b"\0":
+        names = [name.removesuffix(b"\r") for name in names]
     return [os.fsdecode(name) for name in names if name]
 
 

@@ -80,6 +80,22 @@ def require_new_file(path, ending, field):
         )
 
 
+def require_new_files(wanted):
+    """Raises ConfigError unless each of several files can be written, before any work.
+
+    Args:
+        wanted: dict of the field that names a file -> (its path, ending of its name).
+    """
+    fields = {}
+    for field, (path, ending) in wanted.items():
+        require_new_file(path, ending, field)
+        other = fields.setdefault(os.path.abspath(path), field)
+        if other != field:
+            raise ConfigError(
+                f"{field} must be another file than {other}; both are {path}."
+            )
+
+
 def require_onnx():
     """Raises ConfigError where the extra is not installed; imports nothing."""
     names = ("onnx", "onnxruntime", "tf2onnx")

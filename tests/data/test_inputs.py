@@ -16,8 +16,20 @@ def folder(tmp_path):
     return tmp_path
 
 
+class Pieces:
+    """A stream that comes in pieces, as a pipe does; it counts those that it gave."""
+
+    def __init__(self, pieces):
+        self.pieces, self.given = iter(pieces), 0
+
+    def read1(self, size):
+        self.given += 1
+        return next(self.pieces, b"")
+
+
 def found(folder, *arguments, lines=()):
-    paths = find_inputs([str(folder / a) if a != "-" else a for a in arguments], lines)
+    names = [str(folder / a) if a != "-" else a for a in arguments]
+    paths = find_inputs(names, Pieces(lines))
     return [os.path.relpath(path, folder) for path in paths]
 
 
@@ -56,8 +68,29 @@ def test_lines_are_names_whatever_they_hold(folder, monkeypatch):
 
 
 def test_nul_may_stand_behind_each_name(folder):
-    content = [b"one\n", b"name.mp4\0two.mp4\0"]
-    assert find_inputs(["-"], content) == ["one\nname.mp4", "two.mp4"]
+    for pieces in (
+        [b"one\nname.mp4\0two.mp4\0"],
+        [b"one\nname.mp4\0t", b"wo.mp4\0"],
+        [b"one\nname.mp4\0two.mp4"],
+    ):
+        names = list(find_inputs(["-"], Pieces(pieces)))
+        assert names == ["one\nname.mp4", "two.mp4"]
+    with pytest.raises(DataError, match="or every path with NUL; received both"):
+        list(find_inputs(["-"], Pieces([b"one\n", b"name.mp4\0two.mp4\0"])))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\0", b"\r\n"])
+def test_a_list_is_read_as_it_comes(end):
+    """A path is known once its end is, wherever the list is cut."""
+    pieces = [b"a", b".mp4" + end + b"b.m", b"p4" + end, b"c.mp4"]
+    stream = Pieces(pieces)
+    paths = find_inputs(["-"], stream)
+    assert (next(paths), stream.given) == ("a.mp4", 2)
+    assert (next(paths), stream.given) == ("b.mp4", 3)
+    assert list(paths) == ["c.mp4"]
+    content = b"".join(pieces)
+    single = [content[i : i + 1] for i in range(len(content))]
+    assert list(find_inputs(["-"], Pieces(single))) == ["a.mp4", "b.mp4", "c.mp4"]
 
 
 def test_links_that_lead_back_and_hidden_files_are_not_followed(folder):
