@@ -14,18 +14,18 @@ def test_both_rates_are_measured(tiny_root, monkeypatch):
         patch_size=(2, 4, 4),
     )
     monkeypatch.setattr(evaluation, "config", lambda: Experiment(model=small))
-    bare, computed = evaluation.bare_rate, []
+    bare, computed = evaluation.bare_seconds, []
 
-    def counted(forward, clips, views):
-        assert clips.shape == (4, 4, 3, 32, 32)
-        computed.append(views)
-        return bare(forward, clips, views)
+    def counted(forward, held, batches):
+        assert [clips.shape for clips in held] == [(4, 4, 3, 32, 32)] * 6
+        computed.append(batches)
+        return bare(forward, held, batches)
 
-    monkeypatch.setattr(evaluation, "bare_rate", counted)
+    monkeypatch.setattr(evaluation, "bare_seconds", counted)
     options = argparse.Namespace(
         root=str(tiny_root), frames=4, size=32, clips=1, crops=3, rounds=2
     )
     rounds = evaluation.measure(options)
-    assert computed == [21] * 4
+    assert computed == [6] * 4
     assert [set(row) for row in rounds] == [{"bare_forward", "evaluation"}] * 2
     assert all(rate > 0 for row in rounds for rate in row.values())
