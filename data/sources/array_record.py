@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import numpy as np
-from absl import logging
 from array_record.python.array_record_module import ArrayRecordReader
 from tqdm import tqdm
 
@@ -142,13 +141,7 @@ def open_array_record(data, *, after_video):
         digest = hashlib.sha256(json.dumps(index.shards).encode()).hexdigest()
         videos = _scan_again(data, records, videos, digest, after_video)
     listing = _listing(index, rows)
-    logging.info(
-        "%s: %d classes; %d videos to train, %d to validate, %d to test.",
-        data.root,
-        len(index.class_names),
-        *map(len, listing.parts),
-    )
-    listing.warn_of_tested_recordings()
+    listing.tell(data.root)
     tell_notes(videos)
     return Packed(listing=listing, videos=videos, records=records)
 

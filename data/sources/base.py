@@ -79,8 +79,20 @@ class Listing:
         trained = {self.recordings[i] for i in train}
         return [self.names[i] for i in test if self.recordings[i] in trained]
 
-    def warn_of_tested_recordings(self):
-        """Logs how many these are."""
+    def tell(self, root, by=None):
+        """Logs how many videos there are, and how many of them share recordings.
+
+        Args:
+            root: the folder of the data set.
+            by: the file that divides them, where it is no list of the data set's own.
+        """
+        logging.info(
+            "%s: %d classes; %d videos to train, %d to validate, %d to test%s.",
+            root,
+            len(self.class_names),
+            *map(len, self.parts),
+            f", by {by}" if by else "",
+        )
         shared = self.tested_recordings()
         if shared:
             logging.warning(

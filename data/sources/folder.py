@@ -80,17 +80,10 @@ def list_folder(data, *, keep_split=True, run_split=None, find=find_videos):
     _check_classes(parts, class_names, data.root, path)
     if new:  # What is refused is not kept.
         _keep(path, rows, new, keep_split)
-    logging.info(
-        "%s: %d classes; %d videos to train, %d to validate, %d to test, by %s.",
-        data.root,
-        len(class_names),
-        *(len(parts[split]) for split in SPLITS),
-        path,
-    )
     drawn = not (run_split or as_they_are)
     recordings = {row.video: row.group for row in rows.values()} if drawn else None
     listing = Listing.of_files(class_names, **parts, recordings=recordings)
-    listing.warn_of_tested_recordings()
+    listing.tell(data.root, by=path)
     return listing
 
 

@@ -68,15 +68,8 @@ def list_lists(data):
             "on, and none is held out."
         )
         validation, test = [], validation
-    logging.info(
-        "%d classes; %d videos to train, %d to validate, %d to test.",
-        len(class_names),
-        len(train),
-        len(validation),
-        len(test),
-    )
     listing = Listing.of_files(class_names, train, validation, test)
-    listing.warn_of_tested_recordings()
+    listing.tell(data.root)
     return listing
 
 
