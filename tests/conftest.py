@@ -1,5 +1,6 @@
 """Four logical CPU devices for every test, and the data that tests share."""
 
+import dataclasses
 import logging
 import signal
 from pathlib import Path
@@ -179,6 +180,17 @@ def tiny(tiny_root):
         checkpoints=Checkpoints(save_every=2),
         views=Views(clips=2, crops=3, batch_size_per_replica=5),
     )
+
+
+@pytest.fixture
+def small(tiny):
+    """The same with one stage on one replica: what is tested is not the model.
+
+    A run of it takes a third of the time, most of which is tracing.
+    """
+    model = dataclasses.replace(tiny.model, depths=(2,), num_heads=(1,))
+    runtime = dataclasses.replace(tiny.runtime, replicas=1)
+    return dataclasses.replace(tiny, model=model, runtime=runtime)
 
 
 @pytest.fixture

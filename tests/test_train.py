@@ -123,7 +123,7 @@ def test_interrupted_anywhere_it_ends_as_if_it_had_not_been(tiny, finished, tmp_
 
 
 def test_nothing_is_traced_again_for_epochs_and_validations(
-    tiny, tmp_path, monkeypatch
+    small, tmp_path, monkeypatch
 ):
     """A resumed run has a model of its own, which is traced once."""
     traced = collections.Counter()
@@ -137,12 +137,13 @@ def test_nothing_is_traced_again_for_epochs_and_validations(
 
     for owner, name in ((Classifier, "train_step"), (Evaluator, "_probabilities")):
         monkeypatch.setattr(owner, name, counted(getattr(owner, name)))
-    data = dataclasses.replace(tiny.data, validation="test")
-    config = dataclasses.replace(tiny, epochs=4, data=data)
+    data = dataclasses.replace(small.data, validation="test")
+    config = replace_runtime(small, replicas=2)
+    config = dataclasses.replace(config, epochs=4, data=data)
     with pytest.raises(Killed):
         run(config, tmp_path, KillAfter(8))
     assert len(rows(tmp_path, "history")) == 2
-    replicas = tiny.runtime.replicas
+    replicas = config.runtime.replicas
     assert traced == {"train_step": replicas, "_probabilities": 1}
     run(config, tmp_path)
     assert len(rows(tmp_path, "history")) == 4
@@ -168,7 +169,7 @@ def test_interrupted_in_validation_it_validates_again(tiny, finished, tmp_path):
     assert_same_run(tmp_path, finished(tiny))
 
 
-def test_a_signal_saves_the_step_in_flight(tiny, tmp_path):
+def test_a_signal_saves_the_step_in_flight(small, tmp_path):
     class Signalled(Preemption):
         def after_step(self, step, logs):
             if step == 3:
@@ -179,7 +180,7 @@ def test_a_signal_saves_the_step_in_flight(tiny, tmp_path):
             super().after_step(step, logs)
 
     with pytest.raises(RetryError, match="SIGTERM.* goes on after step 3") as caught:
-        run(tiny, tmp_path, Signalled())
+        run(small, tmp_path, Signalled())
     assert caught.value.exit_code == 75
     assert max(p.name for p in (tmp_path / "checkpoints").iterdir()) == "step-00000003"
 
@@ -190,12 +191,12 @@ def test_another_seed_is_another_run_and_cannot_go_on(tiny, finished):
         run(other, finished(tiny))
 
 
-def test_a_run_that_has_begun_needs_its_handle_no_more(tiny, converted, tmp_path):
+def test_a_run_that_has_begun_needs_its_handle_no_more(small, converted, tmp_path):
     handle = tmp_path / "handle"
     shutil.copytree(converted, handle)
-    data = dataclasses.replace(tiny.data, frames=4, size=16)
+    data = dataclasses.replace(small.data, frames=4, size=16)
     given = dataclasses.replace(
-        tiny, data=data, model=Model(handle=str(handle)), epochs=2
+        small, data=data, model=Model(handle=str(handle)), epochs=2
     )
     for name in ("whole", "parts"):
         folder = RunFolder(tmp_path / name)
@@ -213,12 +214,12 @@ def test_a_run_that_has_begun_needs_its_handle_no_more(tiny, converted, tmp_path
 
 
 def test_a_run_of_an_older_version_goes_on_where_the_handle_now_decides(
-    tiny, converted, tmp_path
+    small, converted, tmp_path
 ):
     """Bit for bit, and whatever network the experiment describes now."""
-    data = dataclasses.replace(tiny.data, frames=4, size=16)
+    data = dataclasses.replace(small.data, frames=4, size=16)
     given = dataclasses.replace(
-        tiny, data=data, model=Model(handle=str(converted)), epochs=2
+        small, data=data, model=Model(handle=str(converted)), epochs=2
     )
     run(given, tmp_path / "whole")
     with pytest.raises(Killed):
@@ -307,7 +308,7 @@ def test_a_finished_run_notices_where_its_videos_are(tiny, finished, tmp_path, c
 
 
 def test_a_run_says_which_of_its_test_videos_it_is_trained_on(
-    tiny, tiny_root, tmp_path, caplog
+    small, tiny_root, tmp_path, caplog
 ):
     """Copies under other names."""
     root = tmp_path / "root"
@@ -316,8 +317,8 @@ def test_a_run_says_which_of_its_test_videos_it_is_trained_on(
     for name in (lists / "testlist01.txt").read_text().split()[:2]:
         copied = next((root / "UCF-101" / name).parent.glob("*_g01_c01.avi"))
         shutil.copyfile(copied, root / "UCF-101" / name)
-    data = dataclasses.replace(tiny.data, root=str(root), validation="none")
-    config = dataclasses.replace(tiny, data=data, epochs=2, views=Views(clips=1))
+    data = dataclasses.replace(small.data, root=str(root), validation="none")
+    config = dataclasses.replace(small, data=data, epochs=2, views=Views(clips=1))
     result = run(config, tmp_path / "run")
     assert result["trained_videos"] == {"content": 2}
     assert "2 of 7 test videos are trained on" in caplog.text
@@ -336,7 +337,7 @@ def test_what_the_first_weights_were_trained_on_counts_too(
     changes = {"split": 2, "frame_interval": 2, "validation": "none"}
     data = dataclasses.replace(tiny.data, root=str(root), **changes)
     given = dataclasses.replace(
-        tiny,
+        replace_runtime(tiny, replicas=1),
         data=data,
         epochs=2,
         model=Model(handle=str(tmp_path / "exported")),

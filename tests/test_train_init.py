@@ -43,11 +43,11 @@ def trained(tmp_path_factory):
 
 
 @pytest.fixture
-def begun(tiny, trained, tmp_path):
+def begun(small, trained, tmp_path):
     """Begins another run with the weights of the first; returns its folder."""
 
     def begun(choice="", **changes):
-        config = new(tiny, trained(tiny), choice, **changes)
+        config = new(small, trained(small), choice, **changes)
         with pytest.raises(Killed):
             run(config, tmp_path / "begun", KillAfter(1))
         return tmp_path / "begun"
@@ -101,12 +101,12 @@ def differing(workdir, other, step, part):
     return {name for name in names if mine[name].tobytes() != theirs[name].tobytes()}
 
 
-def test_the_weights_come_in_exactly_and_all_else_begins_anew(tiny, trained, begun):
-    workdir, other = begun(), trained(tiny)
+def test_the_weights_come_in_exactly_and_all_else_begins_anew(small, trained, begun):
+    workdir, other = begun(), trained(small)
     for part in ("backbone", "head"):
         assert not differing(workdir, other, 4, part)
     learnt, moments = (optimizer_state(*run) for run in ((other, 4), (workdir, 0)))
-    assert learnt.keys() == moments.keys() and len(moments) > 100
+    assert learnt.keys() == moments.keys() and len(moments) > 50
     assert all(np.any(value) for value in learnt.values())
     assert not any(np.any(value) for value in moments.values())
     first = rows(workdir)[0]
@@ -123,17 +123,17 @@ def test_the_weights_come_in_exactly_and_all_else_begins_anew(tiny, trained, beg
     assert origin == f"fine-tuned from {other}"
 
 
-def test_the_checkpoint_is_that_of_a_step_or_the_best(tiny, trained, begun):
-    other = trained(tiny)
+def test_the_checkpoint_is_that_of_a_step_or_the_best(small, trained, begun):
+    other = trained(small)
     assert not differing(begun("@2"), other, 2, "head")
     assert differing(begun("@2"), other, 4, "head")
 
 
 @pytest.mark.parametrize("best", [2, 4])
-def test_the_best_is_that_of_the_best_epoch(tiny, trained, tmp_path, best):
+def test_the_best_is_that_of_the_best_epoch(small, trained, tmp_path, best):
     """Whichever that was: here the history says that it was another one, too."""
     other = tmp_path / "other"
-    shutil.copytree(trained(tiny), other)
+    shutil.copytree(trained(small), other)
     epochs = rows(other, "history")
     (other / "history.jsonl").unlink()
     history = Rows(other / "history.jsonl", key="epoch")
@@ -141,27 +141,29 @@ def test_the_best_is_that_of_the_best_epoch(tiny, trained, tmp_path, best):
         row.pop("crc")  # Which the rows write themselves.
         history.append(row | {"top1": float(row["step"] == best)})
     with pytest.raises(Killed):
-        run(new(tiny, other, "@best"), tmp_path / "new", KillAfter(1))
+        run(new(small, other, "@best"), tmp_path / "new", KillAfter(1))
     assert not differing(tmp_path / "new", other, best, "backbone")
     assert differing(tmp_path / "new", other, 6 - best, "backbone")
 
 
-def test_the_backbone_can_be_taken_alone(tiny, trained, begun, caplog):
+def test_the_backbone_can_be_taken_alone(small, trained, begun, caplog):
     with caplog.at_level("INFO", "absl"):
         workdir = begun(init_head=False)
-    assert f"Weights from step 4 of {trained(tiny)}: the backbone alone." in caplog.text
-    assert not differing(workdir, trained(tiny), 4, "backbone")
+    assert (
+        f"Weights from step 4 of {trained(small)}: the backbone alone." in caplog.text
+    )
+    assert not differing(workdir, trained(small), 4, "backbone")
     assert any(
-        "kernel" in name for name in differing(workdir, trained(tiny), 4, "head")
+        "kernel" in name for name in differing(workdir, trained(small), 4, "head")
     )
 
 
 def test_interrupted_and_without_the_other_run_it_ends_as_if_it_had_not_been(
-    tiny, trained, tmp_path
+    small, trained, tmp_path
 ):
     other = tmp_path / "other"
-    shutil.copytree(trained(tiny), other)
-    config = new(tiny, other)
+    shutil.copytree(trained(small), other)
+    config = new(small, other)
     run(config, tmp_path / "whole")
     with pytest.raises(Killed):
         run(config, tmp_path / "parts", KillAfter(1))
@@ -195,13 +197,13 @@ def test_interrupted_and_without_the_other_run_it_ends_as_if_it_had_not_been(
     ],
 )
 def test_classes_are_known_by_their_names(
-    tiny, trained, tmp_path, caplog, class_names, kept, line
+    small, trained, tmp_path, caplog, class_names, kept, line
 ):
     """Fall, Rise and Slide have the numbers 0, 1 and 2 in the other run."""
-    other, folder = trained(tiny), RunFolder(tmp_path / "new")
-    model = create_model(tiny.model, num_classes=len(class_names), seed=1)
+    other, folder = trained(small), RunFolder(tmp_path / "new")
+    model = create_model(small.model, num_classes=len(class_names), seed=1)
     kernel, bias = model.head.kernel.numpy(), model.head.bias.numpy()
-    config = new(tiny, other)
+    config = new(small, other)
     with caplog.at_level("INFO", "absl"):
         take_initial_weights(model, config, folder, class_names)
     assert f"Weights from step 4 of {other}: backbone; head: {line}" in caplog.text
@@ -220,25 +222,25 @@ def test_classes_are_known_by_their_names(
 
 @pytest.mark.parametrize("name", [VALUES, "variables.index", "state.json"])
 def test_a_damaged_checkpoint_is_refused_and_nothing_begun(
-    tiny, trained, tmp_path, name
+    small, trained, tmp_path, name
 ):
     other = tmp_path / "other"
-    shutil.copytree(trained(tiny), other)
+    shutil.copytree(trained(small), other)
     path = other / "checkpoints" / "step-00000004" / name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"-00000004 cannot be.*@STEP.*\[2, 0\]"):
-        run(new(tiny, other), tmp_path / "new")
+        run(new(small, other), tmp_path / "new")
     assert [path.name for path in (tmp_path / "new").iterdir()] == [".lock"]
-    run(new(tiny, other, "@2", epochs=2), tmp_path / "new")
+    run(new(small, other, "@2", epochs=2), tmp_path / "new")
 
 
 def test_a_checkpoint_may_go_while_videos_are_scanned(
-    tiny, trained, tmp_path, monkeypatch
+    small, trained, tmp_path, monkeypatch
 ):
     """The other run goes on, and keeps its newest ones only."""
-    other = shutil.copytree(trained(tiny), tmp_path / "other")
+    other = shutil.copytree(trained(small), tmp_path / "other")
     *_, left, newest = sorted((other / "checkpoints").glob("step-????????"))
     open_clips = train.open_clips
 
@@ -248,34 +250,34 @@ def test_a_checkpoint_may_go_while_videos_are_scanned(
 
     monkeypatch.setattr(train, "open_clips", scan)
     with pytest.raises(Killed):
-        run(new(tiny, other), tmp_path / "begun", KillAfter(1))
+        run(new(small, other), tmp_path / "begun", KillAfter(1))
     begun = RunFolder(tmp_path / "begun").identity["initial_weights"]
     assert begun["step"] == int(left.name.removeprefix("step-"))
 
 
-def test_its_handle_is_not_needed(tiny, trained, tmp_path, caplog):
+def test_its_handle_is_not_needed(small, trained, tmp_path, caplog):
     """Not even to say what the model is."""
     model = Model(handle=str(tmp_path / "gone"), drop_path_rate=0.1)
-    config = new(tiny, trained(tiny), model=model)
+    config = new(small, trained(small), model=model)
     config = train.resolve(config, RunFolder(tmp_path / "new"), Workers())
-    assert config.model.architecture == tiny.model.architecture
+    assert config.model.architecture == small.model.architecture
     with caplog.at_level("INFO", "absl"), pytest.raises(Killed):
         run(config, tmp_path / "new", KillAfter(1))
     assert f"(and not from model.handle={tmp_path / 'gone'}): backbone" in caplog.text
-    assert not differing(tmp_path / "new", trained(tiny), 4, "backbone")
+    assert not differing(tmp_path / "new", trained(small), 4, "backbone")
 
 
 def test_another_backbone_is_refused_before_anything_is_written(
-    tiny, trained, tmp_path
+    small, trained, tmp_path
 ):
-    model = dataclasses.replace(tiny.model, window_size=(2, 2, 2))
+    model = dataclasses.replace(small.model, window_size=(2, 2, 2))
     with pytest.raises(ConfigError, match="model.window_size is .*2, 4, 4.*2, 2, 2"):
-        run(new(tiny, trained(tiny), model=model), tmp_path / "new")
+        run(new(small, trained(small), model=model), tmp_path / "new")
     assert [path.name for path in (tmp_path / "new").iterdir()] == [".lock"]
 
 
 def test_what_the_other_run_was_trained_on_counts_too(
-    tiny, trained, tiny_root, tmp_path, caplog
+    small, trained, tiny_root, tmp_path, caplog
 ):
     """Trained further on the test videos, and tested on the training videos."""
     root = tmp_path / "root"
@@ -284,12 +286,12 @@ def test_what_the_other_run_was_trained_on_counts_too(
     for name, other in (("train", "test"), ("test", "train")):
         shutil.copy(lists / f"{name}list01.txt", lists / f"{other}list02.txt")
     changes = {"split": 2, "frame_interval": 2, "validation": "none"}
-    data = dataclasses.replace(tiny.data, root=str(root), **changes)
-    config = new(tiny, trained(tiny), data=data, epochs=2, views=Views(clips=1))
+    data = dataclasses.replace(small.data, root=str(root), **changes)
+    config = new(small, trained(small), data=data, epochs=2, views=Views(clips=1))
     result = run(config, tmp_path / "run")
     # Six of the thirteen were held out there, of groups that it was not trained on.
     assert result["trained_videos"] == {"content": 7}
     assert "data.frame_interval is 2; the model was trained with 1." in caplog.text
-    before = read_trained_videos(trained(tiny) / "trained_videos.json")
+    before = read_trained_videos(trained(small) / "trained_videos.json")
     seen = read_trained_videos(tmp_path / "run" / "trained_videos.json")
     assert before.contents < seen.contents and len(seen.contents) == 14

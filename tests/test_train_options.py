@@ -27,18 +27,18 @@ pytestmark = pytest.mark.usefixtures("keep_signals")
 
 
 def test_a_scaled_learning_rate_is_scaled_once_whatever_the_parts(
-    tiny, tmp_path, caplog
+    small, tmp_path, caplog
 ):
     """Batches of 4 for a rate of batches of 8, in two parts on each of two replicas."""
-    optimizer = dataclasses.replace(tiny.optimizer, reference_batch_size=8)
-    config = replace_runtime(tiny, accumulation_steps=2)
+    optimizer = dataclasses.replace(small.optimizer, reference_batch_size=8)
+    config = replace_runtime(small, replicas=2, accumulation_steps=2)
     config = dataclasses.replace(config, epochs=2, optimizer=optimizer)
     with caplog.at_level("INFO", "absl"):
         with pytest.raises(Killed):
             run(config, tmp_path, KillAfter(3))
         run(config, tmp_path)  # From step 2 on.
     steps = {"steps": 7, "warmup_steps": 5}
-    half = dataclasses.replace(tiny.optimizer, learning_rate=1.5e-3)
+    half = dataclasses.replace(small.optimizer, learning_rate=1.5e-3)
     schedule = warmup_cosine(half, batch_size=4, **steps)
     rates = [row["learning_rate"] for row in rows(tmp_path)]
     assert rates == pytest.approx([float(schedule(step)) for step in range(7)])
@@ -48,18 +48,18 @@ def test_a_scaled_learning_rate_is_scaled_once_whatever_the_parts(
     assert saved.learning_rate == 3e-3
 
 
-def scheduled(tiny, epochs, schedule, **changes):
+def scheduled(small, epochs, schedule, **changes):
     optimizer = dataclasses.replace(
-        tiny.optimizer, schedule=schedule, warmup_epochs=0.5, **changes
+        small.optimizer, schedule=schedule, warmup_epochs=0.5, **changes
     )
-    return dataclasses.replace(tiny, epochs=epochs, optimizer=optimizer)
+    return dataclasses.replace(small, epochs=epochs, optimizer=optimizer)
 
 
 def test_stopped_before_its_decay_a_run_is_extended_as_if_it_had_begun_so(
-    tiny, tmp_path
+    small, tmp_path
 ):
     """Two epochs are 7 steps, three are 10; the decay is the last 2 of them."""
-    two, three = (scheduled(tiny, n, "wsd", decay_epochs=0.5) for n in (2, 3))
+    two, three = (scheduled(small, n, "wsd", decay_epochs=0.5) for n in (2, 3))
     run(three, tmp_path / "whole")
     with pytest.raises(Killed):
         run(two, tmp_path / "parts", KillAfter(5))
@@ -75,8 +75,8 @@ def test_stopped_before_its_decay_a_run_is_extended_as_if_it_had_begun_so(
         run(two, tmp_path / "parts")
 
 
-def test_once_the_decay_has_begun_a_run_cannot_be_extended(tiny, tmp_path):
-    two, three = (scheduled(tiny, n, "wsd", decay_epochs=0.5) for n in (2, 3))
+def test_once_the_decay_has_begun_a_run_cannot_be_extended(small, tmp_path):
+    two, three = (scheduled(small, n, "wsd", decay_epochs=0.5) for n in (2, 3))
     with pytest.raises(Killed):
         run(two, tmp_path, KillAfter(6))
     message = (
@@ -89,8 +89,8 @@ def test_once_the_decay_has_begun_a_run_cannot_be_extended(tiny, tmp_path):
         run(three, tmp_path)
 
 
-def test_under_a_constant_rate_a_finished_run_is_extended(tiny, tmp_path):
-    two, three = (scheduled(tiny, n, "constant") for n in (2, 3))
+def test_under_a_constant_rate_a_finished_run_is_extended(small, tmp_path):
+    two, three = (scheduled(small, n, "constant") for n in (2, 3))
     run(three, tmp_path / "whole")
     assert run(two, tmp_path / "parts")["step"] == 7
     folder = RunFolder(tmp_path / "parts")
@@ -104,12 +104,12 @@ def test_under_a_constant_rate_a_finished_run_is_extended(tiny, tmp_path):
     assert finished_result(three, folder)["step"] == 10
 
 
-def test_a_warmup_that_is_left_open_is_that_of_the_runs_length(tiny, tmp_path):
+def test_a_warmup_that_is_left_open_is_that_of_the_runs_length(small, tmp_path):
     """And is kept: a longer run does not silently get another one."""
     optimizer = dataclasses.replace(
-        tiny.optimizer, warmup_epochs=None, schedule="constant"
+        small.optimizer, warmup_epochs=None, schedule="constant"
     )
-    one = dataclasses.replace(tiny, epochs=1, optimizer=optimizer)
+    one = dataclasses.replace(small, epochs=1, optimizer=optimizer)
     run(one, tmp_path)
     saved = from_json((tmp_path / "config.json").read_text())
     assert saved.optimizer.warmup_epochs == 0.1
@@ -118,11 +118,12 @@ def test_a_warmup_that_is_left_open_is_that_of_the_runs_length(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("option", ["class_weights", "sampling"])
-def test_interrupted_with_balanced_classes_it_goes_on(tiny, tmp_path, option):
+def test_interrupted_with_balanced_classes_it_goes_on(small, tmp_path, option):
     """On the other number of replicas the examples are the same."""
     section = "data" if option == "sampling" else "optimizer"
-    values = dataclasses.replace(getattr(tiny, section), **{option: "balanced"})
-    config = dataclasses.replace(tiny, epochs=2, **{section: values})
+    values = dataclasses.replace(getattr(small, section), **{option: "balanced"})
+    config = replace_runtime(small, replicas=2)
+    config = dataclasses.replace(config, epochs=2, **{section: values})
     run(config, tmp_path / "whole")
     with pytest.raises(Killed):
         run(config, tmp_path / "parts", KillAfter(3))
@@ -137,8 +138,8 @@ def test_interrupted_with_balanced_classes_it_goes_on(tiny, tmp_path, option):
     np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
-def test_interrupted_with_loss_scaling_it_goes_on(tiny, tmp_path):
-    config = replace_runtime(tiny, precision="mixed_float16")
+def test_interrupted_with_loss_scaling_it_goes_on(small, tmp_path):
+    config = replace_runtime(small, replicas=2, precision="mixed_float16")
     config = dataclasses.replace(config, epochs=2)
     run(config, tmp_path / "whole")
     with pytest.raises(Killed):
@@ -148,11 +149,13 @@ def test_interrupted_with_loss_scaling_it_goes_on(tiny, tmp_path):
     assert rows(tmp_path / "whole")[0]["loss_scale"] == 2**15
 
 
-def test_the_best_on_held_out_groups_is_kept(tiny, tmp_path):
-    data = dataclasses.replace(tiny.data, validation="groups", validation_groups=(1, 2))
-    config = dataclasses.replace(tiny, data=data, epochs=4)
+def test_the_best_on_held_out_groups_is_kept(small, tmp_path):
+    data = dataclasses.replace(
+        small.data, validation="groups", validation_groups=(1, 2)
+    )
+    config = dataclasses.replace(small, data=data, epochs=4)
     config = dataclasses.replace(
-        config, checkpoints=dataclasses.replace(tiny.checkpoints, keep=1)
+        config, checkpoints=dataclasses.replace(small.checkpoints, keep=1)
     )
     run(config, tmp_path)
     history = rows(tmp_path, "history")
@@ -166,15 +169,15 @@ def test_the_best_on_held_out_groups_is_kept(tiny, tmp_path):
     assert json.loads((tmp_path / "evaluation.json").read_text())["step"] == 7
 
 
-def test_checkpoints_of_every_so_manieth_epoch_stay(tiny, tmp_path):
-    checkpoints = dataclasses.replace(tiny.checkpoints, keep=1, keep_every=2)
-    run(dataclasses.replace(tiny, epochs=5, checkpoints=checkpoints), tmp_path)
+def test_checkpoints_of_every_so_manieth_epoch_stay(small, tmp_path):
+    checkpoints = dataclasses.replace(small.checkpoints, keep=1, keep_every=2)
+    run(dataclasses.replace(small, epochs=5, checkpoints=checkpoints), tmp_path)
     # 13 clips an epoch in batches of 4: epochs end at 4, 7, 10, 13 and 17.
     kept = sorted(int(p.name[5:]) for p in (tmp_path / "checkpoints").iterdir())
     assert kept == [7, 13, 17]
 
 
-def test_a_run_ends_when_it_has_stopped_improving(tiny, tmp_path, monkeypatch, caplog):
+def test_a_run_ends_when_it_has_stopped_improving(small, tmp_path, monkeypatch, caplog):
     """However it was interrupted; with more patience it goes on."""
     # 7 clips an epoch in batches of 4, and how good each epoch is at its last step.
     top1 = {2: 0.2, 4: 0.6, 6: 0.5, 7: 0.6, 9: 0.5, 11: 0.9, 13: 0.9}
@@ -184,11 +187,13 @@ def test_a_run_ends_when_it_has_stopped_improving(tiny, tmp_path, monkeypatch, c
         return {"validation": data.validation, "top1": top1[step]}
 
     monkeypatch.setattr(train, "validation_row", validated)
-    data = dataclasses.replace(tiny.data, validation="groups", validation_groups=(1, 2))
+    data = dataclasses.replace(
+        small.data, validation="groups", validation_groups=(1, 2)
+    )
 
     def patient(patience):
-        checkpoints = dataclasses.replace(tiny.checkpoints, patience=patience)
-        return dataclasses.replace(tiny, data=data, checkpoints=checkpoints)
+        checkpoints = dataclasses.replace(small.checkpoints, patience=patience)
+        return dataclasses.replace(small, data=data, checkpoints=checkpoints)
 
     with caplog.at_level("INFO", "absl"):
         assert run(patient(2), tmp_path / "whole")["step"] == 7
@@ -212,13 +217,13 @@ def test_a_run_ends_when_it_has_stopped_improving(tiny, tmp_path, monkeypatch, c
     assert [row["epoch"] for row in rows(folder.path, "history")] == [*range(5)]
 
 
-def test_a_run_keeps_to_the_videos_it_began_with(tiny, tiny_root, tmp_path):
+def test_a_run_keeps_to_the_videos_it_began_with(small, tiny_root, tmp_path):
     root = tmp_path / "root"
     shutil.copytree(tiny_root, root)
     videos = sorted((root / "UCF-101").rglob("*_g01_*.avi"))
     videos[0].write_bytes(b"no video")
-    data = dataclasses.replace(tiny.data, root=str(root), max_bad_fraction=0.2)
-    config = dataclasses.replace(tiny, data=data, epochs=2)
+    data = dataclasses.replace(small.data, root=str(root), max_bad_fraction=0.2)
+    config = dataclasses.replace(small, data=data, epochs=2)
     run(config, tmp_path / "whole")
     with pytest.raises(Killed):
         run(config, tmp_path / "parts", KillAfter(3))
@@ -234,13 +239,13 @@ def test_a_run_keeps_to_the_videos_it_began_with(tiny, tiny_root, tmp_path):
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
 
 
-def test_videos_that_are_added_change_nothing_of_a_run(tiny, tiny_root, tmp_path):
+def test_videos_that_are_added_change_nothing_of_a_run(small, tiny_root, tmp_path):
     """A folder without lists grows while a run is away: it ends as if it had not."""
     videos = shutil.copytree(tiny_root / "UCF-101", tmp_path / "videos")
     data = dataclasses.replace(
-        tiny.data, source="folder", root=str(videos), validation="split"
+        small.data, source="folder", root=str(videos), validation="split"
     )
-    config = dataclasses.replace(tiny, epochs=3, data=data)
+    config = dataclasses.replace(small, epochs=3, data=data)
     whole = run(config, tmp_path / "whole")
     with pytest.raises(Killed):
         run(config, tmp_path / "parts", KillAfter(4))
