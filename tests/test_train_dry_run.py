@@ -15,9 +15,9 @@ pytestmark = pytest.mark.usefixtures("keep_signals")
 
 
 @pytest.fixture
-def short(tiny):
+def short(small):
     """Two epochs: seven steps."""
-    return dataclasses.replace(tiny, epochs=2)
+    return dataclasses.replace(small, epochs=2)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_its_plan_is_that_of_the_run(short, tmp_path, dry_run):
     assert "3 classes; 13 videos to train, 7 to validate" in printed
     assert "2 epochs of 3.25 steps, 7 steps of 4 clips" in printed
     assert "peak 0.003, of the backbone 0.0003; schedule cosine, 1.5 epochs" in printed
-    assert "2 replicas, float32, 2 clips at once on each" in printed
+    assert "1 replica, float32, 4 clips at once" in printed
     assert f"python evaluate.py --workdir={tmp_path / 'run'}\n" in printed
 
 

@@ -8,7 +8,7 @@ import sys
 from absl import flags
 
 from configs.command.errors import ConfigError
-from configs.command.text import say
+from configs.command.text import counted, say
 
 flags.disclaim_key_flags()
 
@@ -55,17 +55,20 @@ def plan_lines(config, folder, clips, calendar, replicas, tried):
     batch, optimizer, runtime = config.data.batch_size, config.optimizer, config.runtime
     left_out = f" ({len(clips.left_out)} left out)" if clips.left_out else ""
     peak = optimizer.peak(batch)
+    at_once = batch // (replicas * runtime.accumulation_steps)
     left = calendar.steps - tried.step
     pace = datetime.timedelta(seconds=round(left * tried.step_seconds))
     yield f"Dry run of {folder.path}: {_start(config, folder, tried)}."
     yield (
-        f"  data: {len(clips.class_names)} classes; {clips.train_size} videos to train"
-        f"{left_out}, {clips.validation_size} to validate "
+        f"  data: {len(clips.class_names)} classes; "
+        f"{counted(clips.train_size, 'video')} to train{left_out}, "
+        f"{clips.validation_size} to validate "
         f"(data.validation={config.data.validation}), {clips.test_size} to test"
     )
     yield (
-        f"  length: {calendar.epochs} epochs of {calendar.clips / batch:.6g} steps, "
-        f"{calendar.steps} steps of {batch} clips"
+        f"  length: {counted(calendar.epochs, 'epoch')} of "
+        f"{calendar.clips / batch:.6g} steps, {counted(calendar.steps, 'step')} of "
+        f"{counted(batch, 'clip')}"
     )
     yield (
         f"  learning rate: peak {peak:g}, of the backbone "
@@ -73,15 +76,15 @@ def plan_lines(config, folder, clips, calendar, replicas, tried):
         f"{optimizer.warmup_epochs:g} epochs of warm-up"
     )
     yield (
-        f"  devices: {replicas} replicas, {runtime.precision}, "
-        f"{batch // (replicas * runtime.accumulation_steps)} clips at once on each"
+        f"  devices: {counted(replicas, 'replica')}, {runtime.precision}, "
+        f"{counted(at_once, 'clip')} at once{' on each' if replicas > 1 else ''}"
     )
     yield (
         f"  {'next step' if left else 'a step more'}: loss {tried.loss:.4f}; "
         f"{tried.compile_seconds:.1f} s with tracing and compiling, "
         f"{tried.step_seconds:.2f} s for the one after it"
     )
-    yield f"  left: {left} steps, {pace} at that pace, besides measuring"
+    yield f"  left: {counted(left, 'step')}, {pace} at that pace, besides measuring"
 
 
 def command_lines(workdir, arguments):

@@ -39,6 +39,11 @@ def first_line(error):
     return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
+def counted(number, noun):
+    """A number and its noun, which has an s unless it is one: "1 view", "3 views"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def say(text, file=None):
     """Prints a line that may hold names, whatever they are made of.
 

@@ -1,6 +1,6 @@
-"""Killed anywhere, a run ends as if nothing had happened.
+"""Killed at random instants, a run ends as if nothing had happened.
 
-`make chaos` kills 200 times in place of 20 and keeps the log.
+`make chaos` kills 200 times in place of 12 and keeps the log.
 """
 
 import os
@@ -15,15 +15,13 @@ from tests.chaos.runs import (
     SAVE_EVERY,
     VARIANTS,
     assert_undisturbed,
-    differences,
-    finish,
     last_saved,
     note,
     rows,
     wait_for_random_instant,
 )
 
-KILLS = int(os.environ.get("CHAOS_KILLS", "20"))  # In each variant one half.
+KILLS = int(os.environ.get("CHAOS_KILLS", "12"))  # In each variant one half.
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -61,43 +59,3 @@ def test_killed_at_random_instants(start, reference, tmp_path, variant):
         if saved is not None:
             assert now - saved <= SAVE_EVERY
     note(variant=variant, kills=kills, finished=finished, divergences=0)
-
-
-AT = (
-    ("save begins", 2),
-    ("variables written", 2),
-    ("file synced", 9),
-    ("sealed", 2),
-    ("renamed", 4),
-    ("restoring", 1),
-    ("rewound", 2),
-    ("old one renamed", 2),
-    ("save ended", 2),
-    ("epoch written", 2),
-    ("validation or evaluation", 2),
-    ("reported", 1),
-    ("finished", 1),
-)
-
-
-def test_killed_at_each_point_of_a_save_and_of_the_end(start, undisturbed, tmp_path):
-    """One run, killed at each of the points in turn."""
-    workdir = tmp_path / "run"
-    for point, count in AT:
-        code = start(workdir, [[point, count, "kill"]]).wait()
-        assert code == -signal.SIGKILL, point
-        note(point=point, end=code, rows=rows(workdir), saved=last_saved(workdir))
-    finish(start, workdir)
-    assert_undisturbed(workdir, undisturbed)
-
-
-@pytest.mark.parametrize(
-    "sabotage", ["stock dropout", "stream not moved on", "iterations not restored"]
-)
-def test_the_comparison_would_notice(start, tmp_path, sabotage):
-    """Negative controls: with a fault planted, interrupting must make a difference."""
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert start(whole, sabotage=sabotage).wait() == 0
-    start(parts, [["save ended", 4, "kill"]], sabotage).wait()
-    assert start(parts, sabotage=sabotage).wait() == 0
-    assert "journal.jsonl" in differences(parts, whole)

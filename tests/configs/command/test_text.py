@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from configs.command.launch import Formatter
-from configs.command.text import printable
+from configs.command.text import counted, printable
 
 ESCAPED = {
     "\x1b[31mred\x1b[0m": r"\x1b[31mred\x1b[0m",
@@ -88,3 +88,7 @@ def test_no_encoding_of_standard_output_makes_printing_fail(repository, encoding
         "utf-8": "café 快".encode(),
     }
     assert result.stdout == shown[encoding] + rb" \udce9 \x1b[1m" + b"\n"
+
+
+def test_one_of_a_kind_is_no_plural():
+    assert [counted(n, "view") for n in (0, 1, 2)] == ["0 views", "1 view", "2 views"]
