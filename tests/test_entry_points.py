@@ -135,7 +135,7 @@ def test_train_then_again_then_evaluate_then_predict(command, tiny_root, tmp_pat
     one_view = ("--views.clips=1", "--views.crops=1", "--runtime.replicas=3")
     result = command("evaluate.py", f"--workdir={workdir}", *one_view)
     assert "Strategy: MirroredStrategy on 3 devices" in result.stderr
-    assert "(7 test videos, 1 views each)" in result.stdout
+    assert "(7 test videos, 1 view each)" in result.stdout
     assert "written as evaluation-1x1.json" in result.stderr
     assert json.loads((workdir / "evaluation-1x1.json").read_text())["views"] == 1
     assert json.loads((workdir / "evaluation.json").read_text())["views"] == 6

@@ -15,6 +15,7 @@ import math
 import numpy as np
 from absl import logging
 
+from configs.command.text import counted
 from configs.schema import Protocol
 from configs.schema.protocol import unusual
 from model.evaluation.metrics import (
@@ -203,11 +204,9 @@ def summary(result):
     # A run of an earlier version called top5 what was the top k of fewer classes.
     if "top5" in result and len(result["class_accuracies"]) >= TOP:
         line += f"  top-5 {result['top5']:.4f}"
-    views = ", ".join([f"{result['views']} views each", *unusual(result)])
-    line += (
-        f"  mean class {result['mean_class_accuracy']:.4f}  ({result['videos']} test "
-        f"videos, {views})"
-    )
+    views = ", ".join([f"{counted(result['views'], 'view')} each", *unusual(result)])
+    videos = counted(result["videos"], "test video")
+    line += f"  mean class {result['mean_class_accuracy']:.4f}  ({videos}, {views})"
     if result["unreadable"]:
         line += f"  {len(result['unreadable'])} unreadable, counted as wrong"
     if result.get("undecided"):
