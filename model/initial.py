@@ -71,7 +71,8 @@ def take_initial_weights(model, config, folder, class_names):
 
     The backbone's are taken as they are. Of the head, those of each class that has the
     same name there, whatever its number; other classes keep their random weights. A
-    checkpoint's files are verified before they are read; moments stay behind.
+    checkpoint's files are verified before they are read; moments stay behind. Logs in
+    any case where the weights come from, and which are new.
 
     Call it on the chief alone and outside the strategy's scope, in which new variables
     would wait for other workers.
@@ -86,7 +87,10 @@ def take_initial_weights(model, config, folder, class_names):
         ConfigError, CheckpointError: see `initial_weights`.
     """
     initial = find_initial_run(config, folder)
+    handle = config.model.handle
+    new = f"new, {len(class_names)} classes"
     if initial is None:
+        _log_origin(model, f"from {handle}" if handle else "with random values", new)
         return
     names = initial.folder.class_names
     head = keras.layers.Dense(len(names), kernel_initializer="zeros", dtype="float32")
@@ -97,16 +101,25 @@ def take_initial_weights(model, config, folder, class_names):
         run_id=initial.folder.identity["run_id"],
     )
     store.restore_weights(initial.step)
-    handle = config.model.handle
     spared = handle and not kind_of(config.model).needs_handle
     note = f" (and not from model.handle={handle})" if spared else ""
-    if not config.init_head:
-        logging.info("Weights from %s%s: the backbone alone.", initial, note)
-        return
-    places = same_names(class_names, names)
-    _take_classes(model.head, head, places)
-    kept = describe_classes(class_names, names, places)
-    logging.info("Weights from %s%s: backbone; head: %s.", initial, note, kept)
+    if config.init_head:
+        places = same_names(class_names, names)
+        _take_classes(model.head, head, places)
+        new = describe_classes(class_names, names, places)
+    _log_origin(model, f"from {initial}{note}", new)
+
+
+def _log_origin(model, origin, head):
+    """Logs where the weights of a run that begins come from.
+
+    Args:
+        model: the `Classifier`.
+        origin: of the backbone's, in words.
+        head: what has become of the head's, in words.
+    """
+    tensors = len(model.backbone.variables)
+    logging.info("Backbone: %d tensors %s; head: %s.", tensors, origin, head)
 
 
 def same_names(class_names, others):

@@ -144,6 +144,8 @@ class CheckpointStore:
                     logging.warning(
                         "Checkpoints that cannot be used: %s.", _described(damaged)
                     )
+                line = "All %d variables from the checkpoint of step %d."
+                logging.info(line, len(self.variables), step)
                 return step
             damaged[step] = reason
         if not damaged and not list(self.path.glob(f"*{DAMAGED}*")):

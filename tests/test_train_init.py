@@ -149,9 +149,8 @@ def test_the_best_is_that_of_the_best_epoch(small, trained, tmp_path, best):
 def test_the_backbone_can_be_taken_alone(small, trained, begun, caplog):
     with caplog.at_level("INFO", "absl"):
         workdir = begun(init_head=False)
-    assert (
-        f"Weights from step 4 of {trained(small)}: the backbone alone." in caplog.text
-    )
+    line = f"tensors from step 4 of {trained(small)}; head: new, 3 classes."
+    assert line in caplog.text
     assert not differing(workdir, trained(small), 4, "backbone")
     assert any(
         "kernel" in name for name in differing(workdir, trained(small), 4, "head")
@@ -177,6 +176,24 @@ def test_interrupted_and_without_the_other_run_it_ends_as_if_it_had_not_been(
     elsewhere = dataclasses.replace(config, init_from=str(tmp_path / "whole"))
     with pytest.raises(ConfigError, match=r"init_from \(was .*/other', received"):
         run(elsewhere, tmp_path / "parts")
+
+
+def test_a_run_without_another_says_where_its_weights_come_from(
+    tiny, converted, tmp_path, caplog
+):
+    for handle, origin in (
+        ("", "with random values"),
+        (str(converted), f"from {converted}"),
+    ):
+        config = dataclasses.replace(
+            tiny, model=dataclasses.replace(tiny.model, handle=handle)
+        )
+        model = create_model(tiny.model, num_classes=2, seed=1)
+        with caplog.at_level("INFO", "absl"):
+            take_initial_weights(model, config, RunFolder(tmp_path), ("Fall", "Rise"))
+        tensors = len(model.backbone.variables)
+        line = f"Backbone: {tensors} tensors {origin}; head: new, 2 classes."
+        assert line in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -206,7 +223,9 @@ def test_classes_are_known_by_their_names(
     config = new(small, other)
     with caplog.at_level("INFO", "absl"):
         take_initial_weights(model, config, folder, class_names)
-    assert f"Weights from step 4 of {other}: backbone; head: {line}" in caplog.text
+    tensors = len(model.backbone.variables)
+    found = f"Backbone: {tensors} tensors from step 4 of {other}; head: {line}"
+    assert found in caplog.text
     source = open_trained(other).model
     for own in range(len(class_names)):
         if own in kept:
@@ -263,7 +282,7 @@ def test_its_handle_is_not_needed(small, trained, tmp_path, caplog):
     assert config.model.architecture == small.model.architecture
     with caplog.at_level("INFO", "absl"), pytest.raises(Killed):
         run(config, tmp_path / "new", KillAfter(1))
-    assert f"(and not from model.handle={tmp_path / 'gone'}): backbone" in caplog.text
+    assert f"(and not from model.handle={tmp_path / 'gone'}); head" in caplog.text
     assert not differing(tmp_path / "new", trained(small), 4, "backbone")
 
 

@@ -58,11 +58,15 @@ def saved(tmp_path):
     return store.path, states
 
 
-def test_the_newest_is_restored_whole(saved):
+def test_the_newest_is_restored_whole(saved, caplog):
     path, states = saved
     model = create_model()
-    assert open_store(path, model, keep=3).restore() == 2
+    store = open_store(path, model, keep=3)
+    with caplog.at_level("INFO", "absl"):
+        assert store.restore() == 2
     assert_equal(values(model), states[2])
+    line = f"All {len(store.variables)} variables from the checkpoint of step 2."
+    assert line in caplog.text
 
 
 def test_a_folder_without_checkpoints_restores_nothing(tmp_path):
