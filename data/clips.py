@@ -8,7 +8,7 @@ from absl import logging
 from configs.command.errors import DataError
 from data.decoding.reader import Reader
 from data.identities import Identities
-from data.pipeline import train_batches, validation_batches, view_batches
+from data.pipeline import first_clips, train_batches, validation_batches, view_batches
 from data.sampling.plan import require_rates, train_plan, validation_plan, view_plan
 from data.sources import SOURCES, open_source
 from data.sources.folder import split_of
@@ -118,6 +118,7 @@ class Clips:
         )
         self.split_table = split_of(listing) if SOURCES[data.source].draws_split else ""
         self._reader = Reader(source, threads=data.threads)
+        self._stream = {"labels": self.train_labels, "seed": seed, "data": data}
 
     @property
     def identity(self):
@@ -188,14 +189,15 @@ class Clips:
         Raises:
             ConfigError: the replicas do not divide data.batch_size.
         """
-        return train_batches(
-            strategy,
-            self._read_train,
-            step=step,
-            labels=self.train_labels,
-            seed=self._seed,
-            data=self._data,
-        )
+        return train_batches(strategy, self._read_train, step=step, **self._stream)
+
+    def first(self, count):
+        """The first of `train`: (uint8 [T, 3, size, size], class, video, weight)s."""
+        read = self._read_train(*first_clips(count, **self._stream))
+        return [
+            (clip, self.class_names[label], self.train_videos[video], weight)
+            for clip, _, video, label, weight in zip(*read, strict=True)
+        ]
 
     def validation(self, strategy):
         """One centred clip of each validation video.
@@ -204,12 +206,8 @@ class Clips:
             Distributed dataset like `train`'s, without "seed". The last batches are
             filled up with elements of weight 0 and video -1.
         """
-        return validation_batches(
-            strategy,
-            self._read_validation,
-            videos=self.validation_size,
-            data=self._data,
-        )
+        size, read = self.validation_size, self._read_validation
+        return validation_batches(strategy, read, videos=size, data=self._data)
 
     def views(self, strategy):
         """Every view of every test video, each exactly once.

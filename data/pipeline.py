@@ -54,6 +54,23 @@ def train_batches(strategy, read, *, step, labels, seed, data):
     return _distribute(strategy, create, data.batch_size)
 
 
+def first_clips(count, *, labels, seed, data):
+    """Where the first clips of the training stream are, as its `read` takes it.
+
+    Args:
+        count: how many.
+        labels: see `train_batches`.
+        seed: see `train_batches`.
+        data: see `train_batches`.
+
+    Returns:
+        (int64 [count] positions, int64 [count] indices of training videos).
+    """
+    order = training_order(data.sampling, labels, seed)
+    positions = np.arange(count)
+    return positions, np.array([order(position).numpy() for position in positions])
+
+
 def validation_batches(strategy, read, *, videos, data):
     """The positions 0, 1, 2, … of as many full batches as hold all validation videos.
 

@@ -79,10 +79,10 @@ CONFINED = {
     "jinja2": "storage/pages.py",
     "matplotlib": (
         "callbacks/plot.py",
-        "data/show.py",
         "model/evaluation/picture.py",
         "model/prediction/explanation.py",
         "model/prediction/picture.py",
+        "storage/contact_sheets.py",
         "storage/pictures.py",
     ),
     "onnx": "model/weights/onnx_model.py",

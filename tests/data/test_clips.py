@@ -102,6 +102,16 @@ def test_stream_holds_what_the_plans_say(clips):
         np.testing.assert_array_equal(features["seed"][position], plan.seed)
 
 
+def test_the_first_clips_are_those_of_the_stream(clips):
+    features, labels, weights = next(iter(clips.train(tf.distribute.get_strategy(), 0)))
+    found = clips.first(len(labels))
+    shown, class_names, videos, found_weights = zip(*found, strict=True)
+    np.testing.assert_array_equal(shown, features["clip"])
+    assert class_names == tuple(clips.class_names[label] for label in labels)
+    assert videos == tuple(clips.train_videos[video] for video in features["video"])
+    np.testing.assert_array_equal(found_weights, weights)
+
+
 def test_all_frames_of_a_clip_are_augmented_alike(tmp_path):
     picture = np.random.default_rng(0).integers(0, 255, (1, 24, 32, 3), np.uint8)
     still = np.repeat(picture, 12, axis=0)

@@ -3,14 +3,13 @@ import subprocess
 import sys
 
 import matplotlib.image
-import numpy as np
 import pytest
 
 from configs.schema import Data, Views
 from configs.schema.serialization import to_json
 from configs.ucf101_mini import config
 from data import open_clips
-from data.show import contact_sheet, write_sheets
+from data.show import write_sheets
 
 
 @pytest.fixture
@@ -31,19 +30,6 @@ def test_sheets_show_training_clips_and_test_views(clips, tmp_path):
     for path in paths:
         picture = matplotlib.image.imread(path)
         assert picture.std() > 0.05, path
-
-
-def test_sheet_has_a_titled_row_for_each_clip():
-    clip = np.zeros((16, 3, 8, 8), np.uint8)
-    clip[8:, 0] = 255
-
-    figure = contact_sheet(["one", "two"], [clip, clip])
-
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["one", "two"]
-    strip = figure.axes[0].images[0].get_array()
-    assert strip.shape[0] == 8
-    np.testing.assert_array_equal(strip[0, 0], (0, 0, 0))
-    np.testing.assert_array_equal(strip[0, -3], (255, 0, 0))
 
 
 def test_command_writes_into_the_run_folder(counting_set, repository, tmp_path):
