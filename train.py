@@ -169,7 +169,7 @@ def train(config, folder, preemption, workers):
             result = write_report(
                 folder.path, probabilities, clips, config, record.step, facts=facts
             )
-            folder.finish(result)
+            record.finish(result)
             return result
 
         return workers.from_chief("result", report)

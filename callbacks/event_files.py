@@ -13,6 +13,7 @@ import os
 import re
 import socket
 import time
+from typing import Literal
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -26,6 +27,7 @@ from storage.records import Count, decode
 NAME = "events.out.tfevents.{number:010d}.{host}.{process}"
 NUMBER = re.compile(r"events\.out\.tfevents\.([0-9]{10})\.")
 WRITTEN = "written.json"
+FORM = 2  # Of what is written: where a run began with another, all is written again.
 # What the methods of `EventFiles` raise where they cannot write.
 FAILURES = (OSError, StorageError)
 
@@ -35,10 +37,12 @@ class Written:
     """What the event files are known to hold.
 
     Attributes:
+        form: which tags there are, and where.
         step: every step before this one, and this one's scalars of training.
         files: the bytes of each file at that moment.
     """
 
+    form: Literal[FORM]
     step: Count
     files: dict[str, Count]
 
@@ -77,7 +81,7 @@ class EventFiles:
             OSError: it cannot be written.
         """
         self._close()
-        self.path.mkdir(exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
         numbers = [int(match[1]) for match in map(NUMBER.match, self._sizes()) if match]
         name = NAME.format(
             number=max(int(time.time()), 1 + max(numbers, default=0)),
@@ -105,9 +109,21 @@ class EventFiles:
             OSError: they could not be written; nothing may be added to this file.
         """
         # Of the two forms of a scalar, the one that every reader drops at a restart.
-        values = [
-            Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()
-        ]
+        self.show(
+            step,
+            *(Summary.Value(tag=tag, simple_value=v) for tag, v in scalars.items()),
+        )
+
+    def show(self, step, *values):
+        """Writes other values of a step, as pictures.
+
+        Args:
+            step: updates done.
+            *values: each a `Summary.Value`.
+
+        Raises:
+            OSError: see `add`.
+        """
         self._write(step, summary=Summary(value=values))
 
     def sync(self, step):
@@ -127,7 +143,7 @@ class EventFiles:
             remove(self.path / WRITTEN)
 
     def _note(self, step):
-        note = {"step": step, "files": self._sizes()}
+        note = {"form": FORM, "step": step, "files": self._sizes()}
         write_atomically(self.path / WRITTEN, json.dumps(note) + "\n")
 
     def _sizes(self):

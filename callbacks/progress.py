@@ -31,13 +31,23 @@ class Progress(RunCallback):
         step: updates done so far.
         calendar: the run's `Calendar`.
         timing: `Rows` that take each step's seconds and seconds of waiting for data.
+        after_timing: called with each row that `timing` takes.
         clock: seconds since some moment, a function.
     """
 
-    def __init__(self, *, step, calendar, timing, clock=time.monotonic):
+    def __init__(
+        self,
+        *,
+        step,
+        calendar,
+        timing,
+        after_timing=lambda row: None,
+        clock=time.monotonic,
+    ):
         super().__init__(step)
         self.calendar = calendar
         self.timing = timing
+        self.after_timing = after_timing
         self.clock = clock
         self.recent = collections.deque(maxlen=WINDOW)
         self.last = None
@@ -63,7 +73,9 @@ class Progress(RunCallback):
         if self.last is not None:
             seconds = now - self.last
             self.recent.append((seconds, min(wait, seconds)))
-            self.timing.append({"step": step, "seconds": seconds, "data_wait": wait})
+            row = {"step": step, "seconds": seconds, "data_wait": wait}
+            self.timing.append(row)
+            self.after_timing(row)
         self.last = now
         if self.bar.disable:
             logging.log_every_n_seconds(

@@ -1,9 +1,12 @@
 """Everything a run writes while it trains, and its continuation after a restart."""
 
+import functools
+
 import numpy as np
 from absl import logging
 
 from callbacks.base import Recorder
+from callbacks.introduction import introduction
 from callbacks.journal import Journal, Step
 from callbacks.lost_videos import LostVideos
 from callbacks.nonfinite_guard import NonFiniteGuard
@@ -30,12 +33,11 @@ class Record(Recorder):
     commits its first checkpoint.
 
     Args:
-        config: `configs.schema.Checkpoints`.
+        config: the `Experiment`, resolved.
         folder: the `RunFolder`, whose run has begun.
         model: the compiled `Classifier`.
+        clips: the `data.clips.Clips`.
         calendar: the run's `Calendar`.
-        check: a function that raises DataError when too many videos have gone
-            bad; see `LostVideos`.
         watchdog: the running `Watchdog`.
         preemption: the installed `Preemption`.
         share: a function of a name and a value that tells the other workers the value.
@@ -51,13 +53,14 @@ class Record(Recorder):
     show_views = staticmethod(show_views)
 
     def __init__(
-        self, config, folder, model, calendar, *, check, watchdog, preemption, share
+        self, config, folder, model, clips, calendar, *, watchdog, preemption, share
     ):
-        self.calendar, self.patience = calendar, config.patience
+        self.folder, self.calendar = folder, calendar
+        self.patience = config.checkpoints.patience
         self.watchdog, self.preemption, self.share = watchdog, preemption, share
         run_id = folder.identity["run_id"]
-        path = folder / "checkpoints"
-        self.store = CheckpointStore(path, model, run_id=run_id, keep=config.keep)
+        path, keep = folder / "checkpoints", config.checkpoints.keep
+        self.store = CheckpointStore(path, model, run_id=run_id, keep=keep)
         self.journal, self.timing, self.history = self.files = [
             Rows(folder / "journal.jsonl", Step),
             Rows(folder / "timing.jsonl", Timing),
@@ -70,33 +73,45 @@ class Record(Recorder):
         self.share(BEGIN, step)
         rows = [file.rewind(step) for file in self.files]
         self._writer = Journal(self.journal, step=step, epoch_of=calendar.epoch_of)
-        curves = Summaries(
-            folder / "tensorboard",
-            step=step,
-            journal=self.journal,
-            history=self.history,
-        )
+        self.curves = self._open_curves(config, clips, step)
         self.saver = SaveCheckpoints(
             self.store,
-            rows=[*self.files, curves],
+            rows=[*self.files, self.curves],
             history=self.history,
             step=step,
-            save_every=config.save_every,
-            lasting=calendar.ends(config.keep_every),
+            save_every=config.checkpoints.save_every,
+            lasting=calendar.ends(config.checkpoints.keep_every),
         )
+        limit, timings = config.checkpoints.nonfinite_limit, self.curves.after_timing
         self.callbacks = [
             self._writer,
-            curves,
-            Progress(step=step, calendar=calendar, timing=self.timing),
-            NonFiniteGuard(
-                limit=config.nonfinite_limit, rows=rows[0], step=step, store=self.store
+            self.curves,
+            Progress(
+                step=step,
+                calendar=calendar,
+                timing=self.timing,
+                after_timing=timings,
             ),
+            NonFiniteGuard(limit=limit, rows=rows[0], step=step, store=self.store),
             self.saver,
-            LostVideos(check, saver=self.saver, step=step),
+            LostVideos(clips.check_lost, saver=self.saver, step=step),
             *(watchdog, preemption),  # Last: a step is saved if due before an end.
         ]
         preemption.begin(self)
         self.check_in()
+
+    def _open_curves(self, config, clips, step):
+        """The run's `Summaries`, up to a step."""
+        name = self.folder.path.resolve().name
+        return Summaries(
+            self.folder / "tensorboard",
+            step=step,
+            journal=self.journal,
+            timing=self.timing,
+            history=self.history,
+            config=config,
+            introduce=functools.partial(introduction, config, name, clips.first),
+        )
 
     @property
     def step(self):
@@ -137,6 +152,15 @@ class Record(Recorder):
             for callback in self.callbacks:
                 callback.after_epoch(row)
         return self.share(f"epoch {epoch} is the last", self._is_last(epoch))
+
+    def finish(self, result):
+        """Marks the run as finished.
+
+        Args:
+            result: what evaluation.json holds.
+        """
+        self.curves.show_result(result, self.folder / "confusion_matrix.png")
+        self.folder.finish(result)
 
     def _is_last(self, epoch):
         """Whether the run ends with an epoch because it has stopped getting better."""

@@ -28,9 +28,7 @@ def keep_record(config, folder, model, clips, calendar, watchdog, preemption, wo
         logging.warning("%s", calendar.short_epochs)
     both = {"watchdog": watchdog, "preemption": preemption, "share": workers.share}
     if workers.is_chief:
-        record = Record(
-            config.checkpoints, folder, model, calendar, check=clips.check_lost, **both
-        )
+        record = Record(config, folder, model, clips, calendar, **both)
     else:
         record = Follower(config.checkpoints, folder, model, **both)
     if workers.count > 1:

@@ -192,7 +192,7 @@ class Clips:
         return train_batches(strategy, self._read_train, step=step, **self._stream)
 
     def first(self, count):
-        """The first of `train`: (uint8 [T, 3, size, size], class, video, weight)s."""
+        """The first of `train` as (uint8 [T, 3, size, size], class, video, weight)."""
         read = self._read_train(*first_clips(count, **self._stream))
         return [
             (clip, self.class_names[label], self.train_videos[video], weight)

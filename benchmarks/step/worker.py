@@ -11,7 +11,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
@@ -107,12 +109,13 @@ def record_of_run(path, update, steps, watchdog):
     folder = RunFolder(path)
     folder.begin(to_json(update.experiment), {})
     batch_size = update.experiment.data.batch_size
+    black = np.zeros([1, 3, 2, 2], np.uint8), "", "", 1
     return Record(
-        update.experiment.checkpoints,
+        update.experiment,
         folder,
         update.model,
+        SimpleNamespace(check_lost=lambda _: None, first=lambda _: [black]),
         Calendar((1 + steps) * batch_size, batch_size, ROUNDS),
-        check=lambda _: None,
         watchdog=watchdog,
         preemption=Preemption(),
         share=lambda _, value: value,

@@ -7,10 +7,23 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import (
 from tensorboard.util.tensor_util import make_ndarray
 
 
-def scalars(path):
-    """(tag, step, value) of every point that TensorBoard shows of a folder."""
-    events = EventAccumulator(str(path), size_guidance={TENSORS: 0})
+def shown(path, kind="scalars"):
+    """(tag, step, value) of all that one page of TensorBoard shows of a folder.
+
+    Args:
+        path: the folder.
+        kind: the page: "scalars", "images", "text" or "hparams".
+    """
+    events = EventAccumulator(
+        str(path), size_guidance={TENSORS: 0}, tensor_size_guidance={kind: 0}
+    )
     events.Reload()
     for tag in events.Tags()["tensors"]:
-        for event in events.Tensors(tag):
-            yield tag, event.step, make_ndarray(event.tensor_proto).item()
+        if events.SummaryMetadata(tag).plugin_data.plugin_name == kind:
+            for event in events.Tensors(tag):
+                yield tag, event.step, make_ndarray(event.tensor_proto).tolist()
+
+
+def scalars(path):
+    """(tag, step, value) of every point of the curves of a folder."""
+    return shown(path)

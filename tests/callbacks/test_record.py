@@ -2,13 +2,15 @@
 
 import json
 import tracemalloc
+from types import SimpleNamespace
 
 import pytest
 
 from callbacks import Preemption, Record, Watchdog
 from callbacks import record as record_module
+from configs import demo
 from configs.command.errors import CheckpointError
-from configs.schema import Calendar, Checkpoints
+from configs.schema import Calendar
 from storage.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("keep_signals")
@@ -53,11 +55,11 @@ def open_record(monkeypatch):
         monkeypatch.setattr(record_module, "CheckpointStore", lambda *_, **__: store)
         monkeypatch.setattr(RunFolder, "identity", {"run_id": "a run"})
         return Record(
-            Checkpoints(),
+            demo.config(),
             RunFolder(folder),
             None,
+            SimpleNamespace(check_lost=lambda count: None, first=lambda count: []),
             calendar,
-            check=lambda count: None,
             share=lambda name, value: value,
             watchdog=Watchdog(0),
             preemption=Preemption(),

@@ -1,5 +1,7 @@
 """TensorBoard shows each step once, whatever happened to the run or the disk."""
 
+import dataclasses
+import json
 import os
 import shutil
 import time
@@ -9,9 +11,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.data import provider, server_ingester
 from tensorboard.util.grpc_util import ChannelCredsType
 
+from callbacks.introduction import text_value
 from callbacks.summaries import Summaries
+from configs import demo
 from storage.rows import Rows
-from tests.callbacks.events import scalars
+from tests.callbacks.events import scalars, shown
 
 
 def by_the_data_server(path):
@@ -39,8 +43,8 @@ def by_the_data_server(path):
             run_tag_filter=provider.RunTagFilter(runs=[path.name]),
         )
     ingester._stdin_handle.close()  # Which ends it.
-    for tag, shown in found[path.name].items():
-        yield from ((tag, point.step, point.value) for point in shown)
+    for tag, curve in found[path.name].items():
+        yield from ((tag, point.step, point.value) for point in curve)
 
 
 def by_the_older_reader(path):
@@ -63,30 +67,42 @@ class Curves:
 
     def __init__(self, folder):
         self.folder = folder
-        self.journal, self.history = (
-            Rows(folder / name) for name in ("journal", "history")
-        )
+        self.rows = {n: Rows(folder / n) for n in ("journal", "timing", "history")}
+        self.introduced = 0
+        self.config = demo.config()
 
     @property
     def path(self):
         return self.folder / "tb"
 
+    @property
+    def validation(self):
+        return self.path / "validation"
+
+    def introduce(self):
+        self.introduced += 1
+        return [text_value("options", "*")]
+
     def start(self, step):
-        for rows in (self.journal, self.history):
+        for rows in self.rows.values():
             rows.rewind(step)
         self.summaries = Summaries(
-            self.path, step=step, journal=self.journal, history=self.history
+            self.path,
+            step=step,
+            **self.rows,
+            config=self.config,
+            introduce=self.introduce,
         )
 
     def train(self, *steps, run=1):
         for step in steps:
             row = {"step": step, "loss": step + run / 8}
-            self.journal.append(row)
+            self.rows["journal"].append(row)
             self.summaries.on_train_batch_end(0, row)
 
     def end_epoch(self, step):
-        row = {"step": step, "epoch": 0, "top1": 0.5}
-        self.history.append(row)
+        row = {"step": step, "epoch": 0, "loss": 9.0, "top1": 0.5}
+        self.rows["history"].append(row)
         self.summaries.after_epoch(row)
 
     def tear(self, count=7):
@@ -100,11 +116,12 @@ def curves(tmp_path):
     return Curves(tmp_path)
 
 
-def points(training, validation=()):
-    return [
-        *(("training/loss", step, value) for step, value in training.items()),
-        *(("validation/top1", step, 0.5) for step in validation),
-    ]
+def losses(values):
+    return [("loss", step, value) for step, value in values.items()]
+
+
+def validated(*steps):
+    return [("accuracy", step, 0.5) for step in steps]
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -122,23 +139,25 @@ def test_every_step_is_shown_once_after_any_number_of_kills(curves, reader):
         curves.summaries.sync()
     curves.start(5)
     curves.end_epoch(5)
-    shown = points({1: 1.125, 2: 2.125, 3: 3.25, 4: 4.375, 5: 5.5}, (2, 5))
-    assert sorted(READERS[reader](curves.path)) == shown
+    read, expected = READERS[reader], {1: 1.125, 2: 2.125, 3: 3.25, 4: 4.375, 5: 5.5}
+    assert sorted(read(curves.path)) == losses(expected)
+    assert sorted(read(curves.validation)) == validated(2, 5)
 
 
 def test_a_validation_that_was_not_written_before_the_kill_is_written(curves):
     curves.start(0)
     curves.train(1, 2)
     curves.summaries.sync()
-    curves.history.append({"step": 2, "epoch": 0, "top1": 0.5})
+    curves.rows["history"].append({"step": 2, "epoch": 0, "top1": 0.5})
     curves.start(2)
-    assert sorted(scalars(curves.path)) == points({1: 1.125, 2: 2.125}, (2,))
+    assert sorted(scalars(curves.path)) == losses({1: 1.125, 2: 2.125})
+    assert sorted(scalars(curves.validation)) == validated(2)
 
 
 def test_a_restart_with_nothing_left_to_train_has_its_event_files(curves):
-    curves.journal.append({"step": 1, "loss": 1.0})
+    curves.rows["journal"].append({"step": 1, "loss": 1.0})
     curves.start(1)
-    assert list(scalars(curves.path)) == points({1: 1.0})
+    assert list(scalars(curves.path)) == losses({1: 1.0})
 
 
 def test_a_start_writes_what_comes_after_the_last_save_only(curves):
@@ -153,6 +172,14 @@ def test_a_start_writes_what_comes_after_the_last_save_only(curves):
     assert newest.stat().st_size < size / 100
 
 
+def of_an_older_version(path):
+    """What wrote all curves into one folder, under other tags."""
+    shutil.rmtree(path / "validation")
+    note = json.loads((path / "written.json").read_text())
+    del note["form"]
+    (path / "written.json").write_text(json.dumps(note))
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -162,8 +189,13 @@ def test_a_start_writes_what_comes_after_the_last_save_only(curves):
         lambda path: (path / "written.json").write_text('{"step": -1, "files": {}}'),
         lambda path: (path / "written.json").write_text("{"),
         lambda path: (path / "written.json").unlink(),
+        lambda path: (path / "validation" / "written.json").unlink(),
+        of_an_older_version,
     ],
-    ids=["folder", "file", "cut", "wrong note", "torn note", "no note"],
+    ids=[
+        *("folder", "file", "cut", "wrong note", "torn note", "no note"),
+        *("no note of validations", "older version"),
+    ],
 )
 def test_event_files_that_were_lost_are_made_from_the_journal(curves, damage):
     curves.start(0)
@@ -174,7 +206,7 @@ def test_event_files_that_were_lost_are_made_from_the_journal(curves, damage):
     (curves.path / "notes.txt").write_text("mine")
     curves.start(3)
     assert (curves.path / "notes.txt").read_text() == "mine"
-    assert sorted(scalars(curves.path)) == points({1: 1.125, 2: 2.125, 3: 3.125})
+    assert sorted(scalars(curves.path)) == losses({1: 1.125, 2: 2.125, 3: 3.125})
 
 
 @pytest.fixture
@@ -203,8 +235,8 @@ def test_curves_that_could_not_be_written_are_made_up_for(curves, full_disk, cap
     curves.train(3)
     assert "The event files cannot be written" in caplog.text
     curves.end_epoch(3)
-    shown = points({1: 1.125, 2: 2.125, 3: 3.125}, (3,))
-    assert sorted(scalars(curves.path)) == shown
+    assert sorted(scalars(curves.path)) == losses({1: 1.125, 2: 2.125, 3: 3.125})
+    assert sorted(scalars(curves.validation)) == validated(3)
 
 
 def test_what_a_full_disk_cost_is_made_up_for_after_a_kill(curves, full_disk):
@@ -218,8 +250,8 @@ def test_what_a_full_disk_cost_is_made_up_for_after_a_kill(curves, full_disk):
     curves.summaries.sync()
     full.__exit__(None, None, None)
     curves.start(5)
-    shown = points({1: 1.125, 2: 2.25, 3: 3.25, 4: 4.25, 5: 5.25})
-    assert sorted(scalars(curves.path)) == shown
+    expected = {1: 1.125, 2: 2.25, 3: 3.25, 4: 4.25, 5: 5.25}
+    assert sorted(scalars(curves.path)) == losses(expected)
 
 
 def test_files_are_read_in_the_order_of_starts_whatever_the_clock_says(
@@ -229,4 +261,89 @@ def test_files_are_read_in_the_order_of_starts_whatever_the_clock_says(
         monkeypatch.setattr("callbacks.event_files.time.time", lambda now=clock: now)
         curves.start(0)
         curves.train(1, 2, run=run)
-    assert sorted(scalars(curves.path)) == points({1: 1.375, 2: 2.375})
+    assert sorted(scalars(curves.path)) == losses({1: 1.375, 2: 2.375})
+
+
+def test_of_two_folders_the_one_that_is_behind_decides(curves, monkeypatch):
+    """The disk was full between the two notes; the kill tore what was written again."""
+    curves.start(0)
+    curves.train(1, 2, 3, 4)
+    curves.summaries.sync()
+    curves.end_epoch(4)
+    curves.train(5, 6)
+    full = OSError(28, "No space left on device")
+
+    def fail(step):
+        raise full
+
+    monkeypatch.setattr(curves.summaries.validation, "sync", fail)
+    curves.summaries.sync()
+    curves.start(6)
+    curves.tear()
+    curves.start(6)
+    expected = {step: step + 0.125 for step in range(1, 7)}
+    assert sorted(scalars(curves.path)) == losses(expected)
+    assert sorted(scalars(curves.validation)) == validated(4)
+
+
+def test_a_run_is_introduced_once(curves):
+    curves.start(0)
+    curves.train(1)
+    curves.start(0)  # Killed before its first save.
+    curves.train(1, 2)
+    curves.summaries.sync()
+    assert curves.introduced == 2
+    curves.start(2)
+    assert curves.introduced == 2
+    assert list(shown(curves.path, "text")) == [("options", 0, [b"*"])]
+
+
+def test_where_nothing_is_validated_no_folder_says_so(curves):
+    data = dataclasses.replace(curves.config.data, validation="none")
+    curves.config = dataclasses.replace(curves.config, data=data)
+    curves.start(0)
+    curves.train(1)
+    curves.summaries.after_epoch({"step": 1, "epoch": 0, "loss": 9.0})
+    curves.summaries.sync()
+    assert not curves.validation.exists()
+    curves.start(1)
+    assert list(scalars(curves.path)) == losses({1: 1.125})
+
+
+def test_times_and_rates_of_groups_are_curves_of_their_own(curves):
+    optimizer = dataclasses.replace(
+        curves.config.optimizer, backbone_lr_multiplier=0.25
+    )
+    curves.config = dataclasses.replace(curves.config, optimizer=optimizer)
+    curves.start(0)
+    row = {"step": 1, "seconds": 2.0, "data_wait": 0.5}
+    curves.rows["timing"].append(row)
+    curves.summaries.after_timing(row)
+    curves.summaries.after_step(1, {"learning_rate": 0.5})
+    expected = [
+        ("learning_rate", 1, 0.5),
+        ("learning_rate/backbone", 1, 0.125),
+        ("time/clips_per_second", 1, curves.config.data.batch_size / 2),
+        ("time/data_wait_seconds", 1, 0.5),
+        ("time/seconds_per_step", 1, 2.0),
+    ]
+    assert sorted(scalars(curves.path)) == expected
+    curves.rows["journal"].append({"step": 1, "learning_rate": 0.5})
+    curves.start(1)
+    assert sorted(scalars(curves.path)) == expected
+
+
+def test_a_result_that_is_measured_again_takes_the_place_of_the_first(curves):
+    curves.start(0)
+    curves.train(1, 2)
+    curves.summaries.sync()
+    picture = curves.folder / "confusion_matrix.png"
+    for top1 in (0.25, 0.5):
+        curves.summaries.show_result({"top1": top1, "loss": None}, picture)
+        curves.start(2)
+    curves.summaries.show_result({"top1": 0.75, "loss": 2.0}, picture)
+    assert sorted(scalars(curves.path)) == [
+        *losses({1: 1.125, 2: 2.125}),
+        ("test/loss", 2, 2.0),
+        ("test/top1", 2, 0.75),
+    ]
