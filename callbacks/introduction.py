@@ -54,6 +54,8 @@ def options_table(config):
 def hyperparameters(config):
     """The options of an `Experiment` with which a run must go on as it began.
 
+    And its handle, whose weights are in its checkpoints once it has begun.
+
     Args:
         config: the `Experiment`.
 
@@ -63,7 +65,7 @@ def hyperparameters(config):
     return {
         name: value if isinstance(value, bool | int | float) else _text(value)
         for name, value, field in _values(config)
-        if not field.metadata["may_change"]
+        if name == "model.handle" or not field.metadata["may_change"]
     }
 
 

@@ -11,6 +11,7 @@ from callbacks.journal import Journal, Step
 from callbacks.lost_videos import LostVideos
 from callbacks.nonfinite_guard import NonFiniteGuard
 from callbacks.patience import has_stopped_improving
+from callbacks.profiling import profiles
 from callbacks.progress import Progress, Timing
 from callbacks.restoring import restore_newest
 from callbacks.save_checkpoints import SaveCheckpoints
@@ -83,14 +84,13 @@ class Record(Recorder):
             lasting=calendar.ends(config.checkpoints.keep_every),
         )
         limit, timings = config.checkpoints.nonfinite_limit, self.curves.after_timing
+        steps, path = config.runtime.profile_steps, folder / "tensorboard"
         self.callbacks = [
+            *profiles(steps, path, step=step, calendar=calendar),
             self._writer,
             self.curves,
             Progress(
-                step=step,
-                calendar=calendar,
-                timing=self.timing,
-                after_timing=timings,
+                step=step, calendar=calendar, timing=self.timing, after_timing=timings
             ),
             NonFiniteGuard(limit=limit, rows=rows[0], step=step, store=self.store),
             self.saver,

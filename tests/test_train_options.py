@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import train
 from configs.command.errors import ConfigError
@@ -147,6 +148,26 @@ def test_interrupted_with_loss_scaling_it_goes_on(small, tmp_path):
     run(config, tmp_path / "parts")
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
     assert rows(tmp_path / "whole")[0]["loss_scale"] == 2**15
+
+
+def test_a_profile_changes_nothing_and_nor_does_a_kill_during_it(
+    small, tmp_path, caplog
+):
+    config = dataclasses.replace(small, epochs=2)
+    run(config, tmp_path / "whole")
+    profiled = replace_runtime(config, profile_steps=(2, 4))
+    run(profiled, tmp_path / "profiled")
+    assert_same_run(tmp_path / "profiled", tmp_path / "whole")
+    pattern = "tensorboard/plugins/profile/*/*.xplane.pb"
+    (profile,) = (tmp_path / "profiled").glob(pattern)
+    assert profile.stat().st_size > 1000
+    with pytest.raises(Killed):
+        run(profiled, tmp_path / "parts", KillAfter(3))
+    tf.profiler.experimental.stop(save=False)  # As the end of the process does.
+    run(profiled, tmp_path / "parts")
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    assert "No profile: the steps 2 to 4 of runtime.profile_steps" in caplog.text
+    assert not list((tmp_path / "parts").glob(pattern))
 
 
 def test_the_best_on_held_out_groups_is_kept(small, tmp_path):

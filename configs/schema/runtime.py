@@ -3,7 +3,9 @@
 import dataclasses
 from typing import Literal
 
-from configs.schema.section import Section, option
+from configs.schema.section import Section, option, require
+
+MOST_PROFILED = 100  # steps; a profile of many more takes all memory
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,23 @@ class Runtime(Section):
         "Use only operations whose results repeat bit for bit (slower on GPU).",
         may_change=True,
     )
+    profile_steps: tuple[int, int] | None = option(
+        None,
+        "First and last step of a profile that the chief writes for TensorBoard, at "
+        f"most {MOST_PROFILED} steps; about ten tell enough. none: no profile.",
+        at_least=1,
+        may_change=True,
+    )
+
+    def validate(self):
+        """Raises ConfigError unless the steps of a profile are some, and not many."""
+        first, last = self.profile_steps or (1, 1)
+        require(
+            first <= last < first + MOST_PROFILED,
+            "runtime.profile_steps",
+            f"be first,last with first <= last < first + {MOST_PROFILED}",
+            self.profile_steps,
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

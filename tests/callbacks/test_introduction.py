@@ -30,7 +30,7 @@ def test_the_table_has_every_option_and_no_value_is_markdown():
 def test_hyperparameters_are_what_a_run_cannot_change():
     found = hyperparameters(experiment(root="videos"))
     assert "data.root" not in found and "runtime.replicas" not in found
-    assert found["model.depths"] == "2,2"
+    assert found["model.depths"] == "2,2" and found["model.handle"] == ""
     assert found["seed"] == 0 and found["data.flip"] is False
     assert found["optimizer.learning_rate"] == 0.002
     assert found["optimizer.clip_norm"] == "none"

@@ -40,6 +40,9 @@ def test_sections_cannot_be_changed():
         ("Optimizer", "reference_batch_size", 0, "batch_size must be at least 1"),
         ("Optimizer", "reference_batch_size", 64.0, "be an integer or none"),
         ("Data", "frame_sampling", "even", "must be one of interval, segments; rec"),
+        ("Runtime", "profile_steps", (5, 4), "profile_steps must be first,last with"),
+        ("Runtime", "profile_steps", (1, 101), "last < first . 100; received .1, 101"),
+        ("Runtime", "profile_steps", (0, 4), "profile_steps must be at least 1"),
         ("Views", "crops", 2, "views.crops must be one of 1, 3; received 2"),
     ],
 )
@@ -98,6 +101,7 @@ def test_what_decides_the_result_cannot_change_while_a_run_is_continued():
         "runtime.deterministic",
         "runtime.jit_compile",
         "runtime.join_minutes",
+        "runtime.profile_steps",
         "runtime.replicas",
         "views.batch_size_per_replica",
         "views.clips",
