@@ -17,6 +17,7 @@ from callbacks.restoring import restore_newest
 from callbacks.save_checkpoints import SaveCheckpoints
 from callbacks.summaries import Summaries
 from callbacks.views_progress import show_views
+from callbacks.weights_and_biases import WeightsAndBiases
 from storage.checkpoints import CheckpointStore
 from storage.history import Epoch
 from storage.rows import Rows
@@ -74,23 +75,26 @@ class Record(Recorder):
         self.share(BEGIN, step)
         rows = [file.rewind(step) for file in self.files]
         self._writer = Journal(self.journal, step=step, epoch_of=calendar.epoch_of)
-        self.curves = self._open_curves(config, clips, step)
+        self.loggers = self._open_loggers(config, clips, step)
         self.saver = SaveCheckpoints(
             self.store,
-            rows=[*self.files, self.curves],
+            rows=[*self.files, self.loggers[0]],
             history=self.history,
             step=step,
             save_every=config.checkpoints.save_every,
             lasting=calendar.ends(config.checkpoints.keep_every),
         )
-        limit, timings = config.checkpoints.nonfinite_limit, self.curves.after_timing
+        limit = config.checkpoints.nonfinite_limit
         steps, path = config.runtime.profile_steps, folder / "tensorboard"
         self.callbacks = [
             *profiles(steps, path, step=step, calendar=calendar),
             self._writer,
-            self.curves,
+            *self.loggers,
             Progress(
-                step=step, calendar=calendar, timing=self.timing, after_timing=timings
+                step=step,
+                calendar=calendar,
+                timing=self.timing,
+                after_timing=self._after_timing,
             ),
             NonFiniteGuard(limit=limit, rows=rows[0], step=step, store=self.store),
             self.saver,
@@ -100,18 +104,27 @@ class Record(Recorder):
         preemption.begin(self)
         self.check_in()
 
-    def _open_curves(self, config, clips, step):
-        """The run's `Summaries`, up to a step."""
+    def _open_loggers(self, config, clips, step):
+        """`Summaries`, and whatever else takes the points of the run's curves."""
         name = self.folder.path.resolve().name
-        return Summaries(
+        rows = dict(journal=self.journal, timing=self.timing, history=self.history)
+        curves = Summaries(
             self.folder / "tensorboard",
             step=step,
-            journal=self.journal,
-            timing=self.timing,
-            history=self.history,
+            **rows,
             config=config,
             introduce=functools.partial(introduction, config, name, clips.first),
         )
+        if not config.runtime.wandb:
+            return [curves]
+        return [
+            curves,
+            WeightsAndBiases(self.folder, step=step, **rows, config=config),
+        ]
+
+    def _after_timing(self, row):
+        for logger in self.loggers:
+            logger.after_timing(row)
 
     @property
     def step(self):
@@ -159,7 +172,8 @@ class Record(Recorder):
         Args:
             result: what evaluation.json holds.
         """
-        self.curves.show_result(result, self.folder / "confusion_matrix.png")
+        for logger in self.loggers:
+            logger.show_result(result, self.folder / "confusion_matrix.png")
         self.folder.finish(result)
 
     def _is_last(self, epoch):

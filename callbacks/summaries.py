@@ -2,8 +2,7 @@
 
 The run's folder of event files holds the curves of training and all that is not of one
 epoch; the folder `validation` in it holds those of validations. To TensorBoard they are
-two runs, so tags that both have, as `loss`, are two curves in one chart. What is called
-`time/…` depends on the machine; all else is the same in each run that is the same.
+two runs, so tags that both have, as `loss`, are two curves in one chart.
 """
 
 import contextlib
@@ -12,13 +11,14 @@ import functools
 from absl import logging
 
 from callbacks.base import RunCallback
+from callbacks.curves import (
+    points_of_result,
+    points_of_step,
+    points_of_timing,
+    points_of_validation,
+)
 from callbacks.event_files import FAILURES, EventFiles
 from callbacks.introduction import picture_value
-
-TRAINING = ("loss", "accuracy", "learning_rate", "gradient_norm", "loss_scale")
-# Tag -> what the rows of epochs call it.
-VALIDATION = {"loss": "validation_loss", "accuracy": "top1", "top5": "top5"}
-RESULT = ("top1", "top5", "mean_class_accuracy", "loss")
 
 
 class Summaries(RunCallback):
@@ -46,8 +46,7 @@ class Summaries(RunCallback):
         if config.data.validation != "none":
             self.files.append(self.validation)
         self.journal, self.timing, self.history = journal, timing, history
-        self.batch_size = config.data.batch_size
-        self.backbone_lr_multiplier = config.optimizer.backbone_lr_multiplier
+        self.config = config
         self.introduce = functools.cache(introduce)
         self.broken = False
         self._whole_to = self._kept()
@@ -99,9 +98,7 @@ class Summaries(RunCallback):
         if self.broken:
             self._write_what_is_missing()
         with self._forgiving():
-            found = {f"test/{name}": result.get(name) for name in RESULT}
-            found = {tag: value for tag, value in found.items() if value is not None}
-            self.training.add(self.step, found)
+            self.training.add(self.step, points_of_result(result))
             if picture.exists():
                 tag = "test/confusion_matrix"
                 value = picture_value(tag, picture.read_bytes())
@@ -143,28 +140,15 @@ class Summaries(RunCallback):
                         add(row)
 
     def _add_step(self, row):
-        scalars = {name: row[name] for name in TRAINING if name in row}
-        if self.backbone_lr_multiplier != 1 and "learning_rate" in row:
-            rate = self.backbone_lr_multiplier * row["learning_rate"]
-            scalars["learning_rate/backbone"] = rate
-        self.training.add(row["step"], scalars)
+        self.training.add(row["step"], points_of_step(row, self.config))
 
     def _add_timing(self, row):
-        """Writes the step's time, the part of it spent waiting for clips, and speed."""
-        seconds = row["seconds"]
-        self.training.add(
-            row["step"],
-            {
-                "time/seconds_per_step": seconds,
-                "time/data_wait_seconds": row["data_wait"],
-                "time/clips_per_second": self.batch_size / max(seconds, 1e-9),
-            },
-        )
+        self.training.add(row["step"], points_of_timing(row, self.config))
 
     def _add_validation(self, row):
-        found = {tag: row[name] for tag, name in VALIDATION.items() if name in row}
-        if found:
-            self.validation.add(row["step"], found)
+        points = points_of_validation(row)
+        if points:
+            self.validation.add(row["step"], points)
 
     @contextlib.contextmanager
     def _forgiving(self):

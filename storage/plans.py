@@ -1,8 +1,9 @@
 """What the folder of a run tells before anything heavy is imported."""
 
 import dataclasses
+import importlib.util
 
-from configs.command.errors import CheckpointError
+from configs.command.errors import CheckpointError, ConfigError
 from configs.schema.serialization import from_json
 from storage.run_folder import RunFolder, checkpoint_steps
 
@@ -18,9 +19,14 @@ def plan_run(config, workdir):
         (`RunFolder`, what becomes of it in words that follow its path and a colon).
 
     Raises:
-        ConfigError: the folder cannot be a run's, its files are damaged, or options
-            differ with which a run must go on as it began.
+        ConfigError: the folder cannot be a run's, its files are damaged, options
+            differ with which a run must go on as it began, or an extra is missing.
     """
+    if config.runtime.wandb and not importlib.util.find_spec("wandb"):
+        raise ConfigError(
+            "runtime.wandb must be false where the package wandb is not installed: "
+            "pip install -c constraints.txt -e '.[wandb]'."
+        )
     folder = RunFolder(workdir)
     folder.check_files()
     before = None

@@ -92,6 +92,7 @@ CONFINED = {
     "tensorflow_datasets": "data/sources/tfds.py",
     "tensorflow_hub": "model/hub/",
     "torch": "model/weights/pytorch.py",
+    "wandb": "callbacks/weights_and_biases.py",
 }
 LONGEST_FILE, LONGEST_FUNCTION = 300, 50
 

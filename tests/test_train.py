@@ -24,6 +24,7 @@ from model.classifier import Classifier
 from storage.run_folder import RunFolder
 from storage.trained_videos import read_trained_videos
 from strategy.workers import Workers
+from tests.callbacks.events import shown
 from tests.parsed_page import Page
 from tests.whole_runs import (
     KillAfter,
@@ -76,6 +77,25 @@ def test_a_run_leaves_what_the_readme_says(tiny, finished):
     assert all(0 <= row["top1"] <= 1 for row in rows(workdir, "history"))
     page = Page((workdir / "report.html").read_text(encoding="utf-8"))
     assert page.pictures and page.tags.count("svg") == 4  # Three curves, calibration.
+
+
+def test_tensorboard_shows_what_the_folder_holds(tiny, finished):
+    workdir = finished(tiny)
+    folder = workdir / "tensorboard"
+    losses = [value for tag, _, value in shown(folder) if tag == "loss"]
+    np.testing.assert_allclose(losses, [row["loss"] for row in rows(workdir)], 1e-6)
+    validated = [(s, v) for tag, s, v in shown(folder / "validation") if tag == "loss"]
+    history = [(r["step"], r["validation_loss"]) for r in rows(workdir, "history")]
+    np.testing.assert_allclose(validated, history, 1e-6)
+    tags = [tag for tag, *_ in shown(folder)]
+    assert tags.count("learning_rate/backbone") == 23
+    assert tags.count("time/clips_per_second") == len(rows(workdir, "timing"))
+    result = json.loads((workdir / "evaluation.json").read_text())
+    assert ("test/top1", 23, pytest.approx(result["top1"])) in [*shown(folder)]
+    pictures = {tag: value[2] for tag, _, value in shown(folder, "images")}
+    assert pictures.keys() == {"first_batch", "test/confusion_matrix"}
+    drawn = (workdir / "confusion_matrix.png").read_bytes()
+    assert pictures["test/confusion_matrix"] == drawn
 
 
 def test_the_learning_rate_of_each_update_is_the_schedules(tiny, finished):

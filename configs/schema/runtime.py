@@ -66,6 +66,13 @@ class Runtime(Section):
         may_change=True,
     )
 
+    wandb: bool = option(
+        False,
+        "Log the curves to Weights & Biases, too, as its environment variables say "
+        "(WANDB_PROJECT, WANDB_MODE, …).",
+        may_change=True,
+    )
+
     def validate(self):
         """Raises ConfigError unless the steps of a profile are some, and not many."""
         first, last = self.profile_steps or (1, 1)

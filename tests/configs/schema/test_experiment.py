@@ -103,6 +103,7 @@ def test_what_decides_the_result_cannot_change_while_a_run_is_continued():
         "runtime.join_minutes",
         "runtime.profile_steps",
         "runtime.replicas",
+        "runtime.wandb",
         "views.batch_size_per_replica",
         "views.clips",
         "views.crops",

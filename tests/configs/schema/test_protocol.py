@@ -86,7 +86,7 @@ def test_what_a_test_depends_on_is_all_in_it():
         "runtime": {
             *("cluster", "join_minutes", "replicas"),
             *("accumulation_steps", "deterministic", "jit_compile"),
-            "profile_steps",
+            *("profile_steps", "wandb"),
         },
     }
     for name, section in (("data", Data), ("views", Views), ("runtime", Runtime)):
