@@ -97,13 +97,7 @@ class Summaries(RunCallback):
         """
         if self.broken:
             self._write_what_is_missing()
-        with self._forgiving():
-            self.training.add(self.step, points_of_result(result))
-            if picture.exists():
-                tag = "test/confusion_matrix"
-                value = picture_value(tag, picture.read_bytes())
-                self.training.show(self.step, value)
-            self.training.sync(self.step)
+        self._write(self._add_result, result, picture)
 
     def sync(self):
         """Writes all to the disk; the next start goes on from here."""
@@ -113,10 +107,10 @@ class Summaries(RunCallback):
                     files.sync(self.step)
                 self._whole_to = self.step
 
-    def _write(self, add, row):
+    def _write(self, add, *rows):
         if not self.broken:
             with self._forgiving():
-                add(row)
+                add(*rows)
 
     def _write_what_is_missing(self):
         """Begins new files with the rows from the last step that is known to be there.
@@ -149,6 +143,13 @@ class Summaries(RunCallback):
         points = points_of_validation(row)
         if points:
             self.validation.add(row["step"], points)
+
+    def _add_result(self, result, picture):
+        self.training.add(self.step, points_of_result(result))
+        if picture.exists():
+            value = picture_value("test/confusion_matrix", picture.read_bytes())
+            self.training.show(self.step, value)
+        self.training.sync(self.step)
 
     @contextlib.contextmanager
     def _forgiving(self):

@@ -254,6 +254,29 @@ def test_what_a_full_disk_cost_is_made_up_for_after_a_kill(curves, full_disk):
     assert sorted(scalars(curves.path)) == losses(expected)
 
 
+def test_a_disk_that_stays_full_costs_the_result_nothing_but_its_points(
+    curves, full_disk, monkeypatch
+):
+    def no_new_file(files, step):
+        files._close()
+        raise OSError(28, "No space left on device")
+
+    picture = curves.folder / "confusion_matrix.png"
+    curves.start(0)
+    curves.train(1)
+    curves.summaries.sync()
+    full = full_disk()
+    curves.train(2)
+    full.__exit__(None, None, None)
+    with monkeypatch.context() as patch:
+        patch.setattr("callbacks.event_files.EventFiles.begin", no_new_file)
+        curves.summaries.show_result({"top1": 0.25}, picture)
+    assert sorted(scalars(curves.path)) == losses({1: 1.125})
+    curves.summaries.show_result({"top1": 0.5}, picture)
+    expected = [*losses({1: 1.125, 2: 2.125}), ("test/top1", 2, 0.5)]
+    assert sorted(scalars(curves.path)) == expected
+
+
 def test_files_are_read_in_the_order_of_starts_whatever_the_clock_says(
     curves, monkeypatch
 ):
