@@ -6,7 +6,8 @@ OUTPUT becomes a SavedModel folder, with OUTPUT.tar.gz beside it. It takes the c
 the run's config, says how they were cut and measured, and holds the newest checkpoint's
 weights (--step takes another). That of a Video Swin is also a handle to fine-tune from;
 ending in .pth or .npz, OUTPUT becomes its official state dict instead. Ending in .onnx
-(which needs pip install -e '.[onnx]'), it becomes an ONNX model for other runtimes.
+(which needs pip install -e '.[onnx]') or in .tflite, it becomes one file for programs
+without TensorFlow.
 """
 
 import dataclasses
@@ -18,10 +19,17 @@ from configs.command.errors import ConfigError
 from configs.command.flags import define_path, define_step
 from configs.command.launch import run, start
 from configs.schema.paths import check_utf8
-from model import ONNX, STATE_DICTS, check_wanted, require_new_output, require_onnx
+from model import (
+    ONNX,
+    STATE_DICTS,
+    TFLITE,
+    check_wanted,
+    require_new_output,
+    require_onnx,
+)
 
 FLAGS = flags.FLAGS
-FILES = (*STATE_DICTS, ONNX)
+FILES = (*STATE_DICTS, ONNX, TFLITE)
 # What a page says of the evaluation of its model.
 MEASURED = (
     *("top1", "top1_interval", "top5", "mean_class_accuracy", "videos"),
@@ -55,6 +63,7 @@ from model import (
     write_onnx,
     write_saved_model,
     write_state_dict,
+    write_tflite,
 )
 from storage.files import read_json
 
@@ -78,7 +87,7 @@ def export(workdir, output, step=None, *, trust_graph=False):
 
     Raises:
         ConfigError: there is no run, an output exists, a state dict was asked of an
-            opaque graph, or ONNX lacks something.
+            opaque graph, or the other runtime lacks something.
         CheckpointError: the run has no such checkpoint, or it is damaged.
     """
     require_new_output(output, FILES)
@@ -91,10 +100,11 @@ def export(workdir, output, step=None, *, trust_graph=False):
     if output.suffix in STATE_DICTS:
         protocol = trained.protocol.known
         write_state_dict(output, state_dict(trained), trained.class_names, protocol)
-    elif output.suffix == ONNX:
+    elif output.suffix in (ONNX, TFLITE):
         data = trained.config.data
         clip, protocol = (data.frames, data.size, data.size), trained.protocol.known
-        write_onnx(output, trained.model, clip, trained.class_names, protocol)
+        write = write_onnx if output.suffix == ONNX else write_tflite
+        write(output, trained.model, clip, trained.class_names, protocol)
     else:
         description = describe(trained, output.name)
         description["measured"] = measured(workdir, trained)

@@ -50,17 +50,20 @@ __getattr__ = names_from(
         "write_saved_model": "model.trained",
         "ONNX": "model.weights.outputs",
         "STATE_DICTS": "model.weights.outputs",
+        "TFLITE": "model.weights.outputs",
         "require_new_files": "model.weights.outputs",
         "require_onnx": "model.weights.outputs",
         "write_onnx": "model.weights.onnx_model",
         "require_new_output": "model.weights.outputs",
         "write_state_dict": "model.weights.formats",
+        "write_tflite": "model.weights.tflite_model",
     },
 )
 
 __all__ = [
     "ONNX",
     "STATE_DICTS",
+    "TFLITE",
     "Captions",
     "Evaluator",
     "FeatureMaps",
@@ -105,4 +108,5 @@ __all__ = [
     "write_report",
     "write_saved_model",
     "write_state_dict",
+    "write_tflite",
 ]

@@ -5,6 +5,8 @@ import importlib.util
 import json
 import resource
 import shutil
+import warnings
+import zipfile
 
 import numpy as np
 import pytest
@@ -257,6 +259,20 @@ def test_an_onnx_model_gives_the_predictions_of_the_run(run, tmp_path):
     said = session.get_modelmeta().custom_metadata_map
     assert json.loads(said["class_names"]) == CLASSES
     assert json.loads(said["protocol"])["frames"] == 2
+
+
+def test_a_tensorflow_lite_model_gives_the_predictions_of_the_run(run, tmp_path):
+    export(run, tmp_path / "model.tflite", 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        interpreter = tf.lite.Interpreter(str(tmp_path / "model.tflite"))
+    predict = interpreter.get_signature_runner("serving_default")
+    found = [predict(clip=clip[None])["probabilities"][0] for clip in PIXELS]
+    expected = tf.nn.softmax(open_trained(run, step=3).model(PIXELS))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    with zipfile.ZipFile(tmp_path / "model.tflite") as archive:
+        assert json.loads(archive.read("class_names.json")) == CLASSES
+        assert json.loads(archive.read("protocol.json"))["frames"] == 2
 
 
 def test_without_the_extra_onnx_is_refused_at_once(monkeypatch):

@@ -54,8 +54,9 @@ class PatchEmbedding(keras.layers.Layer):
         if np.any(padding):
             x = tf.pad(x, [[0, 0], *padding])
         grid = (-(-frames // t), -(-height // h), -(-width // w))
-        x = tf.reshape(x, [-1, grid[0], t, CHANNELS, grid[1], h, grid[2], w])
-        x = tf.transpose(x, [0, 1, 4, 6, 2, 3, 5, 7])
+        # What stays together counts as one axis: other runtimes transpose six at most.
+        x = tf.reshape(x, [-1, t * CHANNELS, grid[1], h, grid[2], w])
+        x = tf.transpose(x, [0, 2, 4, 1, 3, 5])
         x = tf.reshape(x, [-1, t * CHANNELS * h * w])
         x = tf.matmul(x, tf.reshape(self.kernel, [-1, self.embed_dim]))
         x = add_bias(x, self.bias)
@@ -91,9 +92,9 @@ class PatchMerging(keras.layers.Layer):
         """[B, T, H, W, C] -> [B, T, H / 2, W / 2, 2 C], halves rounded up."""
         x = pad_to_multiples(x, (1, 2, 2))
         frames, height, width = x.shape[1:4]
-        x = tf.reshape(x, [-1, frames, height // 2, 2, width // 2, 2, self.dim])
+        x = tf.reshape(x, [-1, 2, width // 2, 2, self.dim])
         # The official concatenation: the row changes before the column.
-        x = tf.transpose(x, [0, 1, 2, 4, 5, 3, 6])
+        x = tf.transpose(x, [0, 2, 3, 1, 4])
         x = tf.reshape(x, [-1, frames, height // 2, width // 2, 4 * self.dim])
         return tf.cast(self.reduction(x, self.norm), x.dtype)
 

@@ -29,17 +29,17 @@ def window_partition(x, window):
     """[B, T, H, W, C] -> [B, W, N, C]; the sides of `window` divide (T, H, W)."""
     (frames, height, width, channels), (t, h, w) = x.shape[1:], window
     grid = (frames // t, height // h, width // w)
-    x = tf.reshape(x, [-1, grid[0], t, grid[1], h, grid[2], w, channels])
-    x = tf.transpose(x, [0, 1, 3, 5, 2, 4, 6, 7])
+    # What stays together counts as one axis: other runtimes transpose six at most.
+    x = tf.reshape(x, [-1, t, grid[1], h, grid[2], w * channels])
+    x = tf.transpose(x, [0, 2, 4, 1, 3, 5])
     return tf.reshape(x, [-1, math.prod(grid), t * h * w, channels])
 
 
 def window_reverse(windows, window, size):
     """[B, W, N, C] -> [B, T, H, W, C] of size (T, H, W); undoes `window_partition`."""
-    channels = windows.shape[-1]
-    grid = [length // side for length, side in zip(size, window, strict=True)]
-    x = tf.reshape(windows, [-1, *grid, *window, channels])
-    x = tf.transpose(x, [0, 1, 4, 2, 5, 3, 6, 7])
+    (_, height, width), (t, h, w), channels = size, window, windows.shape[-1]
+    x = tf.reshape(windows, [-1, height // h, width // w, t, h, w * channels])
+    x = tf.transpose(x, [0, 3, 1, 4, 2, 5])
     return tf.reshape(x, [-1, *size, channels])
 
 

@@ -11,6 +11,7 @@ STATE_DICTS = (".pth", ".npz")
 # Endings of weights that it does not write: OUTPUT would become a folder of that name.
 NOT_WRITTEN = (".pt", ".bin", ".safetensors", ".ckpt", ".h5", ".keras", ".gz")
 ONNX = ".onnx"  # the form that `write_onnx` writes
+TFLITE = ".tflite"  # the form that `write_tflite` writes
 
 
 def require_checkpoint(path):
@@ -38,6 +39,7 @@ def require_new_output(output, files=STATE_DICTS):
     if output.suffix not in files and output.suffix.lower() in (
         *STATE_DICTS,
         ONNX,
+        TFLITE,
         *NOT_WRITTEN,
     ):
         raise ConfigError(

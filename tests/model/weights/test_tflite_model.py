@@ -1,0 +1,102 @@
+"""A TensorFlow Lite file stands for itself, and its interpreter computes the same."""
+
+import json
+import math
+import warnings
+import zipfile
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from configs.command.errors import ConfigError
+from configs.schema import Model
+from model import create_model, write_tflite
+from model.weights import tflite_model
+
+NAMES = ("Fall", "Rise", "ä")
+CLIP = (4, 32, 32)
+SMALL = Model(
+    embed_dim=8,
+    depths=(2, 2),  # every second block has shifted windows
+    num_heads=(1, 2),
+    window_size=(2, 4, 4),
+    patch_size=(2, 4, 4),
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = create_model(SMALL, num_classes=3, seed=1)
+    model.head.kernel.assign(tf.random.stateless_normal([16, 3], [1, 2]))
+    return model
+
+
+@pytest.fixture(scope="module")
+def written(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("tflite") / "model.tflite"
+    write_tflite(path, model, CLIP, NAMES, {"frame_interval": 2})
+    return path
+
+
+@pytest.fixture(scope="module")
+def interpreter(written):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return tf.lite.Interpreter(str(written))
+
+
+def test_its_interpreter_computes_the_same(interpreter, model):
+    run = interpreter.get_signature_runner("serving_default")
+    batch = np.random.default_rng(3).integers(0, 256, [3, 4, 3, 32, 32], np.uint8)
+    found = np.concatenate([run(clip=clip[None])["probabilities"] for clip in batch])
+    np.testing.assert_allclose(found, tf.nn.softmax(model(batch)), atol=1e-6)
+    assert np.ptp(found, axis=0).max() > 1e-3  # Clips are told apart.
+
+
+def test_the_file_says_what_goes_in_and_comes_out(interpreter, written):
+    [clip], [result] = interpreter.get_input_details(), interpreter.get_output_details()
+    assert (clip["dtype"], clip["shape"].tolist()) == (np.uint8, [1, 4, 3, 32, 32])
+    assert (result["dtype"], result["shape"].tolist()) == (np.float32, [1, 3])
+    with zipfile.ZipFile(written) as archive:
+        assert json.loads(archive.read("class_names.json")) == list(NAMES)
+        assert json.loads(archive.read("protocol.json")) == {"frame_interval": 2}
+
+
+def test_it_needs_no_operators_of_tensorflows_own(interpreter):
+    operators = {op["op_name"] for op in interpreter._get_ops_details()}
+    assert "FULLY_CONNECTED" in operators
+    assert not any(name.startswith("Flex") for name in operators)
+
+
+def test_the_error_function_is_that_of_the_standard_library():
+    x = np.linspace(-6, 6, 100001, dtype=np.float32)
+    expected = np.vectorize(math.erf)(x.astype(np.float64))
+    np.testing.assert_allclose(tflite_model.erf(x), expected, rtol=0, atol=5e-7)
+
+
+def test_what_the_interpreter_lacks_is_told_and_nothing_is_written(tmp_path):
+    class Strange:
+        def __call__(self, clip):
+            text = tf.strings.as_string(tf.cast(clip[:, 0, :, 0, 0], tf.float32))
+            return tf.cast(tf.strings.length(text), tf.float32)
+
+    with pytest.raises(ConfigError, match="Lite: it lacks AsString, StringL"):
+        write_tflite(tmp_path / "a.tflite", Strange(), CLIP, NAMES, {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_with_other_numbers_is_refused(model, tmp_path, monkeypatch):
+    usual = tflite_model.erf
+    wrong = tf.function(tf.zeros_like, usual.input_signature, autograph=False)
+    monkeypatch.setattr(tflite_model, "erf", wrong)
+    with pytest.raises(ConfigError, match="interpreter differ by"):
+        write_tflite(tmp_path / "a.tflite", model, CLIP, NAMES, {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_existing_file_stays(written, model):
+    before = written.read_bytes()
+    with pytest.raises(ConfigError, match="exist"):
+        write_tflite(written, model, CLIP, NAMES, {})
+    assert written.read_bytes() == before
