@@ -9,6 +9,8 @@ Two other projects that publish accuracies of Video Swin place the clips of a te
 other ways; `end_to_end_starts` and `resampled_frames` are theirs.
 """
 
+import math
+
 import numpy as np
 
 
@@ -67,11 +69,8 @@ def end_to_end_starts(count, reach, clips):
     return np.rint(np.arange(clips) * (last / (clips - 1))).astype(np.int64)
 
 
-def resampled_frames(count, fps, rate):
-    """The frames of a video that make another of so many frames per second.
-
-    As torchvision's `VideoClips` resamples (torchvision/datasets/video_utils.py): frame
-    k is the one that is shown when frame k of the new rate begins, in float32.
+def resampled_count(count, fps, rate):
+    """How many frames a video has once it is resampled; see `resampled_frames`.
 
     Args:
         count: frames of the video, at least 1.
@@ -79,13 +78,35 @@ def resampled_frames(count, fps, rate):
         rate: frames per second that are wanted.
 
     Returns:
-        int [frames], at least one, each in [0, count), none below the one before it.
+        int, at least one.
     """
     step = fps / rate
     if step.is_integer():
-        return np.arange(0, count, int(step))
-    number = max(int(count * rate / fps), 1)
-    places = np.arange(number, dtype=np.float32) * np.float32(step)
+        return math.ceil(count / step)
+    return max(int(count * rate / fps), 1)
+
+
+def resampled_frames(numbers, count, fps, rate):
+    """The frames of a video that are shown as those of another frame rate.
+
+    As torchvision's `VideoClips` resamples (torchvision/datasets/video_utils.py): frame
+    k is the one that is shown when frame k of the new rate begins, in float32. Only
+    those that are asked for are computed: where a header says an absurdly low rate, all
+    would not fit into memory.
+
+    Args:
+        numbers: int [n], each in [0, `resampled_count`).
+        count: frames of the video, at least 1.
+        fps: of the video, above 0.
+        rate: frames per second that are wanted.
+
+    Returns:
+        int [n], each in [0, count).
+    """
+    step = fps / rate
+    if step.is_integer():
+        return numbers * int(step)
+    places = numbers.astype(np.float32) * np.float32(step)
     return np.minimum(places.astype(np.int64), count - 1)
 
 

@@ -22,6 +22,7 @@ from data.sampling.frames import (
     end_to_end_starts,
     first_to_last_starts,
     random_segment_frames,
+    resampled_count,
     resampled_frames,
     spread_segment_frames,
     spread_starts,
@@ -168,10 +169,11 @@ def require_rates(videos, names, views):
 def _view_frames(video, data, views, clip):
     """Frame numbers [T] of one clip of a test video, by the rule of views.sampling."""
     if views.sampling == "torchvision":
-        shown = resampled_frames(video.frames, video.fps, TORCHVISION_RATE)
-        start = first_to_last_starts(len(shown), data.frames, views.clips)[clip]
-        numbers = clip_frames(start, frames=data.frames, interval=1, count=len(shown))
-        return shown[numbers]
+        rates = video.fps, TORCHVISION_RATE
+        shown = resampled_count(video.frames, *rates)
+        start = first_to_last_starts(shown, data.frames, views.clips)[clip]
+        numbers = clip_frames(start, frames=data.frames, interval=1, count=shown)
+        return resampled_frames(numbers, video.frames, *rates)
     if views.sampling == "mmaction2":
         reach = (data.frames - 1) * data.frame_interval + 1
         # A single frame is placed as for its 2D models.

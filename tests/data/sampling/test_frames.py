@@ -7,6 +7,7 @@ from data.sampling.frames import (
     end_to_end_starts,
     first_to_last_starts,
     random_segment_frames,
+    resampled_count,
     resampled_frames,
     sliding_starts,
     spread_segment_frames,
@@ -186,13 +187,16 @@ def test_view_starts_of_mmaction2(count, reach, clips, starts):
     ],
 )
 def test_frames_resampled_as_by_torchvision(count, fps, frames):
-    assert resampled_frames(count, fps, 15).tolist() == frames
+    assert resampled_count(count, fps, 15) == len(frames)
+    numbers = np.arange(len(frames))
+    assert resampled_frames(numbers, count, fps, 15).tolist() == frames
 
 
 @pytest.mark.parametrize("fps", [0.5, 7.0, 23.976, 25.0, 30000 / 1001, 59.94, 1000.0])
 @pytest.mark.parametrize("count", [1, 2, 33, 10**5 + 7])
 def test_resampled_frames_are_of_the_video_and_in_order(fps, count):
-    frames = resampled_frames(count, fps, 15)
+    numbers = np.arange(resampled_count(count, fps, 15))
+    frames = resampled_frames(numbers, count, fps, 15)
     assert frames[0] == 0 and frames.max() < count and (np.diff(frames) >= 0).all()
 
 

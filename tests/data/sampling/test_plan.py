@@ -171,6 +171,14 @@ def test_short_videos_start_again_whoever_places_clips(sampling, count):
         assert plan.frames.min() >= 0 and plan.frames.max() < count
 
 
+def test_an_absurdly_low_rate_needs_no_memory():
+    # As a damaged AVI says it: 20 frames in 1,300 years.
+    video = dataclasses.replace(VIDEO, frames=20, fps=1 / (2**31 - 1))
+    views = Views(clips=3, crops=1, sampling="torchvision")
+    plans = [view_plan(video, DATA, views=views, seed=0, position=i) for i in range(3)]
+    assert [set(plan.frames.tolist()) for plan in plans] == [{0}, {10}, {19}]
+
+
 def test_the_short_side_says_how_much_of_a_frame_a_square_shows():
     for short, side in ((0, 240), (16, 240), (32, 120)):
         views = Views(clips=1, crops=1, short_side=short)
