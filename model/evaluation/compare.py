@@ -160,7 +160,11 @@ def of_splits(evaluations):
     results = [evaluation.result for evaluation in evaluations]
     splits = sorted(result.get("split", 0) for result in results)
     sources = {result.get("source") for result in results}
-    alike = len({evaluation.protocol for evaluation in evaluations}) == 1
+    first, *others = (evaluation.protocol for evaluation in evaluations)
+    alike = not any(
+        first.differences(other) or first.known.keys() != other.known.keys()
+        for other in others
+    )
     if len(set(splits)) < len(splits) or sources - OFFICIAL or len(sources) > 1:
         return
     yield f"mean of splits {', '.join(map(str, splits))} of {sources.pop()}"

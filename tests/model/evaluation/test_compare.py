@@ -177,7 +177,7 @@ def test_the_mean_of_the_official_splits_comes_with_its_spread(tmp_path):
         path = measure(
             tmp_path / f"{split}",
             [True] * (26 + split) + [False] * (4 - split),
-            experiment=of_split(split),
+            experiment=dataclasses.replace(of_split(split), seed=split),
         )
         evaluations.append(read_evaluation(path))
     first, top1, per_class = of_splits(evaluations)
