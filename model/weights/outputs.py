@@ -91,7 +91,7 @@ def require_new_files(wanted):
     fields = {}
     for field, (path, ending) in wanted.items():
         require_new_file(path, ending, field)
-        other = fields.setdefault(os.path.abspath(path), field)
+        other = fields.setdefault(os.path.realpath(path), field)
         if other != field:
             raise ConfigError(
                 f"{field} must be another file than {other}; both are {path}."

@@ -16,7 +16,11 @@ from model.weights.formats import (
     write_state_dict,
 )
 from model.weights.names import HEAD_NAMES
-from model.weights.outputs import STATE_DICTS, require_new_output
+from model.weights.outputs import (
+    STATE_DICTS,
+    require_new_files,
+    require_new_output,
+)
 from storage.files import sha256
 
 
@@ -366,3 +370,11 @@ def test_refuses_what_is_no_checkpoint(tmp_path, torch, monkeypatch):
         pass
     with pytest.raises(ConfigError, match="directory with saved_model.pb"):
         read_weights(tmp_path / "empty.tar.gz")
+
+
+def test_one_file_by_two_names_is_refused(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path)
+    one, other = tmp_path / "a.npz", tmp_path / "link" / "a.npz"
+    require_new_files({"--one": (one, ".npz"), "--other": (tmp_path / "b.npz", ".npz")})
+    with pytest.raises(ConfigError, match="--other must be another file than --one"):
+        require_new_files({"--one": (one, ".npz"), "--other": (other, ".npz")})
