@@ -19,14 +19,13 @@ reader of a pipe has left, it ends with 0.
 import contextlib
 import functools
 import os
-import sys
 
 from absl import flags, logging
 
 from configs.command.errors import ConfigError, DataError, NumericsError
 from configs.command.flags import define, define_path, define_step, override
 from configs.command.launch import run, start
-from configs.command.streams import produce
+from configs.command.streams import produce, standard_input
 from data import STANDARD_INPUT, find_inputs
 from model import check_wanted, require_new_files
 
@@ -64,7 +63,7 @@ def plan(arguments):
         )
     check_flags()
     check_wanted(workdir, handle, step=FLAGS.step, override=override)
-    videos, count = find_inputs(arguments, sys.stdin.buffer), "as they are listed"
+    videos, count = find_inputs(arguments, standard_input()), "as they are listed"
     if STANDARD_INPUT not in arguments or FLAGS.annotate or FLAGS.explain:
         videos = list(videos)
         check_inputs(videos)

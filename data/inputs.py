@@ -30,8 +30,8 @@ def find_inputs(arguments, stream=None):
         it says so.
 
     Raises:
-        DataError: nothing is meant, a folder cannot be listed, or the stream ends paths
-            in both ways.
+        DataError: nothing is meant, a folder cannot be listed, or the stream cannot be
+            read or ends paths in both ways.
     """
     found = False
     for argument in arguments:
@@ -64,7 +64,7 @@ def _below(folder):
 def _listed(stream):
     """Yields the paths in a list, as they come."""
     rest, end = b"", None
-    while chunk := stream.read1(CHUNK):
+    while chunk := _read(stream):
         rest += chunk
         if end is None:  # Before the first end of a line, a NUL may have come, or not.
             end = next((mark for mark in (b"\0", b"\n") if mark in rest), None)
@@ -77,6 +77,14 @@ def _listed(stream):
             *names, rest = rest.split(end)
             yield from _decoded(names, end)
     yield from _decoded([rest], end)
+
+
+def _read(stream):
+    """Some more bytes of a list, as soon as there are any; none at its end."""
+    try:
+        return stream.read1(CHUNK)
+    except OSError as error:
+        raise DataError(f"The list cannot be read: {error.strerror}.") from error
 
 
 def _decoded(names, end):

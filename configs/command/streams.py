@@ -2,7 +2,8 @@
 
 `protect` lets lines that cannot be written go; the exit code is then the same as if
 they had been read. Where the lines are what the program is for, `produce` writes them:
-a full disk below `> file` is then an error, and a reader that has left ends it.
+a full disk below `> file` is then an error, and a reader that has left ends it. What
+`standard_input` gives waits for what has not come yet.
 """
 
 import io
@@ -34,6 +35,25 @@ class Forgiving(io.FileIO):
         except OSError as error:
             self.error = self.error or error
             return len(data)
+
+
+class Patient(io.FileIO):
+    """Standard input's file; a read waits for what has not come yet.
+
+    Whoever shares the pipe or terminal may have said that it must not block: a reader
+    would then take what has not come for the end.
+    """
+
+    def readinto(self, buffer):
+        """Reads what there is, at least a byte, or nothing at the end."""
+        while (count := super().readinto(buffer)) is None:
+            select.select([self], [], [])
+        return count
+
+
+def standard_input():
+    """Standard input, in bytes."""
+    return io.BufferedReader(Patient(0, "rb", closefd=False))
 
 
 def protect():

@@ -1,3 +1,4 @@
+import io
 import os
 
 import pytest
@@ -91,6 +92,13 @@ def test_a_list_is_read_as_it_comes(end):
     content = b"".join(pieces)
     single = [content[i : i + 1] for i in range(len(content))]
     assert list(find_inputs(["-"], Pieces(single))) == ["a.mp4", "b.mp4", "c.mp4"]
+
+
+def test_a_list_that_cannot_be_read_is_refused(tmp_path):
+    with open(tmp_path / "written", "wb") as file:
+        stream = io.BufferedReader(io.FileIO(file.fileno(), closefd=False))
+        with pytest.raises(DataError, match=r"The list cannot be read: Bad file"):
+            list(find_inputs(["-"], stream))
 
 
 def test_links_that_lead_back_and_hidden_files_are_not_followed(folder):

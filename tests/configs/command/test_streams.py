@@ -106,3 +106,26 @@ def test_names_that_are_no_text_do_not_make_printing_fail(program):
         )
         assert result.stdout == rb"caf\udce9" + b"\n" + accent + b"\n"
         assert b"udce9" in result.stderr
+
+
+def test_input_that_must_not_block_is_waited_for(repository):
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    code = (
+        "from configs.command.streams import standard_input\n"
+        "for _ in range(3): print(standard_input().read1(9), flush=True)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=repository,
+        stdin=reading,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        os.close(reading)
+        for piece in (b"one", b"two"):  # The next when the one before it has been read.
+            os.write(writing, piece)
+            assert process.stdout.readline() == f"{piece}\n"
+        os.close(writing)
+        assert process.stdout.read() == "b''\n"
+    assert process.returncode == 0
