@@ -30,7 +30,7 @@ VIEWS = ("clips", "crops", "view_sampling", "short_side")
 # Options of a model that change nothing of what a trained one computes.
 FREE = {"trust_graph", "recompute", "drop_path_rate", "dropout"}
 # What an evaluation takes from the schema where a SavedModel does not say it.
-ASSUMED = ("frame_sampling", "frame_interval", "clips", "crops")
+ASSUMED = ("frame_sampling", "frame_interval", *VIEWS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

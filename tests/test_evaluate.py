@@ -251,13 +251,15 @@ def test_what_a_model_does_not_say_is_assumed_aloud(converted, caplog):
     opened(handle=converted)
     assert (
         "does not say how its clips were cut; taken: data.frame_sampling=interval, "
-        "data.frame_interval=2, views.clips=4, views.crops=3." in caplog.text
+        "data.frame_interval=2, views.clips=4, views.crops=3, views.sampling=official, "
+        "views.short_side=0." in caplog.text
     )
     caplog.clear()
     opened(handle=converted, frame_sampling="segments")
     assert (
         "does not say how its clips were cut; taken: data.frame_sampling=segments, "
-        "views.clips=4, views.crops=3." in caplog.text
+        "views.clips=4, views.crops=3, views.sampling=official, views.short_side=0."
+        in caplog.text
     )
 
 
