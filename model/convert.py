@@ -106,6 +106,7 @@ from model.weights.architecture import (
 from model.weights.formats import read_weights, write_state_dict
 from model.weights.inflation import inflate, inflated_window, is_2d
 from model.weights.names import HEAD_NAMES
+from model.weights.protocol import clip_facts
 from model.weights.released import LICENCE, ORIGIN, RELEASED, check_variant
 from model.weights.saved_model import in_order, write_backbone, write_classifier
 
@@ -158,7 +159,7 @@ def convert(
         "name": variant or output.name,
         "architecture": architecture,
         "class_names": class_names,
-        **clip_facts(protocol, clip or source.description.get("clip")),
+        **clip_facts(protocol, clip, source.description.get("clip")),
     }
     write = write_whole if head else write_features
     write(output, weights, description, source.trained_videos)
@@ -195,18 +196,6 @@ def shown(source, variant):
     """
     published = RELEASED[variant].protocol if variant else Protocol()
     return Protocol(**(published.known | source.protocol.known))
-
-
-def clip_facts(protocol, clip):
-    """`clip` and `protocol` of a description.
-
-    Args:
-        protocol: what is known of the model.
-        clip: (frames, height, width) where they are given; None takes the model's.
-    """
-    known = dict(protocol.known)
-    frames, size = known.pop("frames", 32), known.pop("size", 224)
-    return {"clip": tuple(clip or (frames, size, size)), "protocol": known}
 
 
 def write_features(output, weights, description, trained_videos=None):

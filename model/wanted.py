@@ -2,14 +2,11 @@
 
 from configs.command.errors import ConfigError
 from configs.schema import Data, Experiment, Model
+from configs.schema.data import LEAST_SIZE
 from configs.schema.serialization import from_json
 from model.hub.handles import check_handle
 from storage.choice import step_of
 from storage.run_folder import RunFolder
-
-# The least that there is: a SavedModel says its size itself, and until it is opened no
-# option may be refused for not fitting to it.
-LEAST_SIZE = 8
 
 
 def check_wanted(workdir, handle, *, step=None, override=lambda config: config):
@@ -47,5 +44,6 @@ def check_wanted(workdir, handle, *, step=None, override=lambda config: config):
             "received neither."
         )
     check_handle(handle)
-    model, data = Model(handle=str(handle)), Data(size=LEAST_SIZE)
-    return override(Experiment(model=model, data=data))
+    # It says its size itself: until then none may be too small for another option.
+    data = Data(size=LEAST_SIZE)
+    return override(Experiment(model=Model(handle=str(handle)), data=data))

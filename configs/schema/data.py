@@ -14,6 +14,7 @@ SIDED = ("something-something-v2",)
 DRAWN = ("folder", "frames")
 # Which may have videos that are held out.
 VALIDATED = (*DRAWN, "list", "array_record")
+LEAST_SIZE = 8  # pixels of a clip's side
 # Frames per second at which the reference script of torchvision reads videos.
 TORCHVISION_RATE = 15
 FILE = {"may_change": True, "is_path": True, "was_default": True}
@@ -113,7 +114,9 @@ class Data(Section):
         "frame_sampling=segments.",
         at_least=1,
     )
-    size: int = option(224, "Height and width of a clip in pixels.", at_least=8)
+    size: int = option(
+        224, "Height and width of a clip in pixels.", at_least=LEAST_SIZE
+    )
     crop_area: tuple[float, float] = option(
         (0.08, 1.0),
         "Smallest and largest fraction of the frame's area that a training crop "

@@ -4,7 +4,8 @@ import dataclasses
 import json
 
 from configs.command.errors import ConfigError
-from configs.schema import Experiment, Model, Protocol
+from configs.schema import Data, Experiment, Model, Protocol
+from configs.schema.data import LEAST_SIZE
 from configs.schema.protocol import FORMER
 from storage.records import decode
 
@@ -39,7 +40,28 @@ def read_protocol(values, path, clip=None):
             frames, height, width = clip
             size = height if height == width else None
             told = dataclasses.replace(told, frames=frames, size=size)
-        told.applied_to(Experiment(model=Model(handle="any")))
+        # Where no size is said, none may be too large for the rest.
+        data = Data(size=LEAST_SIZE)
+        told.applied_to(Experiment(model=Model(handle="any"), data=data))
     except (TypeError, ValueError) as error:  # Of which ConfigError is one.
         raise ConfigError(f"{path} must say how clips are cut: {error}") from error
     return told
+
+
+def clip_facts(protocol, clip, own=None):
+    """`clip` and `protocol` of a description.
+
+    The short side grows and shrinks with the clip: as much of a frame is seen.
+
+    Args:
+        protocol: what is known of the model.
+        clip: (frames, height, width) where they are given; None takes the model's.
+        own: those of the model, where it says more than its protocol.
+    """
+    known = dict(protocol.known)
+    frames, size = known.pop("frames", 32), known.pop("size", 224)
+    own = tuple(own or (frames, size, size))
+    clip = tuple(clip or own)
+    if known.get("short_side"):
+        known["short_side"] = round(known["short_side"] * clip[1] / own[1])
+    return {"clip": clip, "protocol": known}

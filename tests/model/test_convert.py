@@ -9,11 +9,12 @@ import pytest
 from configs.command.errors import ConfigError, StorageError
 from configs.schema import Model, Protocol
 from configs.schema.model import VIDEO_SWIN_SIZES
-from model.convert import clip_facts, convert, shown, sizes
+from model.convert import convert, shown, sizes
 from model.create import create_backbone
 from model.weights.architecture import infer_architecture, official_shapes, to_native
 from model.weights.formats import read_weights
 from model.weights.names import PATCH_KERNEL
+from model.weights.protocol import clip_facts
 from model.weights.released import RELEASED
 from model.weights.saved_model import load_handle
 

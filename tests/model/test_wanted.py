@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from configs.command.errors import ConfigError
-from configs.schema import Data, Views
+from configs.schema import Views
+from configs.schema.data import LEAST_SIZE
 from model import check_wanted
-from model.wanted import LEAST_SIZE
 
 
 def with_short_side(pixels):
@@ -24,5 +24,3 @@ def test_a_short_side_fits_to_the_size_that_a_saved_model_says_later(converted):
 def test_a_short_side_that_fits_to_no_size_is_refused(converted):
     with pytest.raises(ConfigError, match=r"views\.short_side must be 0 or at least"):
         check_wanted("", converted, override=with_short_side(LEAST_SIZE - 1))
-    with pytest.raises(ConfigError, match=r"data\.size"):
-        Data(size=LEAST_SIZE - 1)
