@@ -263,7 +263,7 @@ def test_a_run_goes_on_without_its_config_and_another_begins_with_it(
     way = re.search(r"(--init_from=\S+) --workdir=NEW\.", refused.stderr)[1]
     new = command(*longer, way, f"--workdir={tmp_path / 'new'}")
     assert f"a new run with the weights of step 7 of {workdir}." in new.stderr
-    assert "backbone; head: 3 classes kept." in new.stderr and "epoch 3/3" in new.stderr
+    assert "; head: 3 classes kept." in new.stderr and "epoch 3/3" in new.stderr
     own = json.loads((tmp_path / "new" / "config.json").read_text())
     assert (own["epochs"], own["data"]["batch_size"]) == (3, 4)
 

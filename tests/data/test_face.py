@@ -22,8 +22,10 @@ def loaded_by(statement, repository):
 
 
 def test_public_names_are_there():
-    assert {name: getattr(data, name).__name__ for name in data.__all__} == {
-        name: name for name in data.__all__
+    objects = {name: getattr(data, name) for name in data.__all__}
+    assert objects.pop("STANDARD_INPUT") == "-"
+    assert {name: found.__name__ for name, found in objects.items()} == {
+        name: name for name in objects
     }
     with pytest.raises(AttributeError, match="'data' has no attribute 'absent'"):
         _ = data.absent
