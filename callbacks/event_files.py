@@ -57,16 +57,15 @@ class EventFiles:
     def __init__(self, path):
         self.path = path
         self._file = None
+        self._known = {}
 
     def written(self):
         """The `Written` of the last `sync`; None if files have since gone or shrunk."""
         try:
             written = decode((self.path / WRITTEN).read_bytes(), Written)
-            sizes = self._sizes()
+            return None if self._lost(written.files) else written
         except (OSError, ValueError):
             return None
-        whole = all(sizes.get(name, -1) >= size for name, size in written.files.items())
-        return written if whole else None
 
     def clear(self):
         """Removes all of them, and nothing else that lies in the folder."""
@@ -93,6 +92,7 @@ class EventFiles:
             # Readers understand the mark from this version of the format on.
             self._write(step, file_version="brain.Event:2")
             self._write(step, session_log=SessionLog(status=SessionLog.START))
+            self._known = self._sizes()
         except OSError:
             self._close()
             remove(self.path / name)
@@ -130,9 +130,13 @@ class EventFiles:
         """Writes all to the disk, and notes that nothing up to `step` is missing.
 
         Raises:
-            OSError: it could not be written; StorageError: nor could the note.
+            OSError: it could not be written, or a file has gone or shrunk since it was
+                begun; StorageError: the note could not be written.
         """
         os.fsync(self._file.fileno())
+        lost = self._lost(self._known)
+        if lost:
+            raise OSError(f"{self.path / lost[0]} has been removed or cut off")
         self._note(step)
 
     def rewind(self, step):
@@ -145,6 +149,11 @@ class EventFiles:
     def _note(self, step):
         note = {"form": FORM, "step": step, "files": self._sizes()}
         write_atomically(self.path / WRITTEN, json.dumps(note) + "\n")
+
+    def _lost(self, known):
+        """The names of files that have gone, or are shorter than they were."""
+        sizes = self._sizes()
+        return [name for name, size in known.items() if sizes.get(name, -1) < size]
 
     def _sizes(self):
         """The bytes of each event file."""

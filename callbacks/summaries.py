@@ -24,8 +24,9 @@ from callbacks.introduction import picture_value
 class Summaries(RunCallback):
     """Writes scalars by step; a restart goes on behind what is written already.
 
-    What the event files lack, because the disk was full or the process was killed, is
-    written again from the rows; all of it where nothing says what they hold.
+    What the event files lack, because the disk was full, the process was killed or
+    somebody removed them, is written again from the rows, at the end of an epoch at the
+    latest; all of it where nothing says what they hold.
 
     Args:
         path: the folder of event files.
@@ -49,11 +50,11 @@ class Summaries(RunCallback):
         self.config = config
         self.introduce = functools.cache(introduce)
         self.broken = False
-        self._whole_to = self._kept()
+        self._whole_to = None
         self._write_what_is_missing()
 
     def _kept(self):
-        """The step up to which files of earlier starts are kept; None keeps none."""
+        """The step up to which the files that there are stay; None keeps none."""
         written = [files.written() for files in self.files]
         if None in written or self.step == 0:
             with self._forgiving():
@@ -95,9 +96,10 @@ class Summaries(RunCallback):
             result: what evaluation.json holds.
             picture: path of the confusion matrix, which may be missing.
         """
+        self._write(self._add_result, result, picture)
         if self.broken:
             self._write_what_is_missing()
-        self._write(self._add_result, result, picture)
+            self._write(self._add_result, result, picture)
 
     def sync(self):
         """Writes all to the disk; the next start goes on from here."""
@@ -117,6 +119,7 @@ class Summaries(RunCallback):
 
         That step's row is written again, too: a validation may have come after it.
         """
+        self._whole_to = self._kept()
         self.broken = False
         first = self._whole_to or 0
         with self._forgiving():

@@ -209,6 +209,56 @@ def test_event_files_that_were_lost_are_made_from_the_journal(curves, damage):
     assert sorted(scalars(curves.path)) == losses({1: 1.125, 2: 2.125, 3: 3.125})
 
 
+REMOVED = {
+    "folder": lambda path: shutil.rmtree(path),
+    "file": lambda path: max(path.glob("*tfevents*")).unlink(),
+    "validations": lambda path: shutil.rmtree(path / "validation"),
+}
+
+
+@pytest.mark.parametrize("removed", REMOVED)
+def test_event_files_removed_under_a_run_are_back_by_the_end_of_the_epoch(
+    curves, caplog, removed
+):
+    curves.start(0)
+    curves.train(1, 2)
+    curves.summaries.sync()
+    curves.end_epoch(2)
+    REMOVED[removed](curves.path)
+    curves.train(3)
+    curves.summaries.sync()
+    assert "has been removed or cut off" in caplog.text
+    curves.end_epoch(3)
+    expected = losses({1: 1.125, 2: 2.125, 3: 3.125})
+    assert sorted(scalars(curves.path)) == expected
+    assert sorted(scalars(curves.validation)) == validated(2, 3)
+    curves.summaries.sync()
+    curves.start(3)
+    assert sorted(scalars(curves.path)) == expected
+
+
+def test_event_files_removed_before_a_kill_are_back_at_the_next_start(curves):
+    """No note may say that a file is whole which is not there."""
+    curves.start(0)
+    curves.train(1, 2)
+    curves.summaries.sync()
+    shutil.rmtree(curves.path)
+    curves.train(3)
+    curves.summaries.sync()
+    curves.start(3)
+    assert sorted(scalars(curves.path)) == losses({1: 1.125, 2: 2.125, 3: 3.125})
+
+
+def test_event_files_removed_during_the_evaluation_are_back_with_its_result(curves):
+    curves.start(0)
+    curves.train(1, 2)
+    curves.summaries.sync()
+    shutil.rmtree(curves.path)
+    curves.summaries.show_result({"top1": 0.5}, curves.folder / "none.png")
+    expected = [*losses({1: 1.125, 2: 2.125}), ("test/top1", 2, 0.5)]
+    assert sorted(scalars(curves.path)) == expected
+
+
 @pytest.fixture
 def full_disk(monkeypatch):
     """A context in which nothing more can be written to event files."""
