@@ -129,7 +129,7 @@ def test_exports_another_checkpoint_as_a_state_dict(run, tmp_path):
     np.testing.assert_allclose(tensors["cls_head.fc_cls.bias"], [0, 0.5, 0.3])
 
 
-@pytest.mark.parametrize("name", ["output", "run.npz", "run.pth"])
+@pytest.mark.parametrize("name", ["output", "run.npz", "run.pth", "run.tflite"])
 def test_a_full_disk_is_one_line_and_leaves_nothing(run, tmp_path, name):
     """A limit on the size of files fails a write as a full disk or a quota does."""
     if name.endswith(".pth"):

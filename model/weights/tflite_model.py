@@ -5,9 +5,7 @@ TensorFlow Lite), and none of TensorFlow's own.
 """
 
 import json
-import os
 import re
-import tempfile
 import warnings
 import zipfile
 
@@ -21,8 +19,9 @@ from configs.command.errors import ConfigError
 from configs.command.text import first_line
 from model.hub.saved_model import SIGNATURE
 from model.weights.outputs import TFLITE, require_new_file
-from storage.files import written_aside
+from storage.files import remove, written_aside
 
+FLOAT32 = tf.float32.as_datatype_enum
 CLOSE = 1e-4  # how far probabilities may differ
 # Behind these, the error function is 1 or -1 in float32.
 ERF_BOUND = 3.7439211627767994
@@ -67,9 +66,9 @@ def write_tflite(output, model, clip, class_names, protocol):
         ],
         autograph=False,
     )
-    content = _converted(function)
-    _compare(content, function)
     with written_aside(output) as aside:
+        content = _converted(function, aside)
+        _compare(content, function)
         aside.write_bytes(content)
         with zipfile.ZipFile(aside, "a") as archive:
             archive.writestr("class_names.json", json.dumps(list(class_names)))
@@ -96,38 +95,61 @@ def _polynomial(coefficients, x):
     return value
 
 
-def _converted(function):
-    """The bytes of the TensorFlow Lite model of a function of one clip."""
+def _converted(function, path):
+    """The bytes of the TensorFlow Lite model of a function of one clip.
+
+    Args:
+        function: a `tf.function` with an input signature.
+        path: where a SavedModel of it lies meanwhile.
+
+    Raises:
+        ConfigError: it cannot be converted; OSError: the SavedModel cannot be written.
+    """
     module = tf.Module()
-    module.function = _without_erf(function)
-    signatures = {SIGNATURE: module.function}
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "model")
-            tf.saved_model.save(module, path, signatures)
-            return tf.lite.TFLiteConverter.from_saved_model(path).convert()
+        module.function = _without_erf(function).get_concrete_function()
+        _save(module, path)
+        return tf.lite.TFLiteConverter.from_saved_model(str(path)).convert()
+    except OSError:
+        raise
     except Exception as error:  # The converter raises what comes.
         lacking = re.search("^TF Select ops: (.*)$", str(error), re.MULTILINE)
         why = f"it lacks {lacking[1]}" if lacking else first_line(error)
-        raise ConfigError(
-            f"The model cannot be written for TensorFlow Lite: {why}."
-        ) from error
+        raise _refusal(why) from error
+    finally:
+        remove(path)
+
+
+def _save(module, path):
+    try:
+        tf.saved_model.save(module, str(path), {SIGNATURE: module.function})
+    except tf.errors.OpError as error:  # A full disk is no OSError to TensorFlow.
+        raise OSError(error.message.splitlines()[0].rpartition("; ")[2]) from error
+
+
+def _refusal(why):
+    return ConfigError(f"The model cannot be written for TensorFlow Lite: {why}.")
 
 
 def _without_erf(function):
     """The same function with its weights inside, and `erf` for TensorFlow's own."""
-    frozen = convert_variables_to_constants_v2(function.get_concrete_function())
+    frozen = convert_variables_to_constants_v2(
+        function.get_concrete_function(), lower_control_flow=False
+    )
+    if len(frozen.inputs) != 1:
+        raise ValueError("it has other state than variables, as a lookup table")
     graph = frozen.graph.as_graph_def()
     ours = erf.get_concrete_function().function_def
     inner = [node for part in graph.library.function for node in part.node_def]
     for node in (*graph.node, *inner):
         node.attr.pop("_gradient_op_type", None)  # Which nobody asks for any more.
-        if node.op == "Erf":
+    for node in graph.node:  # Those within branches stay, and are told as lacking.
+        if node.op == "Erf" and node.attr["T"].type == FLOAT32:
             node.op = "PartitionedCall"
             node.ClearField("attr")
             node.attr["f"].func.name = ours.signature.name
             for types in ("Tin", "Tout"):
-                node.attr[types].list.type.append(tf.float32.as_datatype_enum)
+                node.attr[types].list.type.append(FLOAT32)
     graph.library.function.append(ours)
     [clip], [probabilities] = frozen.inputs, frozen.outputs
 
@@ -144,18 +166,21 @@ def _without_erf(function):
 
 
 def _compare(content, function):
-    """Refuses a model with which the interpreter computes something else."""
+    """Refuses a model with which the interpreter computes something else, or fails."""
     with warnings.catch_warnings():  # It is to move into a package of its own.
         warnings.simplefilter("ignore")
         interpreter = tf.lite.Interpreter(model_content=content)
-    run = interpreter.get_signature_runner(SIGNATURE)
     generator = np.random.default_rng(0)
     for _ in range(2):
         clip = generator.integers(0, 256, function.input_signature[0].shape, np.uint8)
-        found = run(clip=clip)["probabilities"]
+        try:
+            run = interpreter.get_signature_runner(SIGNATURE)
+            found = run(clip=clip)["probabilities"]
+        except (RuntimeError, ValueError) as error:
+            raise _refusal(f"its interpreter fails: {first_line(error)}") from error
         difference = np.abs(found - function(clip)["probabilities"]).max()
         if not difference < CLOSE:  # Nor where it is NaN.
-            raise ConfigError(
-                "The model cannot be written for TensorFlow Lite: probabilities of its "
-                f"interpreter differ by {difference:.1e}, more than {CLOSE:.0e}."
+            raise _refusal(
+                f"probabilities of its interpreter differ by {difference:.1e}, more "
+                f"than {CLOSE:.0e}"
             )

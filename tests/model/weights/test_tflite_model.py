@@ -86,6 +86,65 @@ def test_what_the_interpreter_lacks_is_told_and_nothing_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def means(clip):
+    return tf.reduce_mean(tf.cast(clip, tf.float32), [2, 3, 4])
+
+
+def looked_up():
+    keys, values = tf.range(2, dtype=tf.int64), tf.range(2.0)
+    pairs = tf.lookup.KeyValueTensorInitializer(keys, values)
+    table = tf.lookup.StaticHashTable(pairs, 0.0)
+    return lambda clip: table.lookup(tf.cast(means(clip), tf.int64))
+
+
+def erf_of_doubles():
+    return lambda clip: tf.cast(
+        tf.math.erf(tf.cast(means(clip), tf.float64)), tf.float32
+    )
+
+
+def erf_in_a_branch():
+    def branching(clip):
+        x = means(clip)
+        return tf.cond(x[0, 0] > 0, lambda: tf.math.erf(x), lambda: -x)
+
+    return branching
+
+
+def gather_behind_the_end():
+    return lambda clip: tf.gather(tf.eye(3), 5 + tf.cast(means(clip)[0, :1], tf.int32))
+
+
+@pytest.mark.parametrize(
+    ("create", "why"),
+    [
+        (looked_up, "it has other state than variables"),
+        (erf_of_doubles, "it lacks Erf"),
+        (erf_in_a_branch, "it lacks Erf"),
+        (gather_behind_the_end, "its interpreter fails: gather index"),
+    ],
+)
+def test_a_graph_that_it_cannot_take_is_refused_in_one_line(tmp_path, create, why):
+    with pytest.raises(ConfigError, match=f"for TensorFlow Lite: {why}") as caught:
+        write_tflite(tmp_path / "a.tflite", create(), CLIP, NAMES, {})
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_loop_is_written(tmp_path):
+    def looping(clip):
+        x = means(clip) / 256
+        return tf.while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, 2 * x), [0, x])[1]
+
+    write_tflite(tmp_path / "a.tflite", looping, CLIP, NAMES, {})
+
+
+def test_it_needs_no_other_folder(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
+    write_tflite(tmp_path / "a.tflite", model, CLIP, NAMES, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tflite"]
+
+
 def test_a_model_with_other_numbers_is_refused(model, tmp_path, monkeypatch):
     usual = tflite_model.erf
     wrong = tf.function(tf.zeros_like, usual.input_signature, autograph=False)
