@@ -74,13 +74,13 @@ def profiles(steps, path, *, step, calendar):
         return []
     first, last = steps
     if not step < first <= calendar.steps:
+        ended = step == calendar.steps
         logging.warning(
             "No profile: the steps %d to %d of runtime.profile_steps do not begin in "
-            "what is left of the run, steps %d to %d.",
+            "what is left of the run, %s.",
             first,
             last,
-            step + 1,
-            calendar.steps,
+            "no step" if ended else f"steps {step + 1} to {calendar.steps}",
         )
         return []
     return [Profile(path, steps=steps, step=step)]

@@ -22,7 +22,9 @@ def plan_run(config, workdir):
         ConfigError: the folder cannot be a run's, its files are damaged, options
             differ with which a run must go on as it began, or an extra is missing.
     """
-    if config.runtime.wandb and not importlib.util.find_spec("wandb"):
+    # A folder of that name, as the client leaves one, is found as a package, too.
+    client = importlib.util.find_spec("wandb") if config.runtime.wandb else None
+    if config.runtime.wandb and (client is None or client.origin is None):
         raise ConfigError(
             "runtime.wandb must be false where the package wandb is not installed: "
             "pip install -c constraints.txt -e '.[wandb]'."

@@ -57,12 +57,19 @@ def test_it_ends_with_its_epoch(calls, caplog):
     assert "A profile of the steps 3 to 4 is in tensorboard/plugins/" in caplog.text
 
 
-@pytest.mark.parametrize(("steps", "step"), [((3, 9), 3), ((41, 42), 0)])
-def test_steps_that_do_not_come_are_told(caplog, steps, step):
+@pytest.mark.parametrize(
+    ("steps", "step", "left"),
+    [
+        ((3, 9), 3, "steps 4 to 40"),
+        ((41, 42), 0, "steps 1 to 40"),
+        ((3, 9), 40, "no step"),
+    ],
+)
+def test_steps_that_do_not_come_are_told(caplog, steps, step, left):
     assert profiles(steps, FOLDER, step=step, calendar=CALENDAR) == []
     first, last = steps
     assert f"No profile: the steps {first} to {last}" in caplog.text
-    assert f"steps {step + 1} to 40." in caplog.text
+    assert f"what is left of the run, {left}." in caplog.text
 
 
 def test_it_goes_on_in_time(calls):

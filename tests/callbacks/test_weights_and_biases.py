@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+from importlib.machinery import ModuleSpec
 from types import SimpleNamespace
 
 import pytest
@@ -142,10 +143,12 @@ def test_a_client_that_fails_ends_no_run(client, run, monkeypatch, caplog, broke
     assert caplog.text.count(line) == 1
 
 
-def test_without_the_package_a_run_does_not_begin(tmp_path, monkeypatch):
+@pytest.mark.parametrize("found", [None, ModuleSpec("wandb", None)])
+def test_without_the_package_a_run_does_not_begin(tmp_path, monkeypatch, found):
+    """A mere folder called wandb, as the client leaves one, is none."""
     config = demo.config()
     runtime = dataclasses.replace(config.runtime, wandb=True)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: found)
     with pytest.raises(ConfigError, match="package wandb is not installed: pip"):
         plan_run(dataclasses.replace(config, runtime=runtime), tmp_path)
 
