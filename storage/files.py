@@ -46,8 +46,9 @@ def written_aside(target):
     aside = _aside(target)
     try:
         _make_folder(target.parent)
+        # Before the claim, behind which what is left of this target would seem alive.
+        _clear_dead(target.parent)
         with claimed(target):
-            _clear_dead(target.parent)
             try:
                 yield aside
                 sync_tree(aside)

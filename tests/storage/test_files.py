@@ -197,6 +197,16 @@ def test_what_a_killed_writer_left_is_cleared_and_what_a_live_one_writes_is_not(
     assert content.read_text() == "theirs"
 
 
+def test_the_same_output_begun_again_clears_what_the_killed_one_left(tmp_path, writer):
+    killed = writer(tmp_path / "out", "folder")
+    killed.kill()
+    killed.wait()
+    with written_aside(tmp_path / "out") as aside:
+        aside.mkdir()
+        assert len(list(tmp_path.iterdir())) == 2  # This folder and its claim.
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_files_that_belong_together_are_never_mixed(tmp_path, monkeypatch):
     """Stopped before any step, the last file is absent or tells of the others."""
     old = {"a": "old", "b": "old", "last": "old"}
