@@ -7,18 +7,16 @@ needed.
 import json
 import os
 
-import numpy as np
-import tensorflow as tf
-
 from configs.command.errors import ConfigError
 from configs.command.text import first_line
 from model.weights.outputs import require_onnx
+from model.weights.runtimes import check_runtime, clip_function, refusal
 from storage.files import written_aside
 
 # Of the operators; ONNX Runtime 1.16 and later know it.
 OPSET = 17
 DOMAINS = ("", "ai.onnx")  # of the standard's own operators
-CLOSE = 1e-4  # how far probabilities may differ
+FORM = "as ONNX"
 
 
 def write_onnx(output, model, clip, class_names, protocol):
@@ -41,24 +39,14 @@ def write_onnx(output, model, clip, class_names, protocol):
         StorageError: the file cannot be written.
     """
     require_onnx()
-    frames, height, width = clip
-    shape = [None, frames, 3, height, width]
-
-    def probabilities(clip):
-        return {"probabilities": tf.nn.softmax(model(clip))}
-
-    function = tf.function(
-        probabilities,
-        input_signature=[tf.TensorSpec(shape, tf.uint8, name="clip")],
-        autograph=False,
-    )
+    function = clip_function(model, clip)
     proto = _converted(function)
     proto.graph.doc_string = (
         "uint8 [n, frames, 3, height, width], RGB, to probabilities"
     )
     _add(proto, class_names=list(class_names), protocol=protocol)
     content = proto.SerializeToString()
-    _compare(content, function, shape)
+    _compare(content, function)
     with written_aside(output) as aside:
         aside.write_bytes(content)
 
@@ -75,9 +63,7 @@ def _converted(function):
         )
         onnx.checker.check_model(proto)
     except Exception as error:  # tf2onnx raises what comes.
-        raise ConfigError(
-            f"The model cannot be written as ONNX: {first_line(error)}."
-        ) from error
+        raise refusal(FORM, first_line(error)) from error
     finally:  # It sets how much TensorFlow logs, for whoever is started next, too.
         os.environ.clear()
         os.environ.update(before)
@@ -96,7 +82,7 @@ def _add(proto, **values):
         entry.key, entry.value = name, json.dumps(value)
 
 
-def _compare(content, function, shape):
+def _compare(content, function):
     """Refuses a model with which ONNX Runtime computes something else."""
     import onnxruntime
 
@@ -105,13 +91,9 @@ def _compare(content, function, shape):
     session = onnxruntime.InferenceSession(
         content, options, providers=["CPUExecutionProvider"]
     )
-    generator = np.random.default_rng(0)
-    for clips in (1, 2):
-        batch = generator.integers(0, 256, [clips, *shape[1:]], np.uint8)
+
+    def compute(batch):
         [found] = session.run(["probabilities"], {"clip": batch})
-        difference = np.abs(found - function(batch)["probabilities"]).max()
-        if not difference < CLOSE:  # Nor where it is NaN.
-            raise ConfigError(
-                f"The model cannot be written as ONNX: probabilities of ONNX Runtime "
-                f"differ by {difference:.1e}, more than {CLOSE:.0e}."
-            )
+        return found
+
+    check_runtime(function, compute, counts=(1, 2), runtime="ONNX Runtime", form=FORM)

@@ -9,20 +9,19 @@ import re
 import warnings
 import zipfile
 
-import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
 
-from configs.command.errors import ConfigError
 from configs.command.text import first_line
 from model.hub.saved_model import SIGNATURE
 from model.weights.outputs import TFLITE, require_new_file
+from model.weights.runtimes import check_runtime, clip_function, refusal
 from storage.files import remove, written_aside
 
 FLOAT32 = tf.float32.as_datatype_enum
-CLOSE = 1e-4  # how far probabilities may differ
+FORM = "for TensorFlow Lite"
 # Behind these, the error function is 1 or -1 in float32.
 ERF_BOUND = 3.7439211627767994
 # erf(x) = x P(x^2) / Q(x^2), the highest power first: the rational function by which
@@ -58,14 +57,7 @@ def write_tflite(output, model, clip, class_names, protocol):
         StorageError: the file cannot be written.
     """
     require_new_file(output, TFLITE, "OUTPUT")
-    frames, height, width = clip
-    function = tf.function(
-        lambda clip: {"probabilities": tf.nn.softmax(model(clip))},
-        input_signature=[
-            tf.TensorSpec([1, frames, 3, height, width], tf.uint8, "clip")
-        ],
-        autograph=False,
-    )
+    function = clip_function(model, clip, count=1)
     with written_aside(output) as aside:
         content = _converted(function, aside)
         _compare(content, function)
@@ -115,7 +107,7 @@ def _converted(function, path):
     except Exception as error:  # The converter raises what comes.
         lacking = re.search("^TF Select ops: (.*)$", str(error), re.MULTILINE)
         why = f"it lacks {lacking[1]}" if lacking else first_line(error)
-        raise _refusal(why) from error
+        raise refusal(FORM, why) from error
     finally:
         remove(path)
 
@@ -125,10 +117,6 @@ def _save(module, path):
         tf.saved_model.save(module, str(path), {SIGNATURE: module.function})
     except tf.errors.OpError as error:  # A full disk is no OSError to TensorFlow.
         raise OSError(error.message.splitlines()[0].rpartition("; ")[2]) from error
-
-
-def _refusal(why):
-    return ConfigError(f"The model cannot be written for TensorFlow Lite: {why}.")
 
 
 def _without_erf(function):
@@ -170,17 +158,15 @@ def _compare(content, function):
     with warnings.catch_warnings():  # It is to move into a package of its own.
         warnings.simplefilter("ignore")
         interpreter = tf.lite.Interpreter(model_content=content)
-    generator = np.random.default_rng(0)
-    for _ in range(2):
-        clip = generator.integers(0, 256, function.input_signature[0].shape, np.uint8)
+
+    def compute(batch):
         try:
             run = interpreter.get_signature_runner(SIGNATURE)
-            found = run(clip=clip)["probabilities"]
+            return run(clip=batch)["probabilities"]
         except (RuntimeError, ValueError) as error:
-            raise _refusal(f"its interpreter fails: {first_line(error)}") from error
-        difference = np.abs(found - function(clip)["probabilities"]).max()
-        if not difference < CLOSE:  # Nor where it is NaN.
-            raise _refusal(
-                f"probabilities of its interpreter differ by {difference:.1e}, more "
-                f"than {CLOSE:.0e}"
-            )
+            why = f"its interpreter fails: {first_line(error)}"
+            raise refusal(FORM, why) from error
+
+    check_runtime(
+        function, compute, counts=(1, 1), runtime="its interpreter", form=FORM
+    )

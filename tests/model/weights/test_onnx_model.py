@@ -7,30 +7,23 @@ import pytest
 import tensorflow as tf
 
 from configs.command.errors import ConfigError
-from configs.schema import Model
-from model import create_model, write_onnx
+from model import write_onnx
 from model.weights import onnx_model
+from tests.model.weights.small_classifier import (
+    CLIP,
+    NAMES,
+    Strange,
+    small_classifier,
+)
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="an extra: onnx")
 if not importlib.util.find_spec("tf2onnx"):  # Importing it changes the environment.
     pytest.skip("tf2onnx is absent, an extra: onnx", allow_module_level=True)
 
-NAMES = ("Fall", "Rise", "ä")
-CLIP = (4, 32, 32)
-SMALL = Model(
-    embed_dim=8,
-    depths=(2, 2),  # every second block has shifted windows
-    num_heads=(1, 2),
-    window_size=(2, 4, 4),
-    patch_size=(2, 4, 4),
-)
-
 
 @pytest.fixture(scope="module")
 def model():
-    model = create_model(SMALL, num_classes=3, seed=1)
-    model.head.kernel.assign(tf.random.stateless_normal([16, 3], [1, 2]))
-    return model
+    return small_classifier()
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +62,6 @@ def test_the_file_says_what_goes_in_and_comes_out(written):
 
 
 def test_what_onnx_lacks_is_told_and_nothing_is_written(model, tmp_path):
-    class Strange:
-        def __call__(self, clip):
-            text = tf.strings.as_string(tf.cast(clip[:, 0, :, 0, 0], tf.float32))
-            return tf.cast(tf.strings.length(text), tf.float32)
-
     with pytest.raises(ConfigError, match="cannot be written as ONNX"):
         write_onnx(tmp_path / "a.onnx", Strange(), CLIP, NAMES, {})
     assert not list(tmp_path.iterdir())

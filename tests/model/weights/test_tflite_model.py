@@ -10,26 +10,19 @@ import pytest
 import tensorflow as tf
 
 from configs.command.errors import ConfigError
-from configs.schema import Model
-from model import create_model, write_tflite
+from model import write_tflite
 from model.weights import tflite_model
-
-NAMES = ("Fall", "Rise", "ä")
-CLIP = (4, 32, 32)
-SMALL = Model(
-    embed_dim=8,
-    depths=(2, 2),  # every second block has shifted windows
-    num_heads=(1, 2),
-    window_size=(2, 4, 4),
-    patch_size=(2, 4, 4),
+from tests.model.weights.small_classifier import (
+    CLIP,
+    NAMES,
+    Strange,
+    small_classifier,
 )
 
 
 @pytest.fixture(scope="module")
 def model():
-    model = create_model(SMALL, num_classes=3, seed=1)
-    model.head.kernel.assign(tf.random.stateless_normal([16, 3], [1, 2]))
-    return model
+    return small_classifier()
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +69,6 @@ def test_the_error_function_is_that_of_the_standard_library():
 
 
 def test_what_the_interpreter_lacks_is_told_and_nothing_is_written(tmp_path):
-    class Strange:
-        def __call__(self, clip):
-            text = tf.strings.as_string(tf.cast(clip[:, 0, :, 0, 0], tf.float32))
-            return tf.cast(tf.strings.length(text), tf.float32)
-
     with pytest.raises(ConfigError, match="Lite: it lacks AsString, StringL"):
         write_tflite(tmp_path / "a.tflite", Strange(), CLIP, NAMES, {})
     assert not list(tmp_path.iterdir())
