@@ -1,5 +1,6 @@
 """What TensorBoard shows of a run besides its curves: options and pictures."""
 
+import operator
 import re
 import struct
 
@@ -98,10 +99,7 @@ def _sheet(clips):
 def _values(config):
     """(dotted name, value, dataclass field) of every option."""
     for name, _, field in options(Experiment):
-        value = config
-        for part in name.split("."):
-            value = getattr(value, part)
-        yield name, value, field
+        yield name, operator.attrgetter(name)(config), field
 
 
 def _text(value):

@@ -60,6 +60,11 @@ def draw_kept(seed, count, rate):
     return uniform >= rate
 
 
+def pool(features):
+    """The mean over space and time: [b, T', H', W', C] -> [b, C]."""
+    return tf.reduce_mean(features, axis=(1, 2, 3))
+
+
 class Classifier(Trainable):
     """A backbone and an I3D head: mean over space and time, dropout, dense layer.
 
@@ -126,8 +131,7 @@ class Classifier(Trainable):
         Returns:
             float32 [b, C].
         """
-        features = self.features(clip, training=training, masks=masks)
-        return tf.reduce_mean(features, axis=(1, 2, 3))
+        return pool(self.features(clip, training=training, masks=masks))
 
     def features(self, clip, *, training=False, masks=()):
         """What the backbone gives for clips.

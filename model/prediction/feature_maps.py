@@ -7,6 +7,7 @@ import numpy as np
 from absl import logging
 
 from configs.command.errors import StorageError
+from model.prediction.features import frame_numbers, place_of
 from storage.files import written_aside
 
 
@@ -26,7 +27,7 @@ class FeatureMaps:
         self._waiting = None  # a file without a name, of rows one behind the other
         self._shape = ()  # of a row
         self._rows = []  # (number, view) of each
-        self._names = {}  # number -> what it is of
+        self._places = {}  # number -> `place_of` what it is of
         self._bad = set()  # videos of which nothing is kept
 
     def add(self, number, view, values):
@@ -57,9 +58,9 @@ class FeatureMaps:
             results: see `model.prediction.features.Features.taken_from`.
         """
         for number, (name, result) in enumerate(results):
-            self._names[number] = name
+            place = self._places[number] = place_of(name, number)
             if isinstance(result, Exception):
-                self._bad.add(getattr(name, "number", number))
+                self._bad.add(place[0])
             yield name, result
 
     def write(self):
@@ -76,7 +77,7 @@ class FeatureMaps:
         kept = [
             row
             for row, (number, _) in enumerate(self._rows)
-            if getattr(self._names[number], "number", number) not in self._bad
+            if self._places[number][0] not in self._bad
         ]
         with (
             written_aside(self._path) as aside,
@@ -91,17 +92,12 @@ class FeatureMaps:
 
     def _said(self, rows):
         """Name -> array [n] of what is said of rows, which are of (number, view)."""
-        names = [self._names[number] for number, _ in rows]
+        places = [self._places[number] for number, _ in rows]
         views = np.array([view for _, view in rows], np.int64)
-        videos = [getattr(name, "path", name) for name in names]
-        said = {"videos": np.array(videos, str), "crop": views % self._crops}
-        windows = [getattr(name, "window", None) for name in names]
-        if any(windows):
-            said["first_frame"] = np.array([window.first for window in windows])
-            said["last_frame"] = np.array([window.last for window in windows])
-        else:
-            said["clip"] = views // self._crops
-        return said
+        videos = np.array([video for _, video, _ in places], str)
+        said = {"videos": videos, "crop": views % self._crops}
+        frames = frame_numbers([window for _, _, window in places])
+        return said | (frames or {"clip": views // self._crops})
 
     def _copy(self, kept, file):
         """Writes an array of rows to a file, one at a time."""

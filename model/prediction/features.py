@@ -36,8 +36,7 @@ class Features:
         """
         bad = set()
         for count, (name, result) in enumerate(results):
-            number = getattr(name, "number", count)
-            video, window = getattr(name, "path", name), getattr(name, "window", None)
+            number, video, window = place_of(name, count)
             if isinstance(result, Exception):
                 bad.add(number)
                 self._rows.pop(number, None)
@@ -66,10 +65,36 @@ class Features:
             "videos": np.array([video for video, _, _ in rows], str),
             "features": np.array([features for _, _, features in rows], np.float32),
         }
-        windows = [window for _, window, _ in rows]
-        if any(windows):
-            arrays["first_frame"] = np.array([window.first for window in windows])
-            arrays["last_frame"] = np.array([window.last for window in windows])
+        arrays |= frame_numbers([window for _, window, _ in rows])
         file = io.BytesIO()
         np.savez(file, **arrays)
         write_atomically(path, file.getvalue())
+
+
+def place_of(name, count):
+    """What a result of a `Predictor` is of.
+
+    Args:
+        name: its name: a video or, of clips, a place with `number`, `path` and
+            `window`.
+        count: its number among all results.
+
+    Returns:
+        (number of the video, the video, the window or None).
+    """
+    number = getattr(name, "number", count)
+    return number, getattr(name, "path", name), getattr(name, "window", None)
+
+
+def frame_numbers(windows):
+    """`first_frame` and `last_frame`, int64 [n], of windows; nothing of no windows.
+
+    Args:
+        windows: list of windows, or of None.
+    """
+    if not any(windows):
+        return {}
+    return {
+        "first_frame": np.array([window.first for window in windows]),
+        "last_frame": np.array([window.last for window in windows]),
+    }

@@ -6,6 +6,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from model.classifier import pool
+
 
 @dataclasses.dataclass
 class _Waiting:
@@ -61,7 +63,7 @@ class Predictor:
 
         def rows(clips):
             maps = model.features(clips)
-            pooled = tf.reduce_mean(maps, axis=(1, 2, 3))
+            pooled = pool(maps)
             probabilities = tf.nn.softmax(model.head(pooled))
             rows = tf.concat([probabilities, pooled], 1) if features else probabilities
             return rows, maps if keep_map else ()
