@@ -227,5 +227,8 @@ def _decode(batches, read, *, keys, data, context):
     options = tf.data.Options()
     # Waiting for a decoder must not occupy the threads that compute the model.
     options.threading.private_threadpool_size = ahead + 1
+    # Nothing here is left to tf.data to tune. Its tuner sleeps, twice as long each time
+    # up to a minute, and where it misses that the stream ends, all wait until it wakes.
+    options.autotune.enabled = False
     decoded = batches.map(decode, num_parallel_calls=ahead, deterministic=True)
     return decoded.prefetch(ahead).with_options(options)

@@ -98,7 +98,9 @@ def _batches(strategy, data):
         rows = rows[:, first : first + part].ravel()
         own = tf.nest.map_structure(lambda values: values[rows], clips)
         each = data.batch_size // context.num_replicas_in_sync
-        dataset = tf.data.Dataset.from_tensor_slices(own)
+        options = tf.data.Options()
+        options.autotune.enabled = False  # As in `data.pipeline`: a tuner may end late.
+        dataset = tf.data.Dataset.from_tensor_slices(own).with_options(options)
         return dataset.batch(each, drop_remainder=True).repeat().prefetch(2)
 
     return strategy.distribute_datasets_from_function(create)
