@@ -14,6 +14,7 @@ import tensorflow as tf
 from configs.command.errors import ConfigError
 from configs.schema.experiment import divisors
 from data.order import training_order
+from data.stream import distributed
 
 
 def train_batches(strategy, read, *, step, labels, seed, data):
@@ -131,7 +132,7 @@ def view_batches(strategy, read, *, clips, data, views):
         )
         return decoded.unbatch().batch(batch).take(batches).prefetch(1)
 
-    return strategy.distribute_datasets_from_function(create)
+    return distributed(strategy, create)
 
 
 def batch_positions(context, batch_size, step, steps):
@@ -207,7 +208,7 @@ def _distribute(strategy, create, batch_size):
             f"data.batch_size must be divisible by the {replicas} replicas; received "
             f"{batch_size}, which divides over {divisors(batch_size)} replicas."
         )
-    return strategy.distribute_datasets_from_function(create)
+    return distributed(strategy, create)
 
 
 def _decode(batches, read, *, keys, data, context):

@@ -32,7 +32,8 @@ ROOMS = {
         "splits": set(),
         "identities": {"splits", "recordings"},
         "order": set(),
-        "pipeline": {"order"},
+        "stream": set(),
+        "pipeline": {"order", "stream"},
         "synthetic": {"decoding"},
         "clips": {
             *("sampling", "decoding", "sources"),
