@@ -6,6 +6,11 @@ same.
 """
 
 TRAINING = ("loss", "accuracy", "learning_rate", "gradient_norm", "loss_scale")
+# Tag -> what the journal calls it, in some of its rows.
+NOW_AND_THEN = {
+    "update_ratio/backbone": "backbone_update_ratio",
+    "update_ratio/head": "head_update_ratio",
+}
 # Tag -> what the rows of epochs call it.
 VALIDATION = {"loss": "validation_loss", "accuracy": "top1", "top5": "top5"}
 RESULT = ("top1", "top5", "mean_class_accuracy", "loss")
@@ -21,7 +26,8 @@ def points_of_step(row, config):
     Returns:
         dict of tag -> number.
     """
-    points = {name: float(row[name]) for name in TRAINING if name in row}
+    names = {name: name for name in TRAINING} | NOW_AND_THEN
+    points = {tag: float(row[name]) for tag, name in names.items() if name in row}
     multiplier = config.optimizer.backbone_lr_multiplier
     if multiplier != 1 and "learning_rate" in row:
         points["learning_rate/backbone"] = multiplier * points["learning_rate"]

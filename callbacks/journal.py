@@ -2,9 +2,11 @@
 
 A row holds `step` (the first is 1), `epoch` (from 0, that of the batch's first clip),
 `loss` and `accuracy` over the global batch of that step alone, `learning_rate`,
-`gradient_norm` before clipping, `loss_scale`, `weight` (clips that counted) and
-`examples`, a hash of the indices of the batch's videos in order. Wall-clock times are
-in timing.jsonl, so that the journals of two equal runs are equal byte for byte.
+`gradient_norm` before clipping, `loss_scale`, `weight` (clips that counted),
+`examples`, a hash of the indices of the batch's videos in order, and in every hundredth
+row how far the update moved the weights (see `callbacks.update_ratios`). Wall-clock
+times are in timing.jsonl, so that the journals of two equal runs are equal byte for
+byte.
 """
 
 import dataclasses
@@ -13,6 +15,7 @@ import hashlib
 import numpy as np
 
 from callbacks.base import RunCallback
+from callbacks.update_ratios import RATIOS
 from storage.records import Count
 from storage.rows import Row
 
@@ -31,6 +34,8 @@ class Step(Row):
     loss_scale: float = 1.0
     weight: float = 0.0
     examples: str = ""
+    backbone_update_ratio: float | None = None
+    head_update_ratio: float | None = None
 
 
 class Journal(RunCallback):
@@ -49,12 +54,13 @@ class Journal(RunCallback):
 
     def after_step(self, step, logs):
         """Writes the row of the step."""
+        names = [*FLOATS, *(name for name in RATIOS if name in logs)]
         video = np.asarray(logs["video"], dtype="<i8")
         self.rows.append(
             {
                 "step": step,
                 "epoch": self.epoch_of(step),
-                **{name: float(logs[name]) for name in FLOATS},
+                **{name: float(logs[name]) for name in names},
                 "examples": hashlib.sha256(video.tobytes()).hexdigest()[:16],
             }
         )

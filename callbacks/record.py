@@ -16,6 +16,7 @@ from callbacks.progress import Progress, Timing
 from callbacks.restoring import restore_newest
 from callbacks.save_checkpoints import SaveCheckpoints
 from callbacks.summaries import Summaries
+from callbacks.update_ratios import UpdateRatios
 from callbacks.views_progress import show_views
 from callbacks.weights_and_biases import WeightsAndBiases
 from storage.checkpoints import CheckpointStore
@@ -88,6 +89,7 @@ class Record(Recorder):
         steps, path = config.runtime.profile_steps, folder / "tensorboard"
         self.callbacks = [
             *profiles(steps, path, step=step, calendar=calendar),
+            UpdateRatios(step),  # Before those that read what it adds.
             self._writer,
             *self.loggers,
             Progress(

@@ -12,8 +12,8 @@ def distributed(strategy, create):
     Where a stream goes to several devices, TensorFlow (2.21) adds a part to it for each
     of them and a thread that tunes this part, which no option of the dataset turns off.
     The tuner sleeps, twice as long each time up to a minute, and where it misses that
-    the stream is given up, whoever drops the last reference waits until it wakes. Two
-    replicas lost nearly half of epochs of a second and a half that way.
+    the stream is given up, whoever drops the last reference waits until it wakes: short
+    epochs took nearly twice their time on two replicas.
 
     Args:
         strategy: a `tf.distribute.Strategy`.

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 import train
-from callbacks import Preemption
+from callbacks import Preemption, update_ratios
 from configs.command.errors import ConfigError, DataError, RetryError
 from configs.schema import Model, Views, video_swin
 from configs.schema.serialization import from_json, to_json
@@ -140,6 +140,26 @@ def test_interrupted_anywhere_it_ends_as_if_it_had_not_been(tiny, finished, tmp_
             run(tiny, tmp_path, KillAfter(step))
     run(tiny, tmp_path)
     assert_same_run(tmp_path, finished(tiny))
+
+
+def test_how_far_updates_move_the_weights_is_the_same_after_a_restart(
+    small, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(update_ratios, "EVERY", 5)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    run(small, whole)
+    with pytest.raises(Killed):
+        run(small, cut, KillAfter(10))
+    run(small, cut)
+    assert_same_run(cut, whole)
+    for part in ("backbone", "head"):
+        name = f"{part}_update_ratio"
+        ratios = {row["step"]: row[name] for row in rows(cut) if name in row}
+        assert list(ratios) == [5, 10, 15, 20]
+        assert all(0 < ratio < 1 for ratio in ratios.values())
+        tag, events = f"update_ratio/{part}", shown(cut / "tensorboard")
+        points = {step: value for t, step, value in events if t == tag}
+        assert points == pytest.approx(ratios, rel=1e-6)
 
 
 def test_nothing_is_traced_again_for_epochs_and_validations(
