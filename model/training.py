@@ -163,7 +163,7 @@ class Trainable(keras.Model):
             weights / size,
         )
         sums, gradients = accumulate(
-            self._part, batch, self.accumulation_steps, self._zeros
+            self._part, batch, self.accumulation_steps, self._forms()
         )
         sums = {**sums, "weight": tf.reduce_sum(weights)}
         for name, value in news.items():
@@ -253,11 +253,11 @@ class Trainable(keras.Model):
                 f"compile; received true, and XLA says: {first_line(error)}"
             ) from error
 
-    def _zeros(self):
-        """Zeros in the structure of what `sums_and_gradients` returns."""
+    def _forms(self):
+        """What `sums_and_gradients` returns, as `tf.TensorSpec`s."""
         return (
-            {"loss": tf.zeros([]), "accuracy": tf.zeros([])},
-            [tf.zeros(v.shape, v.dtype) for v in self.trainable_variables],
+            {name: tf.TensorSpec([], tf.float32) for name in ("loss", "accuracy")},
+            [tf.TensorSpec(v.shape, v.dtype) for v in self.trainable_variables],
         )
 
     def sums_and_gradients(self, inputs, labels, example_weights):
