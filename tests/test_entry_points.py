@@ -406,6 +406,7 @@ DEMO = RUN + "--config=demo "
         ("-m benchmarks.step --steps=x", 2, "steps"),
         ("-m benchmarks.step --clip=32", 2, "--clip must be frames x size"),
         ("-m benchmarks.step --peer=TMP", 2, "holds no mmaction/models"),
+        ("-m benchmarks.step --keras_peer=TMP", 2, "holds no videoswin/backbone.py"),
         ("-m benchmarks.input --root=TMP/absent", 2, "data.root must be a directory"),
         ("-m benchmarks.precision", 2, "--root"),
         ("-m data.scan TMP/absent", 3, "data.root must be a directory"),

@@ -1,7 +1,7 @@
 """What a training step costs: time, memory, start-up, and what each option changes.
 
     python -m benchmarks.step [--variant=tiny] [--clip=32x224] [--precision=float32]
-    python -m benchmarks.step --peer=Video-Swin-Transformer
+    python -m benchmarks.step --peer=Video-Swin-Transformer --keras_peer=VideoSwin
     python -m benchmarks.step --what_fits
 
 Updates of random clips on one device, random weights. Prints a table and, last, a line
@@ -14,7 +14,8 @@ median. Memory, start-up, replicas and `fit` have a fresh process each: replicas
 compared on a batch that is so many times as large, and need as much more memory.
 
 With --peer a checkout of https://github.com/SwinTransformer/Video-Swin-Transformer
-takes its turn, on PyTorch from the extra `convert`.
+takes its turn, on PyTorch from the extra `convert`, with --keras_peer one of
+https://github.com/innat/VideoSwin, on Keras 3 and TensorFlow.
 
 With --what_fits it measures nothing and prints how many clips the estimate of
 `model.video_swin.memory` lets a replica compute at once.
@@ -29,7 +30,7 @@ from pathlib import Path
 
 from absl import flags
 
-from benchmarks.step.peer import SOURCE
+from benchmarks.step.peer import PEERS
 from benchmarks.what_fits import table
 from configs.command.errors import ConfigError
 from configs.command.flags import define_path
@@ -66,7 +67,8 @@ def define_flags():
     flags.DEFINE_integer(
         "steps", 5, "Rounds, of which medians are taken.", lower_bound=1
     )
-    define_path("peer", "A checkout of the official repository, to take its turn.")
+    for name, peer in PEERS.items():
+        define_path(name, f"A checkout of the {peer.title}, to take its turn.")
     flags.DEFINE_bool(
         "what_fits", False, "Only print how many clips fit into 16 to 80 GB, estimated."
     )
@@ -83,8 +85,8 @@ def plan(_):
         raise ConfigError(
             f"--clip must be frames x size, as in 32x224; received {FLAGS.clip!r}."
         )
-    if FLAGS.peer is not None:
-        check_peer(Path(FLAGS.peer))
+    for name, path in given_peers().items():
+        check_peer(name, Path(path))
     frames, size = map(int, clip.groups())
     return Experiment(
         model=video_swin(FLAGS.variant, recompute=FLAGS.recompute),
@@ -95,17 +97,23 @@ def plan(_):
     )
 
 
-def check_peer(path):
-    """Refuses a folder that is not the official repository, and a missing PyTorch."""
-    if not (path / SOURCE).is_file():
+def given_peers():
+    """Name of `PEERS` -> path of a checkout."""
+    paths = {name: getattr(FLAGS, name) for name in PEERS}
+    return {name: path for name, path in paths.items() if path is not None}
+
+
+def check_peer(name, path):
+    """Refuses a folder that is not the repository, and a library that is missing."""
+    peer = PEERS[name]
+    if not (path / peer.source).is_file():
         raise ConfigError(
-            "--peer must be a checkout of the official repository; received "
-            f"{path}, which holds no {SOURCE}."
+            f"--{name} must be a checkout of the {peer.title}; received {path}, which "
+            f"holds no {peer.source}."
         )
-    if importlib.util.find_spec("torch") is None:
+    if importlib.util.find_spec(peer.needs) is None:
         raise ConfigError(
-            "--peer needs PyTorch, which is not installed: pip install -c "
-            "constraints.txt -e '.[convert]'."
+            f"--{name} needs {peer.needs}, which is not installed: {peer.command}."
         )
 
 
@@ -120,7 +128,10 @@ from benchmarks.step.report import report
 def main(experiment):
     """Measures and reports."""
     found = measure(
-        experiment, steps=FLAGS.steps, replicas=FLAGS.replicas, peer=FLAGS.peer
+        experiment,
+        steps=FLAGS.steps,
+        replicas=FLAGS.replicas,
+        peers=given_peers(),
     )
     for line in report(found):
         say(line)

@@ -34,13 +34,13 @@ class Times:
     Attributes:
         updates: `Experiment` -> of a step.
         forward: of the logits without gradients.
-        peer: of a step of the official implementation, or None.
+        peers: name of `benchmarks.step.peer.PEERS` -> of a step of it.
         products: `Product` -> of one.
     """
 
     updates: dict[Experiment, float]
     forward: float
-    peer: float | None
+    peers: dict[str, float]
     products: dict[Product, float]
 
     def of(self, counter):
@@ -75,14 +75,14 @@ class Measured:
     loop: Loop
 
 
-def measure(experiment, *, steps, replicas, peer=None, square=SQUARE):
+def measure(experiment, *, steps, replicas, peers=(), square=SQUARE):
     """Measures a step of an experiment, and of what its options change.
 
     Args:
         experiment: an `Experiment` whose architecture is set.
         steps: rounds.
         replicas: that are compared with one.
-        peer: the path of a checkout of the official repository, or None.
+        peers: see `take_turns`.
         square: side of the large product.
 
     Returns:
@@ -111,7 +111,7 @@ def measure(experiment, *, steps, replicas, peer=None, square=SQUARE):
     others = products_between_blocks(model, **clips, classes=CLASSES)
     square = Product((square, square), (square, square))
     products = [*blocks.step, *others.step, square]
-    times = take_turns(experiment, products, steps=steps, peer=peer)
+    times = take_turns(experiment, products, steps=steps, peers=dict(peers))
     return Measured(
         experiment, times, blocks, others, square, memory, several, replicas, loop
     )
@@ -137,14 +137,14 @@ def variants(experiment):
     return list(dict.fromkeys(with_options(experiment, **c) for c in changes))
 
 
-def take_turns(experiment, products, *, steps, peer):
+def take_turns(experiment, products, *, steps, peers):
     """Computes a step of each variant and each product in every round.
 
     Args:
         experiment: the first variant, the one whose forward pass is timed too.
         products: of `Product`, computed in the experiment's precision.
         steps: rounds.
-        peer: the path of a checkout, or None.
+        peers: name of `benchmarks.step.peer.PEERS` -> path of a checkout.
 
     Returns:
         `Times`.
@@ -161,8 +161,8 @@ def take_turns(experiment, products, *, steps, peer):
     with contextlib.ExitStack() as stack:
         calls = {v: update.seconds for v, update in contenders.items()}
         calls["forward"] = forward
-        if peer is not None:
-            calls["peer"] = stack.enter_context(peer_in_process(peer, experiment))
+        for name, path in peers.items():
+            calls[name] = stack.enter_context(peer_in_process(name, path, experiment))
         for _ in range(1 + steps):
             for name, call in calls.items():
                 seconds[name].append(call())
@@ -173,6 +173,6 @@ def take_turns(experiment, products, *, steps, peer):
     return Times(
         updates={variant: found[variant] for variant in contenders},
         forward=found["forward"],
-        peer=found.get("peer"),
+        peers={name: found[name] for name in peers},
         products={product: found[product] for product in products},
     )

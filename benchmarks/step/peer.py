@@ -1,16 +1,55 @@
-"""The official implementation: where it lies, and what it imports that is not here.
+"""Other implementations, and what the official one imports that is not here.
 
 Its backbone imports the frameworks around it for a registry, a logger, a loader of
 checkpoints and three small functions. None of them takes part in a step but the latter,
 which are written anew here; nothing of the repository is copied.
 """
 
+import dataclasses
 import importlib.util
 import sys
 import types
 from pathlib import Path
 
 SOURCE = "mmaction/models/backbones/swin_transformer.py"
+
+
+@dataclasses.dataclass(frozen=True)
+class Peer:
+    """Another implementation, whose step is compared with ours.
+
+    Attributes:
+        title: what it is.
+        source: a file that a checkout of its repository holds.
+        worker: the module that computes its steps.
+        needs: the library that it is written with, to import.
+        command: what installs that library.
+    """
+
+    title: str
+    source: str
+    worker: str
+    needs: str
+    command: str
+
+
+# By the flag that says where a checkout is.
+PEERS = {
+    "peer": Peer(
+        "official repository",
+        SOURCE,
+        "benchmarks.step.peer_worker",
+        "torch",
+        "pip install -c constraints.txt -e '.[convert]'",
+    ),
+    "keras_peer": Peer(
+        "Keras port",
+        "videoswin/backbone.py",
+        "benchmarks.step.keras_peer_worker",
+        "keras",
+        "pip install -c constraints.txt keras",
+    ),
+}
 
 
 def load_backbone(checkout):

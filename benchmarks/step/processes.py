@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.step.peer import PEERS
 from benchmarks.step.task import FORMS, Task
 from configs.command.errors import RunError
 from configs.command.text import first_line
@@ -41,20 +42,19 @@ def in_process(kind, experiment, *, steps, replicas=1):
 
 
 @contextlib.contextmanager
-def peer_in_process(path, experiment):
-    """The official implementation in a process of its own.
+def peer_in_process(name, path, experiment):
+    """Another implementation in a process of its own.
 
     Args:
+        name: one of `PEERS`.
         path: of a checkout.
         experiment: an `Experiment`.
 
     Yields:
         A function that has it compute a step, and tells how many seconds that took.
     """
-    with started("benchmarks.step.peer_worker", str(path), to_json(experiment)) as (
-        process,
-        error,
-    ):
+    worker = PEERS[name].worker
+    with started(worker, str(path), to_json(experiment)) as (process, error):
 
         def seconds():
             with contextlib.suppress(BrokenPipeError):

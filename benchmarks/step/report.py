@@ -22,13 +22,14 @@ loop_overhead
 saving
     Fraction of the time that the loop stands still at the default cadence of
     checkpoints: every so many steps, and at the end of each epoch of UCF101.
-peer_time
-    Only with --peer: time of its step as a multiple of ours.
+peer_time, keras_peer_time
+    Only with --peer and --keras_peer: times of their steps as multiples of ours.
 """
 
 import json
 
 from benchmarks.step.measure import with_options
+from benchmarks.step.peer import PEERS
 from benchmarks.step.products import flop_of
 from configs.schema import Calendar, Checkpoints, Data
 
@@ -89,7 +90,8 @@ def ratios_of(measured):
         "loop_overhead": loop.fit / loop.bare,
         "saving": saving(loop),
     }
-    return ratios | ({} if times.peer is None else {"peer_time": times.peer / step})
+    peers = {f"{name}_time": seconds / step for name, seconds in times.peers.items()}
+    return ratios | peers
 
 
 def square_rate(measured):
@@ -147,9 +149,8 @@ def option_rows(measured, ratios):
             f"{seconds / step:.2f}",
             "" if memory is None else f"{memory.step / GIGA:.2f}",
         )
-    if measured.times.peer is not None:
-        seconds = measured.times.peer
-        yield "official", f"{seconds:.3f}", f"{ratios['peer_time']:.2f}", ""
+    for name, seconds in measured.times.peers.items():
+        yield PEERS[name].title, f"{seconds:.3f}", f"{ratios[f'{name}_time']:.2f}", ""
 
 
 def name_of(variant, experiment):

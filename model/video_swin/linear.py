@@ -96,7 +96,7 @@ class Linear(keras.layers.Layer):
             x = tf.cast(x, self.compute_dtype)
         else:
             x = normalise(x, norm.epsilon, self.compute_dtype)
-            shift = tf.linalg.matvec(kernel, norm.beta, transpose_a=True)
+            shift = tf.reduce_sum(norm.beta[:, tf.newaxis] * kernel, axis=0)
             kernel = norm.gamma[:, tf.newaxis] * kernel
             constant = constant + shift
         y = tf.matmul(

@@ -12,7 +12,7 @@ from benchmarks.step import measure as measure_module
 from benchmarks.step import report as report_module
 from benchmarks.step.floor import MOST, Stopwatch
 from benchmarks.step.measure import Measured, Times, measure, variants, with_options
-from benchmarks.step.peer import SOURCE
+from benchmarks.step.peer import PEERS, SOURCE
 from benchmarks.step.processes import in_process, peer_in_process
 from benchmarks.step.products import (
     Product,
@@ -143,7 +143,7 @@ def measured():
     }
     return Measured(
         experiment=EXPERIMENT,
-        times=Times(updates, forward=1.0, peer=None, products=products),
+        times=Times(updates, forward=1.0, peers={}, products=products),
         blocks=blocks,
         others=others,
         square=square,
@@ -184,11 +184,13 @@ def test_last_line_holds_the_ratios(measured):
     assert "batch on 4 replicas, s" in text and "official" not in text
 
 
-def test_the_official_implementation_has_a_row_and_a_ratio(measured):
-    times = dataclasses.replace(measured.times, peer=6.0)
+def test_other_implementations_have_a_row_and_a_ratio(measured):
+    times = dataclasses.replace(measured.times, peers={"peer": 6.0, "keras_peer": 3.0})
     *table, last = report(dataclasses.replace(measured, times=times))
-    assert json.loads(last)["peer_time"] == 3.0
+    ratios = json.loads(last)
+    assert (ratios["peer_time"], ratios["keras_peer_time"]) == (3.0, 1.5)
     assert any(line.startswith("official") for line in table)
+    assert any(line.startswith("Keras port") for line in table)
 
 
 def test_on_gpus_replicas_are_left_out(measured):
@@ -199,7 +201,7 @@ def test_on_gpus_replicas_are_left_out(measured):
 
 def test_every_ratio_is_explained(measured):
     explained = report_module.__doc__
-    assert all(key in explained for key in [*KEYS, "peer_time"])
+    assert all(key in explained for key in [*KEYS, "peer_time", "keras_peer_time"])
 
 
 def test_a_step_is_that_of_its_precision():
@@ -280,15 +282,38 @@ def checkout(tmp_path):
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_the_official_implementation_takes_its_turn(checkout, tmp_path, precision):
     experiment = with_options(EXPERIMENT, precision=precision)
-    with peer_in_process(tmp_path, experiment) as peer:
+    with peer_in_process("peer", tmp_path, experiment) as peer:
         assert peer() > 0 and peer() > 0
 
 
 def test_an_official_implementation_that_fails_is_told_of(checkout, tmp_path):
     checkout.write_text("raise ValueError('another version')")
-    with peer_in_process(tmp_path, EXPERIMENT) as peer:
+    with peer_in_process("peer", tmp_path, EXPERIMENT) as peer:
         with pytest.raises(RunError, match="ValueError: another version"):
             peer()
+
+
+# Of the interface of the port's file.
+KERAS_STAND_IN = """
+import keras
+
+
+class VideoSwinBackbone(keras.Sequential):
+    def __init__(self, input_shape, patch_size, embed_dim, depths, num_heads,
+                 window_size, drop_path_rate):
+        assert input_shape == (4, 16, 16, 3)
+        super().__init__([keras.layers.Conv3D(embed_dim, patch_size, patch_size)])
+"""
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_the_keras_port_takes_its_turn(tmp_path, precision):
+    path = tmp_path / PEERS["keras_peer"].source
+    path.parent.mkdir(parents=True)
+    path.write_text(KERAS_STAND_IN)
+    experiment = with_options(EXPERIMENT, precision=precision)
+    with peer_in_process("keras_peer", tmp_path, experiment) as peer:
+        assert peer() > 0 and peer() > 0
 
 
 PLAN = """
