@@ -98,7 +98,7 @@ class AdamW(keras.optimizers.Optimizer):
         )
 
     def _factors(self, group, rate, correction_1, correction_2):
-        """What a group's decay, step and epsilon are multiplied by; see the class.
+        """The numbers of a group's update; see the class.
 
         The kernel adds epsilon as Keras does and would correct in float32, so both
         corrections go into its rate and its epsilon.
@@ -109,6 +109,10 @@ class AdamW(keras.optimizers.Optimizer):
             "decay": rate * group.weight_decay,
             "rate": rate * correction_2 / correction_1,
             "epsilon": self.epsilon * correction_2,
+            # Python's numbers would be a constant each for every variable.
+            "beta_1": tf.constant(self.beta_1),
+            "beta_2": tf.constant(self.beta_2),
+            "zero": tf.constant(0.0),
         }
 
     def _update_everywhere(self, strategy, grads_and_vars, factors):
@@ -134,11 +138,11 @@ class AdamW(keras.optimizers.Optimizer):
             var=variable.handle,
             m=first.handle,
             v=second.handle,
-            beta1_power=0.0,
-            beta2_power=0.0,
+            beta1_power=factors["zero"],
+            beta2_power=factors["zero"],
             lr=factors["rate"],
-            beta1=self.beta_1,
-            beta2=self.beta_2,
+            beta1=factors["beta_1"],
+            beta2=factors["beta_2"],
             epsilon=factors["epsilon"],
             grad=tf.convert_to_tensor(gradient),  # a gathered table's may be sparse
         )

@@ -5,10 +5,11 @@ Shapes are spelt as in `model.video_swin.backbone`.
 
 import math
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from model.video_swin.closed_form import attend
+from model.video_swin.closed_form import attend, gather_bias
 from model.video_swin.linear import (
     GeluLinear,
     LayerNorm,
@@ -81,9 +82,8 @@ class WindowAttention(keras.layers.Layer):
     def position_bias(self, tokens):
         """B of equation 2 for windows of N tokens: [h, N, N]."""
         index = relative_position_index(self.window_size, tokens)
-        # Gathering along the second axis keeps the table's gradient dense.
-        table = tf.transpose(self.relative_position_bias_table)
-        return tf.cast(tf.gather(table, index, axis=1), self.compute_dtype)
+        bias = gather_bias(self.relative_position_bias_table, index)
+        return tf.cast(bias, self.compute_dtype)
 
     def call(self, x, norm=None, *, regions=None, padding=None):
         """Attention within windows, of their tokens or of their norm.
@@ -103,7 +103,7 @@ class WindowAttention(keras.layers.Layer):
         head_dim = self.dim // self.num_heads
         # Scores are by far the largest tensors: the query is scaled instead, and before
         # it is one.
-        factor = tf.repeat([head_dim**-0.5, 1.0, 1.0], self.dim)
+        factor = np.repeat(np.float32([head_dim**-0.5, 1, 1]), self.dim)
         qkv = self.qkv(x, norm, factor=factor, padding=padding)
         x = attend(
             tf.reshape(qkv, [-1, tokens, 3, self.num_heads, head_dim]),

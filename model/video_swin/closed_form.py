@@ -111,6 +111,31 @@ def gelu_linear(x, kernel, bias):
     return activated(x, kernel, bias)
 
 
+def gather_bias(table, index):
+    """B of equation 2 of the paper: a row of a table for each pair of tokens.
+
+    The gradient of a row is the sum over the pairs that it was taken for, dense.
+    TensorFlow's own takes ten times as many operations to say so.
+
+    Args:
+        table: float32 [rows, h].
+        index: int [N, N], rows of the table.
+
+    Returns:
+        float32 [h, N, N].
+    """
+
+    @tf.custom_gradient
+    def gathered(table):
+        def gradient(upstream):
+            pairs = tf.transpose(upstream, [1, 2, 0])
+            return tf.math.unsorted_segment_sum(pairs, index, table.shape[0])
+
+        return tf.gather(tf.transpose(table), index, axis=1), gradient
+
+    return gathered(tf.convert_to_tensor(table))
+
+
 def attend(qkv, bias, regions=None, *, recompute=False):
     """Equation 2 of the paper: SoftMax(Q K^T + B) V for each window and head.
 

@@ -96,8 +96,8 @@ class Linear(keras.layers.Layer):
             x = tf.cast(x, self.compute_dtype)
         else:
             x = normalise(x, norm.epsilon, self.compute_dtype)
-            shift = tf.reduce_sum(norm.beta[:, tf.newaxis] * kernel, axis=0)
-            kernel = norm.gamma[:, tf.newaxis] * kernel
+            shift = tf.reduce_sum(tf.expand_dims(norm.beta, 1) * kernel, axis=0)
+            kernel = tf.expand_dims(norm.gamma, 1) * kernel
             constant = constant + shift
         y = tf.matmul(
             tf.reshape(x, [-1, x.shape[-1]]), tf.cast(kernel, self.compute_dtype)

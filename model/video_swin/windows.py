@@ -100,4 +100,4 @@ def relative_position_index(window_size, tokens):
     coordinates = np.stack(np.unravel_index(np.arange(tokens), window_size), axis=-1)
     codes = tf.constant(coordinates @ strides, tf.int32)
     centre = int((np.array(window_size) - 1) @ strides)
-    return codes[:, tf.newaxis] - codes[tf.newaxis, :] + centre
+    return tf.expand_dims(codes, 1) - codes + centre

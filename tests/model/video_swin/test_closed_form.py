@@ -8,6 +8,7 @@ from model.video_swin.closed_form import (
     MASKED,
     REGIONS,
     attend,
+    gather_bias,
     gelu_linear,
     normalise,
     separated,
@@ -51,8 +52,16 @@ def plain_attend(qkv, bias, regions=None):
     return tf.transpose(tf.nn.softmax(scores) @ value, [0, 2, 1, 3])
 
 
+def plain_gather_bias(table, index):
+    """Each pair's row of the table, as a product with ones and zeros."""
+    chosen = tf.one_hot(index, table.shape[0], dtype=table.dtype)
+    return tf.transpose(chosen @ table, [2, 0, 1])
+
+
 QKV = values(CLIPS * WINDOWS, TOKENS, 3, HEADS, SIZE, seed=1)
 BIAS = values(HEADS, TOKENS, TOKENS, seed=2)
+ROWS = 11
+INDEX = np.random.default_rng(3).integers(0, ROWS, [TOKENS, TOKENS])
 # name: ours, as defined, arguments
 OPERATIONS = {
     "normalise": (
@@ -69,6 +78,11 @@ OPERATIONS = {
             values(8, 5, seed=2),
             values(5, seed=3),
         ],
+    ),
+    "gather_bias": (
+        lambda table: gather_bias(table, INDEX),
+        lambda table: plain_gather_bias(table, INDEX),
+        [values(ROWS, HEADS, seed=1)],
     ),
     "attend": (attend, plain_attend, [QKV, BIAS]),
     "attend to regions": (
