@@ -67,8 +67,8 @@ def define_flags():
     flags.DEFINE_integer(
         "steps", 5, "Rounds, of which medians are taken.", lower_bound=1
     )
-    for name, peer in PEERS.items():
-        define_path(name, f"A checkout of the {peer.title}, to take its turn.")
+    define_path("peer", "A checkout of the official repository, to take its turn.")
+    define_path("keras_peer", "A checkout of the Keras port, to take its turn.")
     flags.DEFINE_bool(
         "what_fits", False, "Only print how many clips fit into 16 to 80 GB, estimated."
     )
