@@ -21,10 +21,15 @@ from strategy import create_strategy
 def main():
     """Measures what the flags say."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    for name in ("variant", "precision", "recompute"):
-        parser.add_argument(f"--{name}", required=True)
-    for name in ("frames", "size", "clips", "parts"):
-        parser.add_argument(f"--{name}", required=True, type=int)
+    parser.add_argument("--variant", required=True, help="tiny, small or base")
+    parser.add_argument("--precision", required=True, help="as runtime.precision")
+    parser.add_argument("--recompute", required=True, help="as model.recompute")
+    parser.add_argument("--frames", required=True, type=int, help="of a clip")
+    parser.add_argument("--size", required=True, type=int, help="height and width")
+    parser.add_argument("--clips", required=True, type=int, help="of a batch")
+    parser.add_argument(
+        "--parts", required=True, type=int, help="as runtime.accumulation_steps"
+    )
     flags = parser.parse_args()
     experiment = Experiment(
         model=video_swin(flags.variant, recompute=flags.recompute),
