@@ -5,12 +5,11 @@ is called `time/…` depends on the machine; all else is the same in each run th
 same.
 """
 
+from callbacks.update_ratios import RATIOS
+
 TRAINING = ("loss", "accuracy", "learning_rate", "gradient_norm", "loss_scale")
 # Tag -> what the journal calls it, in some of its rows.
-NOW_AND_THEN = {
-    "update_ratio/backbone": "backbone_update_ratio",
-    "update_ratio/head": "head_update_ratio",
-}
+NOW_AND_THEN = {f"update_ratio/{part}": name for name, part in RATIOS.items()}
 # Tag -> what the rows of epochs call it.
 VALIDATION = {"loss": "validation_loss", "accuracy": "top1", "top5": "top5"}
 RESULT = ("top1", "top5", "mean_class_accuracy", "loss")

@@ -34,8 +34,8 @@ class Step(Row):
     loss_scale: float = 1.0
     weight: float = 0.0
     examples: str = ""
-    backbone_update_ratio: float | None = None
-    head_update_ratio: float | None = None
+    backbone_update_ratio: float = 0.0
+    head_update_ratio: float = 0.0
 
 
 class Journal(RunCallback):

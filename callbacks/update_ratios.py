@@ -34,10 +34,10 @@ class UpdateRatios(RunCallback):
             size = _norm(before)
             if size:
                 pairs = zip(self._weights(part), before, strict=True)
-                logs[name] = _norm([new - old for new, old in pairs]) / size
+                logs[name] = _norm(new - old for new, old in pairs) / size
 
     def _weights(self, part):
-        return [np.array(w) for w in getattr(self.model, part).trainable_variables]
+        return [w.numpy() for w in getattr(self.model, part).trainable_variables]
 
 
 def _norm(arrays):

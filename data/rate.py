@@ -18,7 +18,8 @@ def decoding_rate(data, views, *, seed, strategy, after_batch=lambda: None):
             temporary folder and read.
         views: a `configs.schema.Views`.
         seed: int in [0, 2^31).
-        strategy: a `tf.distribute.Strategy` of this worker alone.
+        strategy: a `tf.distribute.Strategy` of one device of this worker; streams of
+            several are freed later.
         after_batch: called after each batch, and each video that had to be scanned.
 
     Raises:

@@ -5,6 +5,8 @@ import weakref
 
 import tensorflow as tf
 
+NAME = "end of stream"  # of the thread
+
 
 def distributed(strategy, create):
     """`strategy.distribute_datasets_from_function(create)`, ended by another thread.
@@ -13,7 +15,8 @@ def distributed(strategy, create):
     of them and a thread that tunes this part, which no option of the dataset turns off.
     The tuner sleeps, twice as long each time up to a minute, and where it misses that
     the stream is given up, whoever drops the last reference waits until it wakes: short
-    epochs took nearly twice their time on two replicas.
+    epochs took nearly twice their time on two replicas. So what is read ahead may be
+    read for a while after the caller has dropped the stream.
 
     Args:
         strategy: a `tf.distribute.Strategy`.
@@ -30,9 +33,7 @@ def distributed(strategy, create):
 
 
 class Stream(tf.distribute.DistributedDataset):
-    """Holds the iterators of a dataset until it goes itself; a thread drops them then.
-
-    Whoever goes through it keeps the stream, as `fit` does, and not an iterator alone.
+    """A dataset whose iterators are `Iterator`s.
 
     Args:
         dataset: a `tf.distribute.DistributedDataset`.
@@ -40,14 +41,9 @@ class Stream(tf.distribute.DistributedDataset):
 
     def __init__(self, dataset):
         self._dataset = dataset
-        self._iterators = []
-        # A process that ends closes nothing: it would only wait.
-        weakref.finalize(self, _clear_aside, self._iterators).atexit = False
 
     def __iter__(self):
-        iterator = iter(self._dataset)
-        self._iterators.append(iterator)
-        return iterator
+        return Iterator(iter(self._dataset))
 
     @property
     def element_spec(self):
@@ -59,5 +55,26 @@ class Stream(tf.distribute.DistributedDataset):
         return self._dataset.reduce(initial_state, reduce_func)
 
 
+class Iterator:
+    """Has the only reference to an iterator; when it goes, a thread drops that.
+
+    Args:
+        iterator: of a `tf.distribute.DistributedDataset`.
+    """
+
+    def __init__(self, iterator):
+        self._only = [iterator]
+        # A process that ends drops nothing: it would only wait.
+        weakref.finalize(self, _clear_aside, self._only).atexit = False
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self._only[0])
+
+
 def _clear_aside(references):
-    threading.Thread(target=references.clear, name="end of stream", daemon=True).start()
+    # A daemon that returns from TensorFlow while Python ends would abort the process.
+    thread = threading.Thread(target=references.clear, name=NAME, daemon=False)
+    thread.start()

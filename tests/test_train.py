@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import signal
+import threading
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from callbacks import Preemption, update_ratios
 from configs.command.errors import ConfigError, DataError, RetryError
 from configs.schema import Model, Views, video_swin
 from configs.schema.serialization import from_json, to_json
+from data import stream
 from export import export
 from model import Evaluator, finished_result
 from model.classifier import Classifier
@@ -160,6 +163,26 @@ def test_how_far_updates_move_the_weights_is_the_same_after_a_restart(
         tag, events = f"update_ratio/{part}", shown(cut / "tensorboard")
         points = {step: value for t, step, value in events if t == tag}
         assert points == pytest.approx(ratios, rel=1e-6)
+
+
+def test_nobody_waits_for_the_end_of_a_stream(small, tmp_path, monkeypatch):
+    """Each epoch, validation and evaluation on several replicas has a stream."""
+    threads = []
+
+    def note():
+        threads.append(threading.current_thread().name)
+
+    class Iterator(stream.Iterator):
+        def __init__(self, iterator):
+            weakref.finalize(iterator, note)
+            super().__init__(iterator)
+
+    monkeypatch.setattr(stream, "Iterator", Iterator)
+    run(replace_runtime(small, replicas=2), tmp_path)
+    for thread in threading.enumerate():
+        if thread.name == stream.NAME:
+            thread.join()
+    assert threads == (2 * 7 + 1) * [stream.NAME]
 
 
 def test_nothing_is_traced_again_for_epochs_and_validations(

@@ -1,22 +1,21 @@
 """The Keras port's process: a checkout and an `Experiment` as JSON.
 
 For each line that it reads it computes a step and prints the seconds that it took: a
-function of TensorFlow, on the same recipe as `benchmarks.step.peer_worker`. It has no
-recomputation, which is left out.
+function of TensorFlow, on the same recipe as `benchmarks.step.peer_worker`. The port
+knows no recomputation: its step is the same whatever `model.recompute` says.
 """
 
+import os
 import sys
-import time
+
+os.environ["KERAS_BACKEND"] = "tensorflow"  # Whatever the user's own settings say.
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.step.peer import CLASSES, DEVIATION, MEAN, answer
 from configs.schema.serialization import from_json
-
-CLASSES = 101
-MEAN = (123.675, 116.28, 103.53)  # of RGB in 0..255, official img_norm_cfg
-DEVIATION = (58.395, 57.12, 57.375)
 
 
 def create_model(checkout, experiment):
@@ -77,14 +76,6 @@ def step_of(checkout, experiment):
     return lambda: update().numpy()
 
 
-def main(checkout, text):
-    """Answers every line of standard input with the seconds of a step."""
-    step = step_of(checkout, from_json(text))
-    for _ in sys.stdin:
-        begin = time.perf_counter()
-        step()
-        print(time.perf_counter() - begin, flush=True)
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    CHECKOUT, TEXT = sys.argv[1:]
+    answer(step_of(CHECKOUT, from_json(TEXT)))

@@ -7,17 +7,13 @@ precision PyTorch's automatic one, with recomputed blocks its own checkpointing.
 
 import contextlib
 import sys
-import time
 
 import numpy as np
 import torch
 
-from benchmarks.step.peer import load_backbone
+from benchmarks.step.peer import CLASSES, DEVIATION, MEAN, answer, load_backbone
 from configs.schema.serialization import from_json
 
-CLASSES = 101
-MEAN = (123.675, 116.28, 103.53)  # of RGB in 0..255, official img_norm_cfg
-DEVIATION = (58.395, 57.12, 57.375)
 AUTOCAST = {"mixed_bfloat16": torch.bfloat16, "mixed_float16": torch.float16}
 
 
@@ -81,14 +77,6 @@ def step_of(checkout, experiment):
     return step
 
 
-def main(checkout, text):
-    """Answers every line of standard input with the seconds of a step."""
-    step = step_of(checkout, from_json(text))
-    for _ in sys.stdin:
-        begin = time.perf_counter()
-        step()
-        print(time.perf_counter() - begin, flush=True)
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    CHECKOUT, TEXT = sys.argv[1:]
+    answer(step_of(CHECKOUT, from_json(TEXT)))

@@ -89,7 +89,12 @@ class AdamW(keras.optimizers.Optimizer):
         """
         rate = tf.convert_to_tensor(self.learning_rate, tf.float32)
         corrections = self.correction(self.beta_1), self.correction(self.beta_2)
-        factors = [self._factors(group, rate, *corrections) for group in self.groups]
+        # Python's numbers would be a constant each for every variable.
+        numbers = {"zero": 0.0, "beta_1": self.beta_1, "beta_2": self.beta_2}
+        shared = {name: tf.constant(number) for name, number in numbers.items()}
+        factors = [
+            shared | self._factors(group, rate, *corrections) for group in self.groups
+        ]
         return tf.__internal__.distribute.interim.maybe_merge_call(
             self._update_everywhere,
             tf.distribute.get_strategy(),
@@ -98,7 +103,7 @@ class AdamW(keras.optimizers.Optimizer):
         )
 
     def _factors(self, group, rate, correction_1, correction_2):
-        """The numbers of a group's update; see the class.
+        """What a group's decay, step and epsilon are multiplied by; see the class.
 
         The kernel adds epsilon as Keras does and would correct in float32, so both
         corrections go into its rate and its epsilon.
@@ -109,10 +114,6 @@ class AdamW(keras.optimizers.Optimizer):
             "decay": rate * group.weight_decay,
             "rate": rate * correction_2 / correction_1,
             "epsilon": self.epsilon * correction_2,
-            # Python's numbers would be a constant each for every variable.
-            "beta_1": tf.constant(self.beta_1),
-            "beta_2": tf.constant(self.beta_2),
-            "zero": tf.constant(0.0),
         }
 
     def _update_everywhere(self, strategy, grads_and_vars, factors):

@@ -1,4 +1,4 @@
-"""LayerNorm, GELU and attention with gradients in closed form.
+"""LayerNorm, GELU, attention and its bias with gradients in closed form.
 
 TensorFlow's automatic gradients of these are chains of elementwise operations. Each is
 one more pass over memory, which costs more than the arithmetic, and keeps what it reads

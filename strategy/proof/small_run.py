@@ -99,7 +99,7 @@ def _batches(strategy, data):
         own = tf.nest.map_structure(lambda values: values[rows], clips)
         each = data.batch_size // context.num_replicas_in_sync
         options = tf.data.Options()
-        options.autotune.enabled = False  # As in `data.pipeline`: a tuner may end late.
+        options.autotune.enabled = False  # See `data.pipeline`.
         dataset = tf.data.Dataset.from_tensor_slices(own).with_options(options)
         return dataset.batch(each, drop_remainder=True).repeat().prefetch(2)
 
