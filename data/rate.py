@@ -5,6 +5,7 @@ import tempfile
 import time
 
 from data.clips import open_clips
+from data.stream import wait_for_ends
 from data.synthetic import write_dataset
 
 WARM_UP, TIMED = 4, 12  # batches whose decoding is not timed, and is
@@ -18,8 +19,7 @@ def decoding_rate(data, views, *, seed, strategy, after_batch=lambda: None):
             temporary folder and read.
         views: a `configs.schema.Views`.
         seed: int in [0, 2^31).
-        strategy: a `tf.distribute.Strategy` of one device of this worker; streams of
-            several are freed later.
+        strategy: a `tf.distribute.Strategy` of this worker alone.
         after_batch: called after each batch, and each video that had to be scanned.
 
     Raises:
@@ -33,14 +33,12 @@ def decoding_rate(data, views, *, seed, strategy, after_batch=lambda: None):
             )
         clips = open_clips(data, views, seed=seed, after_video=after_batch)
         seconds = _seconds(clips.train(strategy, 0), after_batch)
+        wait_for_ends()  # Only then may files go.
     return TIMED * data.batch_size / seconds
 
 
 def _seconds(batches, after_batch):
-    """Seconds that the timed batches take.
-
-    Freeing the stream, at the end, waits for the decoders: only then may files go.
-    """
+    """Seconds that the timed batches take."""
     stream = iter(batches)
     for batch in range(WARM_UP + TIMED):
         if batch == WARM_UP:

@@ -5,7 +5,7 @@ import weakref
 
 import tensorflow as tf
 
-NAME = "end of stream"  # of the thread
+NAME = "end of stream"  # of each of these threads
 
 
 def distributed(strategy, create):
@@ -16,7 +16,7 @@ def distributed(strategy, create):
     The tuner sleeps, twice as long each time up to a minute, and where it misses that
     the stream is given up, whoever drops the last reference waits until it wakes: short
     epochs took nearly twice their time on two replicas. So what is read ahead may be
-    read for a while after the caller has dropped the stream.
+    read for a while after the caller has dropped the stream; see `wait_for_ends`.
 
     Args:
         strategy: a `tf.distribute.Strategy`.
@@ -30,6 +30,13 @@ def distributed(strategy, create):
     if not isinstance(dataset, tf.distribute.DistributedDataset):
         return dataset
     return Stream(dataset)
+
+
+def wait_for_ends():
+    """Returns once all streams that were dropped have ended, and read nothing more."""
+    for thread in threading.enumerate():
+        if thread.name == NAME:
+            thread.join()
 
 
 class Stream(tf.distribute.DistributedDataset):

@@ -44,7 +44,7 @@ ROOMS = {
         "one_video": {"ahead", "sampling", "decoding", "scan"},
         "annotation": {"one_video", "decoding", "scan"},
         "sliding": {"one_video", "ahead", "sampling", "decoding", "scan"},
-        "rate": {"clips", "synthetic"},
+        "rate": {"clips", "synthetic", "stream"},
         "wanted": {"sources"},
         "check": {"sources", "splits", "identities", "decoding", "wanted"},
         "prepare": {"scan", "sources", "decoding"},

@@ -179,9 +179,7 @@ def test_nobody_waits_for_the_end_of_a_stream(small, tmp_path, monkeypatch):
 
     monkeypatch.setattr(stream, "Iterator", Iterator)
     run(replace_runtime(small, replicas=2), tmp_path)
-    for thread in threading.enumerate():
-        if thread.name == stream.NAME:
-            thread.join()
+    stream.wait_for_ends()
     assert threads == (2 * 7 + 1) * [stream.NAME]
 
 
