@@ -12,6 +12,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from benchmarks.step.floor import Stopwatch
+from benchmarks.step.peer import CLASSES
 from benchmarks.step.processes import in_process, peer_in_process
 from benchmarks.step.products import (
     Product,
@@ -20,7 +21,7 @@ from benchmarks.step.products import (
     products_of_blocks,
 )
 from benchmarks.step.task import Loop, Memory, Replicas
-from benchmarks.step.updates import CLASSES, Update, precision
+from benchmarks.step.updates import Update, precision
 from configs.schema import Experiment, Runtime
 from strategy import create_strategy
 
@@ -75,7 +76,7 @@ class Measured:
     loop: Loop
 
 
-def measure(experiment, *, steps, replicas, peers=(), square=SQUARE):
+def measure(experiment, *, steps, replicas, peers, square=SQUARE):
     """Measures a step of an experiment, and of what its options change.
 
     Args:
@@ -111,7 +112,7 @@ def measure(experiment, *, steps, replicas, peers=(), square=SQUARE):
     others = products_between_blocks(model, **clips, classes=CLASSES)
     square = Product((square, square), (square, square))
     products = [*blocks.step, *others.step, square]
-    times = take_turns(experiment, products, steps=steps, peers=dict(peers))
+    times = take_turns(experiment, products, steps=steps, peers=peers)
     return Measured(
         experiment, times, blocks, others, square, memory, several, replicas, loop
     )

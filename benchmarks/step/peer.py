@@ -13,7 +13,7 @@ import types
 from pathlib import Path
 
 SOURCE = "mmaction/models/backbones/swin_transformer.py"
-CLASSES = 101
+CLASSES = 101  # of every head, ours too
 MEAN = (123.675, 116.28, 103.53)  # of RGB in 0..255, official img_norm_cfg
 DEVIATION = (58.395, 57.12, 57.375)
 

@@ -7,10 +7,10 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
+from benchmarks.step.peer import CLASSES
 from model import create_model, create_optimizer
 from strategy import set_precision
 
-CLASSES = 101
 STEPS = 1000  # of the schedule
 
 

@@ -226,7 +226,7 @@ def test_all_of_it_is_measured(monkeypatch):
         return found[kind]
 
     monkeypatch.setattr(measure_module, "in_process", once)
-    *table, last = report(measure(EXPERIMENT, steps=1, replicas=2, square=64))
+    *table, last = report(measure(EXPERIMENT, steps=1, replicas=2, peers={}, square=64))
     ratios = json.loads(last)
     assert list(ratios) == KEYS
     assert all(np.isfinite(value) and value > 0 for value in ratios.values())
