@@ -1,4 +1,4 @@
-"""Values of all replicas, those of other workers included."""
+"""Values of all replicas, those of other workers included, and of one alone."""
 
 import tensorflow as tf
 
@@ -47,6 +47,14 @@ def sum_over_replicas(values):
         args=tf.nest.flatten(values),
     )
     return tf.nest.pack_sequence_as(values, sums)
+
+
+def assign_own(variable, value):
+    """Assigns to the copy of a variable that the calling replica has.
+
+    `Variable.assign` would let all replicas meet, which do the same in any case.
+    """
+    tf.raw_ops.AssignVariableOp(resource=variable.handle, value=value)
 
 
 def placed(numbers):

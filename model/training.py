@@ -10,7 +10,9 @@ import tf_keras as keras
 from configs.command.errors import ConfigError
 from configs.command.text import first_line
 from model.accumulation import accumulate
+from model.optimizer.loss_scale import LossScale, update_or_skip
 from model.replicas import from_places, placed, sum_over_replicas
+from model.traced_once import traced_once
 
 # The scalars of an update, as `Classifier.train_step` returns them.
 RESULTS = (
@@ -68,10 +70,9 @@ class Trainable(keras.Model):
     ):
         """Takes what only training needs, and creates the optimizer's variables.
 
-        The optimizer is wrapped so that an update that is not finite is skipped:
-        Keras's loss-scale optimizer skips such an update on every replica and counts
-        the step all the same. Under mixed_float16 it also scales the loss; otherwise
-        its scale stays at 1, which changes no bit.
+        An update that is not finite is skipped on every replica, and counted all the
+        same. Under mixed_float16 the loss is scaled; otherwise its scale stays at 1,
+        which changes no bit.
 
         Args:
             optimizer: a `model.optimizer.AdamW` for the variables of this model.
@@ -87,18 +88,20 @@ class Trainable(keras.Model):
         self.label_smoothing = label_smoothing
         self.class_weights = class_weights
         self.accumulation_steps = accumulation_steps
-        scaled = keras.mixed_precision.global_policy().name == "mixed_float16"
-        scale = {} if scaled else dict(initial_scale=1, dynamic_growth_steps=2**31 - 1)
-        super().compile(
-            optimizer=keras.mixed_precision.LossScaleOptimizer(optimizer, **scale)
+        super().compile(optimizer=optimizer)
+        self.optimizer = optimizer  # Which Keras has wrapped under mixed_float16.
+        optimizer.build(self.trainable_variables)
+        optimizer.loss_scale = LossScale(
+            dynamic=keras.mixed_precision.global_policy().name == "mixed_float16"
         )
-        self.optimizer.build(self.trainable_variables)
         self.is_compiled_by_xla = jit_compile
         self._part = self.sums_and_gradients
         if jit_compile:
             compiled = tf.function(self._part, autograph=False, jit_compile=True)
             # A function of Python: Keras would put TensorFlow's into checkpoints.
             self._part = lambda *batch: compiled(*batch)
+        self._own_sums = traced_once(self._sums_of_parts, self._all_variables)
+        self._own_update = traced_once(self._update_or_skip, self._all_variables)
 
     def tell_workers(self, news):
         """Has each worker of a cluster tell the others something with every update.
@@ -125,24 +128,13 @@ class Trainable(keras.Model):
             news, and "video", float64 [replicas * b].
         """
         sums, gradients, video, counted = self._summed(data, news or {})
-        # Read before the update is applied, which changes both.
-        before = {
-            "learning_rate": self.optimizer.inner_optimizer.schedule(
-                self.optimizer.iterations
-            ),
-            "loss_scale": tf.identity(self.optimizer.loss_scale),
-        }
         for name in ("loss", "accuracy"):
             sums[name] = tf.math.divide_no_nan(sums[name], counted)
-        # A factor, so that the gradients are gone over once.
-        [factor] = self.optimizer.get_unscaled_gradients(
-            [tf.math.divide_no_nan(1.0, counted)]
-        )
-        gradients = [factor * gradient for gradient in gradients]
-        norm = tf.linalg.global_norm(gradients)
-        with tf.control_dependencies(list(before.values())):
-            self._apply(gradients, tf.math.is_finite(sums["loss"]))
-        return {**sums, **before, "gradient_norm": norm, "video": video}
+        return {
+            **sums,
+            **self._own_update(gradients, sums["loss"], counted),
+            "video": video,
+        }
 
     def _summed(self, data, news):
         """Sums over the examples of all replicas, by one collective operation.
@@ -157,13 +149,12 @@ class Trainable(keras.Model):
         # Loss and gradients are linear in the weights, so how many examples count can
         # be summed along with them. Divided by the size of the batch they are as large
         # as in the end, or smaller: float16 does not overflow.
-        batch = (
-            {"clip": inputs["clip"], "masks": self.draw_masks(inputs["seed"])},
+        shares = weights / size
+        sums, gradients = self._own_sums(
+            {name: inputs[name] for name in ("clip", "seed")},
             labels,
-            weights / size,
-        )
-        sums, gradients = accumulate(
-            self._part, batch, self.accumulation_steps, self._forms()
+            shares,
+            shares * self.optimizer.loss_scale.value(),
         )
         sums = {**sums, "weight": tf.reduce_sum(weights)}
         for name, value in news.items():
@@ -173,20 +164,22 @@ class Trainable(keras.Model):
         )
         return sums, gradients, from_places(video), sums["weight"] / size
 
-    def _apply(self, gradients, finite):
-        """Applies an update, or skips it on all replicas.
+    def _sums_of_parts(self, inputs, labels, *weights):
+        """Sums and gradients of a replica, its parts computed one after the other."""
+        masks = self.draw_masks(inputs["seed"])
+        batch = {"clip": inputs["clip"], "masks": masks}, labels, *weights
+        return accumulate(self._part, batch, self.accumulation_steps, self._forms())
 
-        Args:
-            gradients: of all replicas.
-            finite: whether their loss is; one that is not need not reach a gradient.
-        """
-        # The optimizer looks at all gradients: one that is NaN is enough.
-        *others, last = gradients
-        last *= tf.where(finite, 1.0, float("nan"))
-        self.optimizer.apply_gradients(
-            zip([*others, last], self.trainable_variables, strict=True),
-            skip_gradients_aggregation=True,
+    def _update_or_skip(self, gradients, loss, counted):
+        """Of a replica, by the sums over all."""
+        return update_or_skip(
+            self.optimizer, self.trainable_variables, gradients, loss, counted
         )
+
+    def _all_variables(self):
+        """All that a replica reads or writes."""
+        scale = self.optimizer.loss_scale
+        return [*self.variables, *self.optimizer.state, *scale.variables]
 
     def make_train_function(self, force=False):
         """The function `fit` calls: one batch from the iterator, one update.
@@ -260,13 +253,14 @@ class Trainable(keras.Model):
             [tf.TensorSpec(v.shape, v.dtype) for v in self.trainable_variables],
         )
 
-    def sums_and_gradients(self, inputs, labels, example_weights):
+    def sums_and_gradients(self, inputs, labels, example_weights, scaled_weights):
         """Weighted sums over examples, which XLA may compile.
 
         Args:
             inputs: dict of "clip" and "masks"; see the class.
             labels: int [b].
             example_weights: float [b].
+            scaled_weights: float [b], these times the scale of the loss.
 
         Returns:
             ({"loss", "accuracy"}: float32 scalars, gradients of the scaled loss).
@@ -276,8 +270,7 @@ class Trainable(keras.Model):
             losses = self.losses_per_example(labels, logits)
             if self.class_weights is not None:
                 losses *= tf.gather(self.class_weights, labels)
-            loss = tf.reduce_sum(example_weights * losses)
-            scaled = self.optimizer.get_scaled_loss(loss)
+            scaled = tf.reduce_sum(scaled_weights * losses)
         gradients = tape.gradient(
             scaled,
             self.trainable_variables,
@@ -285,7 +278,7 @@ class Trainable(keras.Model):
         )
         correct = tf.equal(tf.argmax(logits, axis=1, output_type=labels.dtype), labels)
         sums = {
-            "loss": loss,
+            "loss": tf.reduce_sum(example_weights * losses),
             "accuracy": tf.reduce_sum(example_weights * tf.cast(correct, tf.float32)),
         }
         return sums, [tf.convert_to_tensor(gradient) for gradient in gradients]

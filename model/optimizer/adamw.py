@@ -1,10 +1,11 @@
 """AdamW as PyTorch computes it, with parameter groups."""
 
-import functools
 import types
 
 import tensorflow as tf
 import tf_keras as keras
+
+from model.replicas import assign_own
 
 
 class AdamW(keras.optimizers.Optimizer):
@@ -81,13 +82,29 @@ class AdamW(keras.optimizers.Optimizer):
         """The learning rate as a function of the step."""
         return self._learning_rate
 
-    def _internal_apply_gradients(self, grads_and_vars):
-        """Applies one update on this replica; Keras has set the learning rate.
+    @property
+    def state(self):
+        """All variables that an update of a schedule's optimizer reads or writes."""
+        return [*self.variables, self._current_learning_rate]
 
-        What is the same for all variables is computed once, not for each of them as in
-        Keras's `update_step`: that would be most operations of a training step.
+    def apply_gradients(self, grads_and_vars, norm=None):
+        """Applies one update, and counts it, on the replica that calls.
+
+        Each replica updates its own copies of the variables, all by the same gradients.
+        Keras lets them meet, and holds the updates of all of them in one graph. It also
+        computes for each variable what is the same for all.
+
+        Args:
+            grads_and_vars: (gradient, variable) of every variable; the gradients are
+                those of all replicas.
+            norm: the gradients' global norm, if it is known already.
         """
-        rate = tf.convert_to_tensor(self.learning_rate, tf.float32)
+        gradients, variables = zip(*grads_and_vars, strict=True)
+        with tf.init_scope():
+            self.build(variables)
+        if self.global_clipnorm is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.global_clipnorm, norm)
+        rate = self._rate()
         corrections = self.correction(self.beta_1), self.correction(self.beta_2)
         # Python's numbers would be a constant each for every variable.
         numbers = {"zero": 0.0, "beta_1": self.beta_1, "beta_2": self.beta_2}
@@ -95,12 +112,21 @@ class AdamW(keras.optimizers.Optimizer):
         factors = [
             shared | self._factors(group, rate, *corrections) for group in self.groups
         ]
-        return tf.__internal__.distribute.interim.maybe_merge_call(
-            self._update_everywhere,
-            tf.distribute.get_strategy(),
-            grads_and_vars,
-            factors,
-        )
+        for gradient, variable in zip(gradients, variables, strict=True):
+            self._update(variable, gradient, factors)
+        self.count()
+
+    def count(self):
+        """Counts an update on the replica that calls, one that is skipped as well."""
+        assign_own(self.iterations, self.iterations + 1)
+
+    def _rate(self):
+        """The learning rate of the next update, float32; Keras keeps it to be seen."""
+        if isinstance(self.schedule, tf.Variable):
+            return tf.identity(self.schedule)
+        rate = tf.cast(self.schedule(self.iterations), tf.float32)
+        assign_own(self._current_learning_rate, rate)
+        return rate
 
     def _factors(self, group, rate, correction_1, correction_2):
         """What a group's decay, step and epsilon are multiplied by; see the class.
@@ -116,24 +142,15 @@ class AdamW(keras.optimizers.Optimizer):
             "epsilon": self.epsilon * correction_2,
         }
 
-    def _update_everywhere(self, strategy, grads_and_vars, factors):
-        """Updates every variable on all replicas, and counts the update."""
-        for gradient, variable in grads_and_vars:
-            place = self._place_of[self._var_key(variable)]
-            decays = bool(self.groups[place].weight_decay)
-            strategy.extended.update(
-                variable,
-                functools.partial(self._update, decays=decays),
-                args=(gradient, factors[place]),
-                group=False,
-            )
-        return self.iterations.assign_add(1)
-
-    def _update(self, variable, gradient, factors, *, decays):
-        """Applies one update to one variable on one replica."""
-        first, second = self._moments[self._index_dict[self._var_key(variable)]]
-        if decays:
-            variable.assign_sub(variable * factors["decay"])
+    def _update(self, variable, gradient, factors):
+        """Applies an update to one variable, by the factors of each group."""
+        key = self._var_key(variable)
+        place = self._place_of[key]
+        first, second = self._moments[self._index_dict[key]]
+        factors = factors[place]
+        if self.groups[place].weight_decay:
+            decayed = variable * factors["decay"]
+            tf.raw_ops.AssignSubVariableOp(resource=variable.handle, value=decayed)
         # One pass over memory.
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,

@@ -29,7 +29,7 @@ def check_compiled(model, device, clips, limit):
     with tf.device(device):
         inputs, labels, weights = tf.nest.map_structure(tf.constant, clips)
         masks = model.draw_masks(inputs["seed"])
-        part = {"clip": inputs["clip"], "masks": masks}, labels, weights
+        part = {"clip": inputs["clip"], "masks": masks}, labels, weights, weights
         step = model.sums_and_gradients
         plain = tf.function(step, autograph=False)
         compiled = tf.function(step, autograph=False, jit_compile=True)

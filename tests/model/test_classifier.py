@@ -187,7 +187,7 @@ def test_the_learning_rate_moves_inside_the_graph():
     model = compiled()
     rates = [update(model)["learning_rate"] for _ in range(4)]
     assert rates[0] < rates[1] < rates[2] > rates[3]
-    schedule = model.optimizer.inner_optimizer.schedule
+    schedule = model.optimizer.schedule
     np.testing.assert_allclose(rates, [schedule(step) for step in range(4)], rtol=1e-6)
 
 

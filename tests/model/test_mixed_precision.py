@@ -101,7 +101,7 @@ def first_gradients(replicas=1, accumulation_steps=1, recompute="none"):
     )
     model.make_train_function()(iter(dataset))
     variables = model.trainable_variables
-    moments = model.optimizer.inner_optimizer._moments
+    moments = model.optimizer._moments
     return {
         variable.name: first.numpy() / (1 - optimizer.beta_1)
         for variable, (first, _) in zip(variables, moments, strict=True)

@@ -22,12 +22,12 @@ class Small(keras.Model):
     def draw_masks(self, seed):
         return ()
 
-    def sums_and_gradients(self, inputs, labels, example_weights):
+    def sums_and_gradients(self, inputs, labels, example_weights, scaled_weights):
         with tf.GradientTape() as tape:
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
                 labels, self(inputs["clip"])
             )
-            loss = tf.reduce_sum(example_weights * losses)
+            loss = tf.reduce_sum(scaled_weights * losses)
         return {"loss": loss}, tape.gradient(loss, self.trainable_variables)
 
 
