@@ -10,6 +10,7 @@ import tensorflow as tf
 from configs.schema import Views
 from model.evaluation.metrics import scores
 from model.replicas import concatenate
+from model.traced_once import traced_once
 
 ONE_VIEW = Views(clips=1, crops=1)
 
@@ -124,6 +125,10 @@ class Evaluator:
         self.show = show or _show_nothing
         self.clock = clock
         self._step = tf.function(self._probabilities, autograph=False)
+        self._own_softmax = traced_once(
+            lambda clip: tf.nn.softmax(model(clip, training=False)),
+            lambda: getattr(model, "variables", ()),  # a function may have none
+        )
 
     def __call__(self, dataset, *, videos, views=ONE_VIEW, what="evaluation"):
         """Averages the probabilities over the views of each video.
@@ -169,8 +174,7 @@ class Evaluator:
         inputs, _, weight = batch
         video = inputs["video"]
         view = inputs.get("view", tf.zeros_like(video))
-        logits = self.model(inputs["clip"], training=False)
-        return video, view, weight, tf.nn.softmax(logits)
+        return video, view, weight, self._own_softmax(inputs["clip"])
 
 
 def _show_nothing(what, views):
