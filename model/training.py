@@ -29,7 +29,8 @@ class Trainable(keras.Model):
     """A model of clips that `fit` trains by updates of this project's own.
 
     Subclasses provide `draw_masks` and `losses_per_example`, and logits when called
-    with a dict of "clip" and "masks".
+    with a dict of "clip" and "masks". None of them may ask which replica it is on: they
+    are traced once for all (see `model.traced_once`).
     """
 
     def __init__(self, **kwargs):
