@@ -17,6 +17,7 @@ import tf_keras as keras
 from model.video_swin.block import Block
 from model.video_swin.linear import LayerNorm, build, feature_map
 from model.video_swin.patches import PatchEmbedding, PatchMerging
+from model.video_swin.recompute import recomputed
 from model.video_swin.sizes import CHANNELS
 
 
@@ -164,7 +165,7 @@ class VideoSwin(keras.layers.Layer):
             if merging is not None:
                 x = merging(x)
             for block in stage:
-                run = tf.recompute_grad(block) if recompute else block
+                run = recomputed(block) if recompute else block
                 x = run(x, *next(scales))
         return self.norm(x)
 

@@ -15,6 +15,7 @@ import math
 
 import tensorflow as tf
 
+from model.video_swin.recompute import again
 from model.video_swin.sums import sum_over_rows
 
 MASKED = -100.0  # what the official code adds to scores across region borders
@@ -207,13 +208,3 @@ def separated(query, key, regions):
     own = tf.tile(own, [tf.shape(query)[0] // own.shape[0], query.shape[1], 1, 1])
     query = tf.concat([MASKED * own, query], axis=-1)
     return query, tf.concat([1 - own, key], axis=-1)
-
-
-def again(x, gradient):
-    """`x` to compute from once more, when `gradient` is there.
-
-    A value depends on the gradient, as in `tf.recompute_grad`: XLA, which does not keep
-    an order of operations, would merge the computation with that of the forward pass.
-    """
-    first = tf.reshape(gradient, [-1])[0]
-    return x + tf.where(tf.math.is_nan(first), first, tf.zeros([], first.dtype))

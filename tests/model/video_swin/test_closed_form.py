@@ -13,6 +13,7 @@ from model.video_swin.closed_form import (
     normalise,
     separated,
 )
+from model.video_swin.recompute import recomputed
 
 EPSILON = 1e-5
 WINDOWS, CLIPS, TOKENS, HEADS, SIZE = 3, 2, 6, 2, 4
@@ -104,7 +105,7 @@ def results(function, arguments, how="eager"):
     def compute(*arguments):
         called = function
         for _ in range(RECOMPUTED.get(how, 0)):
-            called = tf.recompute_grad(called)
+            called = recomputed(called)
         with tf.GradientTape() as tape:
             tape.watch(arguments)
             result = called(*arguments)

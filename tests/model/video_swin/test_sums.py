@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from model.video_swin.block import WindowAttention
+from model.video_swin.recompute import recomputed
 from model.video_swin.sums import add_bias
 from model.video_swin.windows import relative_position_index
 
@@ -48,7 +49,7 @@ def test_the_gradient_of_a_bias_in_float32():
 @pytest.mark.parametrize("how", ["eager", "graph", "xla", "recomputed"])
 def test_the_gradient_of_a_bias_is_rounded_once(dtype, how):
     upstream = rows(dtype)
-    add = tf.recompute_grad(add_bias) if how == "recomputed" else add_bias
+    add = recomputed(add_bias) if how == "recomputed" else add_bias
     gradient = tf.function(
         lambda upstream: bias_gradient(add, upstream), jit_compile=how == "xla"
     )
