@@ -52,7 +52,8 @@ def sum_over_replicas(values):
 def assign_own(variable, value):
     """Assigns to the copy of a variable that the calling replica has.
 
-    `Variable.assign` would let all replicas meet, which do the same in any case.
+    `Variable.assign` would wait for all replicas, to make their values one. Here each
+    must assign the same value.
     """
     tf.raw_ops.AssignVariableOp(resource=variable.handle, value=value)
 

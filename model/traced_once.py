@@ -1,6 +1,7 @@
 """A function of a replica, traced once for all replicas of a process."""
 
 import tensorflow as tf
+from absl import logging
 
 
 def traced_once(function, variables):
@@ -11,9 +12,9 @@ def traced_once(function, variables):
     that took ten times as long as on one. Here the first replica that calls traces; the
     others call what it has traced, with the handles of their own variables.
 
-    The function depends on the replica by its arguments and by the variables alone. It
-    reduces nothing over replicas, and assigns to the copies of its own replica only
-    (`model.replicas.assign_own`).
+    The function depends on the replica by its arguments and by the variables alone: it
+    may not ask which replica it is on. It reduces nothing over replicas, and assigns to
+    the copies of its own replica only (`model.replicas.assign_own`).
 
     Args:
         function: of structures of tensors; returns a structure of tensors.
@@ -27,7 +28,7 @@ def traced_once(function, variables):
 
     def call(*args):
         strategy = tf.distribute.get_strategy()
-        # Of all processes, then of this one, which TensorFlow's default cannot tell.
+        # The default strategy has one replica, and does not tell its devices.
         several = (
             strategy.num_replicas_in_sync > 1
             and len(strategy.extended.worker_devices) > 1
@@ -52,38 +53,34 @@ class _SharedTraces:
         self._traces = {}
 
     def __call__(self, *args):
-        inputs = [tf.convert_to_tensor(value) for value in tf.nest.flatten(args)]
-        forms = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in inputs]
-        forms = tf.nest.pack_sequence_as(args, forms)
+        args = tf.nest.map_structure(tf.convert_to_tensor, args)
+        forms = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), args)
         key = repr(forms)
         if key not in self._traces:
             self._traces[key] = self._trace(forms)
-        trace, captures = self._traces[key]
-        if captures is None:
-            return self._plain(*args)
-        results = tf.raw_ops.StatefulPartitionedCall(
-            args=[*inputs, *(own() for own in captures)],
-            Tout=[result.dtype for result in trace.outputs],
-            f=trace,
-        )
-        for result, traced in zip(results, trace.outputs, strict=True):
-            result.set_shape(traced.shape)
-        return tf.nest.pack_sequence_as(trace.structured_outputs, results)
+        return self._traces[key](*args)
 
     def _trace(self, forms):
         """Traces on the replica that calls.
 
         Returns:
-            (the trace, functions that return what a replica gives it behind the
-            arguments). None instead of these if it holds something that is neither a
-            variable nor a constant, such as a table of a SavedModel: TensorFlow would
-            let replicas that share one compute one after the other.
+            What all replicas are to call. That is the function itself if it holds
+            something that is neither a variable nor a constant, such as a table of a
+            SavedModel: TensorFlow would let replicas that share it compute one after
+            the other.
         """
-        with tf.device(None):  # It gets the device of who calls it.
-            trace = self._function.get_concrete_function(*forms)
+        trace = self._function.get_concrete_function(*forms)
         variables = {id(variable.handle): variable for variable in self._variables()}
         captures = [_own(value, variables) for value in trace.captured_inputs]
-        return trace, None if None in captures else captures
+        if any(capture is None for capture in captures):
+            logging.info(
+                "%s is traced for each replica: it uses more than variables, such as a "
+                "table, which replicas cannot share.",
+                self._plain.__name__,
+            )
+            return self._plain
+        trace.set_external_captures(captures)
+        return trace
 
 
 def _own(value, variables):
@@ -94,11 +91,11 @@ def _own(value, variables):
         variables: by the ids of the handles of the traced replica.
 
     Returns:
-        A function, for the replica to call; None if `value` is no variable or constant.
+        The tensor, or a function that returns the handle of the replica that calls;
+        None if `value` is no variable or constant.
     """
     variable = variables.get(id(value))
     if variable is not None:
         return lambda: variable.handle
-    if value.dtype == tf.resource or tf.is_symbolic_tensor(value):
-        return None
-    return lambda: value
+    shareable = value.dtype != tf.resource and not tf.is_symbolic_tensor(value)
+    return value if shareable else None

@@ -29,8 +29,8 @@ class Trainable(keras.Model):
     """A model of clips that `fit` trains by updates of this project's own.
 
     Subclasses provide `draw_masks` and `losses_per_example`, and logits when called
-    with a dict of "clip" and "masks". None of them may ask which replica it is on: they
-    are traced once for all (see `model.traced_once`).
+    with a dict of "clip" and "masks". None of these may ask which replica it is on, as
+    they are traced once for all (see `model.traced_once`).
     """
 
     def __init__(self, **kwargs):
@@ -85,16 +85,20 @@ class Trainable(keras.Model):
             jit_compile: whether XLA compiles the forward and backward pass of a part.
                 What is random is drawn outside, sums over replicas and the update are
                 computed outside.
+
+        Raises:
+            ValueError: a variable was not created in the scope of the model's strategy.
         """
         self.label_smoothing = label_smoothing
         self.class_weights = class_weights
         self.accumulation_steps = accumulation_steps
         super().compile(optimizer=optimizer)
-        self.optimizer = optimizer  # Which Keras has wrapped under mixed_float16.
+        self.optimizer = optimizer  # Without Keras's loss scale under mixed_float16.
         optimizer.build(self.trainable_variables)
         optimizer.loss_scale = LossScale(
             dynamic=keras.mixed_precision.global_policy().name == "mixed_float16"
         )
+        self._check_scope()
         self.is_compiled_by_xla = jit_compile
         self._part = self.sums_and_gradients
         if jit_compile:
@@ -103,6 +107,16 @@ class Trainable(keras.Model):
             self._part = lambda *batch: compiled(*batch)
         self._own_sums = traced_once(self._sums_of_parts, self._all_variables)
         self._own_update = traced_once(self._update_or_skip, self._all_variables)
+
+    def _check_scope(self):
+        """Refuses a variable of which not every replica has a copy of its own."""
+        created_in_scope = self.distribute_strategy.extended.variable_created_in_scope
+        for variable in self._all_variables():
+            if not created_in_scope(variable):
+                raise ValueError(
+                    "Model, optimizer and compile() must be in the scope of the same "
+                    f"strategy; the variable {variable.name} was created outside."
+                )
 
     def tell_workers(self, news):
         """Has each worker of a cluster tell the others something with every update.

@@ -126,7 +126,7 @@ class Evaluator:
         self.clock = clock
         self._step = tf.function(self._probabilities, autograph=False)
         self._own_softmax = traced_once(
-            lambda clip: tf.nn.softmax(model(clip, training=False)),
+            self._softmax,
             lambda: getattr(model, "variables", ()),  # a function may have none
         )
 
@@ -175,6 +175,9 @@ class Evaluator:
         video = inputs["video"]
         view = inputs.get("view", tf.zeros_like(video))
         return video, view, weight, self._own_softmax(inputs["clip"])
+
+    def _softmax(self, clip):
+        return tf.nn.softmax(self.model(clip, training=False))
 
 
 def _show_nothing(what, views):

@@ -84,15 +84,16 @@ class AdamW(keras.optimizers.Optimizer):
 
     @property
     def state(self):
-        """All variables that an update of a schedule's optimizer reads or writes."""
+        """All variables that `apply_gradients` reads or writes, with a schedule."""
         return [*self.variables, self._current_learning_rate]
 
     def apply_gradients(self, grads_and_vars, norm=None):
         """Applies one update, and counts it, on the replica that calls.
 
-        Each replica updates its own copies of the variables, all by the same gradients.
-        Keras lets them meet, and holds the updates of all of them in one graph. It also
-        computes for each variable what is the same for all.
+        Each replica updates its own copies of the variables, and all do so by the same
+        gradients. Keras's own method needs all replicas at once, and so a graph with
+        the updates of all of them, in which the learning rate and the corrections are
+        computed anew for each variable.
 
         Args:
             grads_and_vars: (gradient, variable) of every variable; the gradients are

@@ -17,10 +17,10 @@ class LossScale(tf.Module):
     Dynamic loss scaling (Micikevicius et al. 2018, section 3.2): halved after gradients
     that are not finite, down to 1; doubled after 2000 updates in a row with finite
     ones. Powers of two only, so that scaling rounds nothing. A scale that is not
-    dynamic stays 1.
+    dynamic is 1.
 
-    Keras's own lets all replicas meet for each update, and holds the update of all of
-    them in one graph.
+    Keras's own needs all replicas at once for each update, and so a graph with the
+    updates of all of them; with this one each replica computes on its own.
 
     Attributes:
         current_loss_scale: float32 variable.
@@ -43,14 +43,14 @@ class LossScale(tf.Module):
         )
 
     def value(self):
-        """float32 scalar, a copy: the variable may change before it is read."""
-        return tf.identity(self.current_loss_scale)
+        """The factor of the loss: float32 scalar."""
+        return tf.convert_to_tensor(self.current_loss_scale if self.dynamic else 1.0)
 
     def update(self, finite):
         """Follows an update of the model, on the replica that calls.
 
         Args:
-            finite: bool scalar, whether all gradients were, on all replicas.
+            finite: bool scalar, whether the model was updated.
         """
         if not self.dynamic:
             return
@@ -64,6 +64,9 @@ class LossScale(tf.Module):
 
 def update_or_skip(optimizer, variables, gradients, loss, counted):
     """Applies an update, or skips it, on the replica that calls.
+
+    It is skipped where the loss or the gradients' global norm is not finite: with a
+    gradient that is not, or with gradients so large that their norm overflows.
 
     Args:
         optimizer: an `AdamW` with its `loss_scale`.
@@ -81,13 +84,10 @@ def update_or_skip(optimizer, variables, gradients, loss, counted):
     gradients = [factor * gradient for gradient in gradients]
     norm = tf.linalg.global_norm(gradients)
     finite = tf.math.is_finite(norm) & tf.math.is_finite(loss)
-    with tf.control_dependencies([rate, scale]):  # Read before the update changes them.
-        tf.cond(
-            finite,
-            lambda: optimizer.apply_gradients(
-                zip(gradients, variables, strict=True), norm
-            ),
-            optimizer.count,
-        )
-        optimizer.loss_scale.update(finite)
+    tf.cond(
+        finite,
+        lambda: optimizer.apply_gradients(zip(gradients, variables, strict=True), norm),
+        optimizer.count,
+    )
+    optimizer.loss_scale.update(finite)
     return {"learning_rate": rate, "loss_scale": scale, "gradient_norm": norm}

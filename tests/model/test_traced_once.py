@@ -116,6 +116,24 @@ def test_what_shares_a_table_is_traced_for_each(strategy):
         )
 
 
+def test_options_of_the_optimizer_of_graphs_reach_the_trace(strategy):
+    """They are how a Hub backbone computes in low precision, on CPUs that can."""
+    rewrite = "auto_mixed_precision_onednn_bfloat16"
+    values = tf.constant(np.random.default_rng(0).normal(size=[64, 64]), tf.float32)
+
+    def product(*_):
+        return tf.matmul(values, values) + 0
+
+    tf.config.optimizer.set_experimental_options({rewrite: True})
+    try:
+        expected = tf.function(product)()
+        [found], _ = on_replicas(strategy, traced_once(product, list), 1)
+    finally:
+        tf.config.optimizer.set_experimental_options({rewrite: False})
+    for result in found:
+        np.testing.assert_array_equal(result, expected)
+
+
 def test_a_single_replica_computes_the_function_itself():
     strategy = tf.distribute.MirroredStrategy(["CPU:0"])
     counted = Counted(strategy)

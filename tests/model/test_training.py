@@ -1,5 +1,6 @@
 """An update: what XLA compiles of it, what it reduces, how often it is traced."""
 
+import collections
 import dataclasses
 
 import numpy as np
@@ -119,6 +120,35 @@ def graph_of(model, news=()):
     update = tf.function(model._update, autograph=False)
     news = {name: tf.constant(1.0) for name in news}
     return update.get_concrete_function(data, news).graph
+
+
+@pytest.mark.parametrize("accumulation_steps", [1, 2])
+def test_replicas_share_what_is_traced(accumulation_steps):
+    """Of sums and of updates one function each, which TensorFlow does not copy."""
+    graph = graph_of(compiled(strategy_of(2), accumulation_steps=accumulation_steps))
+    calls = [o for o in graph.get_operations() if o.type == "StatefulPartitionedCall"]
+    names = collections.Counter(call.get_attr("f").name for call in calls)
+    assert sorted(names.values()) == [2, 2]
+    functions = {f.signature.name: f for f in graph.as_graph_def().library.function}
+    for name in names:
+        assert functions[name].attr["_noinline"].b
+        # Or all replicas would compute on one.
+        assert not any(node.device for node in functions[name].node_def)
+
+
+def test_variables_outside_the_scope_are_refused():
+    """Of one copy for both replicas, each would count its own update."""
+    strategy = strategy_of(2)
+    with strategy.scope():
+        model = create_model(MODEL, num_classes=3)
+    optimizer = create_optimizer(
+        Optimizer(), model, batch_size=BATCH, steps=10, warmup_steps=2
+    )
+    with (
+        strategy.scope(),
+        pytest.raises(ValueError, match="the variable iteration.* was created outside"),
+    ):
+        model.compile(optimizer)
 
 
 @pytest.mark.parametrize("options", [{}, {"jit_compile": True}])

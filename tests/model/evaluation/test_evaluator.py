@@ -79,6 +79,19 @@ def test_means_are_over_all_views_and_those_of_the_middle_clip(
     assert result.seconds == 5 * len(batches)
 
 
+def test_replicas_share_the_trace_of_the_model():
+    traces = []
+
+    def traced(clip, training):
+        traces.append(clip.shape)
+        return model(clip, training)
+
+    views = Views(clips=1, crops=1)
+    strategy, dataset, _ = all_views(4, views, 2, replicas=2)
+    Evaluator(traced, strategy)(dataset, videos=4, views=views)
+    assert len(traces) == 1
+
+
 def random_views(videos, views, seed):
     """All views of some videos, in their order, as `Sums.add` takes them."""
     generator = np.random.default_rng(seed)

@@ -55,7 +55,9 @@ def test_the_scale_follows_the_rule_of_keras(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("gradient", "loss"), [(np.nan, 1), (np.inf, 1), (1, np.nan), (1, np.inf)]
+    ("gradient", "loss"),
+    [(np.nan, 1), (np.inf, 1), (1e25, 1), (1, np.nan), (1, np.inf)],
+    ids=["NaN", "infinite", "norm overflows", "loss NaN", "loss infinite"],
 )
 def test_what_is_not_finite_changes_the_count_and_the_scale_only(gradient, loss):
     variable = tf.Variable([1.0, 2.0])
