@@ -57,7 +57,7 @@ ROOMS = {
         "optimizer": {"replicas"},
         "replicas": set(),
         "traced_once": set(),
-        "evaluation": {"replicas", "traced_once"},
+        "evaluation": {"replicas"},
         "prediction": {"evaluation", "classifier"},
         "accumulation": set(),
         "training": {"replicas", "accumulation", "optimizer", "traced_once"},

@@ -10,7 +10,6 @@ import tensorflow as tf
 from configs.schema import Views
 from model.evaluation.metrics import scores
 from model.replicas import concatenate
-from model.traced_once import traced_once
 
 ONE_VIEW = Views(clips=1, crops=1)
 
@@ -125,10 +124,6 @@ class Evaluator:
         self.show = show or _show_nothing
         self.clock = clock
         self._step = tf.function(self._probabilities, autograph=False)
-        self._own_softmax = traced_once(
-            self._softmax,
-            lambda: getattr(model, "variables", ()),  # a function may have none
-        )
 
     def __call__(self, dataset, *, videos, views=ONE_VIEW, what="evaluation"):
         """Averages the probabilities over the views of each video.
@@ -174,10 +169,8 @@ class Evaluator:
         inputs, _, weight = batch
         video = inputs["video"]
         view = inputs.get("view", tf.zeros_like(video))
-        return video, view, weight, self._own_softmax(inputs["clip"])
-
-    def _softmax(self, clip):
-        return tf.nn.softmax(self.model(clip, training=False))
+        logits = self.model(inputs["clip"], training=False)
+        return video, view, weight, tf.nn.softmax(logits)
 
 
 def _show_nothing(what, views):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from configs.schema import Views
-from model import Evaluator
+from configs.schema import Model, Views
+from model import Evaluator, create_model
 from model.evaluation.evaluator import Sums
 
 CLASSES = 3
@@ -18,6 +18,13 @@ def model(clip, training):
     """Logits that are the clip's first numbers."""
     assert training is False
     return tf.cast(clip[:, 0, 0, 0, :CLASSES], tf.float32)
+
+
+def strategy_of(replicas):
+    return tf.distribute.MirroredStrategy(
+        [f"CPU:{i}" for i in range(replicas)],
+        cross_device_ops=tf.distribute.ReductionToOneDevice(),
+    )
 
 
 def all_views(videos, views, batch, replicas):
@@ -38,10 +45,7 @@ def all_views(videos, views, batch, replicas):
         np.zeros_like(video),
         (video >= 0).astype(np.float32),
     )
-    strategy = tf.distribute.MirroredStrategy(
-        [f"CPU:{i}" for i in range(replicas)],
-        cross_device_ops=tf.distribute.ReductionToOneDevice(),
-    )
+    strategy = strategy_of(replicas)
     dataset = strategy.distribute_datasets_from_function(
         lambda _: tf.data.Dataset.from_tensor_slices(element).batch(batch)
     )
@@ -79,17 +83,33 @@ def test_means_are_over_all_views_and_those_of_the_middle_clip(
     assert result.seconds == 5 * len(batches)
 
 
-def test_replicas_share_the_trace_of_the_model():
-    traces = []
+BACKBONE = Model(
+    embed_dim=16,
+    depths=(2, 2),
+    num_heads=(1, 2),
+    window_size=(2, 4, 4),
+    patch_size=(2, 4, 4),
+)
 
-    def traced(clip, training):
-        traces.append(clip.shape)
-        return model(clip, training)
 
-    views = Views(clips=1, crops=1)
-    strategy, dataset, _ = all_views(4, views, 2, replicas=2)
-    Evaluator(traced, strategy)(dataset, videos=4, views=views)
-    assert len(traces) == 1
+def test_replicas_change_no_bit():
+    """What is published does not depend on how many devices have computed it."""
+    clips = np.random.default_rng(0).integers(0, 256, [12, 8, 3, 64, 64], np.uint8)
+    inputs = {"clip": clips, "video": np.arange(12)}
+    elements = inputs, np.zeros(12, np.int32), np.ones(12, np.float32)
+
+    def measured(replicas):
+        strategy = strategy_of(replicas)
+        dataset = strategy.distribute_datasets_from_function(
+            lambda _: tf.data.Dataset.from_tensor_slices(elements).batch(6 // replicas)
+        )
+        with strategy.scope():
+            network = create_model(BACKBONE, num_classes=5, seed=0)
+        return Evaluator(network, strategy)(dataset, videos=12).mean
+
+    expected = measured(1)
+    for replicas in (2, 3):
+        np.testing.assert_array_equal(measured(replicas), expected)
 
 
 def random_views(videos, views, seed):
