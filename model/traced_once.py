@@ -8,9 +8,9 @@ def traced_once(function, variables):
     """Has replicas share the trace of a function.
 
     TensorFlow traces what `Strategy.run` is given once for each replica, and optimises
-    one graph that holds it as often, which takes longer than as often. Here the first
-    replica that calls traces; the others call what it has traced, with the handles of
-    their own variables.
+    one graph that holds it as often: the time that takes grows faster than the number
+    of replicas. Here the first replica that calls traces; the others call what it has
+    traced, with the handles of their own variables.
 
     The function depends on the replica by its arguments and by the variables alone: it
     may not ask which replica it is on. It reduces nothing over replicas, and assigns to

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import train
 from callbacks import Preemption, update_ratios
@@ -29,6 +28,7 @@ from storage.trained_videos import read_trained_videos
 from strategy.workers import Workers
 from tests.callbacks.events import shown
 from tests.parsed_page import Page
+from tests.replicas import mirrored
 from tests.whole_runs import (
     KillAfter,
     Killed,
@@ -321,10 +321,7 @@ def test_replicas_that_cannot_share_a_batch_end_before_anything_is_written(
     tiny, monkeypatch, tmp_path
 ):
     """As with runtime.replicas=0 on a machine of three GPUs."""
-    strategy = tf.distribute.MirroredStrategy(
-        ["CPU:0", "CPU:1", "CPU:2"],
-        cross_device_ops=tf.distribute.ReductionToOneDevice(),
-    )
+    strategy = mirrored(3)
     monkeypatch.setattr(train, "create_strategy", lambda *_: strategy)
     with pytest.raises(ConfigError, match="3 x 1.*replica counts.*1, 2, 4"):
         run(tiny, tmp_path)

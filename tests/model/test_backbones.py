@@ -15,6 +15,7 @@ from model.convert import convert
 from model.create import create_backbone, graph_fingerprint, resolve_model
 from model.hub.backbone import HubBackbone
 from model.video_swin.backbone import VideoSwin
+from tests.replicas import mirrored
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +120,7 @@ def test_random_weights_need_no_handle(architecture):
 
 
 def test_ours_becomes_native_within_a_strategy_for_any_clip(ours, state):
-    strategy = tf.distribute.MirroredStrategy(
-        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
-    )
+    strategy = mirrored(2)
     with strategy.scope():
         backbone = create_backbone(Model(handle=ours, recompute="block"))
     norm = backbone.named_weights()["norm/gamma"]

@@ -8,6 +8,7 @@ import tf_keras as keras
 from configs.schema import Model, Optimizer
 from model import create_model, create_optimizer
 from model.classifier import MEAN, STANDARD_DEVIATION, draw_kept, normalise
+from tests.replicas import mirrored
 
 MODEL = Model(
     embed_dim=8,
@@ -39,13 +40,6 @@ def compiled(strategy=None, steps=10, **options):
         )
         model.compile(optimizer, **options)
     return model
-
-
-def mirrored(replicas):
-    names = [f"CPU:{index}" for index in range(replicas)]
-    return tf.distribute.MirroredStrategy(
-        names, cross_device_ops=tf.distribute.ReductionToOneDevice()
-    )
 
 
 def update(model, replicas=1, weights=(1, 1, 1, 1)):

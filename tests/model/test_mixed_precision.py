@@ -22,6 +22,7 @@ from model.video_swin.backbone import VideoSwin
 from model.weights.names import official_names
 from model.weights.saved_model import Reusable, in_order
 from model.weights.signatures import backbone_function
+from tests.replicas import mirrored
 
 BOUNDS = {"mixed_bfloat16": 0.03, "mixed_float16": 0.01}
 CLASSES = 5
@@ -68,10 +69,7 @@ def first_gradients(replicas=1, accumulation_steps=1, recompute="none"):
     AdamW's first moment is then (1 - beta_1) times the gradient, after loss scaling,
     accumulation and the sum over replicas.
     """
-    names = [f"CPU:{index}" for index in range(replicas)]
-    strategy = tf.distribute.MirroredStrategy(
-        names, cross_device_ops=tf.distribute.ReductionToOneDevice()
-    )
+    strategy = mirrored(replicas)
     config = Model(
         embed_dim=16,
         depths=(2, 1),

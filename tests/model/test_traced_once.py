@@ -6,16 +6,14 @@ import tensorflow as tf
 
 from model.replicas import assign_own
 from model.traced_once import traced_once
+from tests.replicas import ancestors, mirrored
 
 REPLICAS = 3
 
 
 @pytest.fixture(scope="module")
 def strategy():
-    return tf.distribute.MirroredStrategy(
-        [f"CPU:{index}" for index in range(REPLICAS)],
-        cross_device_ops=tf.distribute.ReductionToOneDevice(),
-    )
+    return mirrored(REPLICAS)
 
 
 class Counted:
@@ -92,13 +90,7 @@ def test_no_replica_waits_for_another(strategy):
     assert len(found) == len({call.device for call in found}) == REPLICAS
     assert len({call.get_attr("f").name for call in found}) == 1
     for call in found:
-        waited, frontier = set(), [call]
-        while frontier:
-            op = frontier.pop()
-            before = {*op.control_inputs, *(tensor.op for tensor in op.inputs)}
-            frontier += before - waited
-            waited |= before
-        assert not waited & set(found)
+        assert not ancestors(call) & set(found)
 
 
 def test_what_shares_a_table_is_traced_for_each(strategy):
@@ -135,7 +127,7 @@ def test_options_of_the_optimizer_of_graphs_reach_the_trace(strategy):
 
 
 def test_a_single_replica_computes_the_function_itself():
-    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    strategy = mirrored(1)
     counted = Counted(strategy)
     [found], graph = on_replicas(strategy, counted.shared, 4)
     np.testing.assert_array_equal(found["sum"][0], [4.0, 8.0])

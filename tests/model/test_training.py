@@ -11,6 +11,7 @@ import tf_keras as keras
 from configs.command.errors import ConfigError
 from configs.schema import Model, Optimizer
 from model import create_model, create_optimizer
+from tests.replicas import mirrored
 
 MODEL = Model(
     embed_dim=8,
@@ -22,13 +23,6 @@ MODEL = Model(
     dropout=0.5,
 )
 BATCH = 4
-
-
-def strategy_of(replicas):
-    names = [f"CPU:{index}" for index in range(replicas)]
-    return tf.distribute.MirroredStrategy(
-        names, cross_device_ops=tf.distribute.ReductionToOneDevice()
-    )
 
 
 def compiled(strategy, config=MODEL, **options):
@@ -59,7 +53,7 @@ def batches(strategy, weights=(1, 1, 1, 1)):
 
 def trained(replicas, config=MODEL, steps=3, **options):
     """The results of some updates, and the weights after them."""
-    model = compiled(strategy_of(replicas), config, **options)
+    model = compiled(mirrored(replicas), config, **options)
     iterator = iter(batches(model.distribute_strategy))
     update = model.make_train_function()
     return [update(iterator) for _ in range(steps)], model.get_weights()
@@ -94,7 +88,7 @@ def test_xla_computes_the_same_update(plain, replicas, recompute, accumulation_s
 
 
 def test_xla_compiles_the_forward_and_backward_pass_and_no_draw():
-    model = compiled(strategy_of(2), jit_compile=True, accumulation_steps=2)
+    model = compiled(mirrored(2), jit_compile=True, accumulation_steps=2)
     graph = graph_of(model).as_graph_def()
     functions = {
         function.signature.name: function for function in graph.library.function
@@ -125,7 +119,7 @@ def graph_of(model, news=()):
 @pytest.mark.parametrize("accumulation_steps", [1, 2])
 def test_replicas_share_what_is_traced(accumulation_steps):
     """Of sums and of updates one function each, which TensorFlow does not copy."""
-    graph = graph_of(compiled(strategy_of(2), accumulation_steps=accumulation_steps))
+    graph = graph_of(compiled(mirrored(2), accumulation_steps=accumulation_steps))
     calls = [o for o in graph.get_operations() if o.type == "StatefulPartitionedCall"]
     names = collections.Counter(call.get_attr("f").name for call in calls)
     assert sorted(names.values()) == [2, 2]
@@ -138,7 +132,7 @@ def test_replicas_share_what_is_traced(accumulation_steps):
 
 def test_variables_outside_the_scope_are_refused():
     """Of one copy for both replicas, each would count its own update."""
-    strategy = strategy_of(2)
+    strategy = mirrored(2)
     with strategy.scope():
         model = create_model(MODEL, num_classes=3)
     optimizer = create_optimizer(
@@ -166,7 +160,7 @@ def test_an_update_reduces_once(options):
 
 
 def test_news_of_replicas_of_one_worker_count_once():
-    model = compiled(strategy_of(2))
+    model = compiled(mirrored(2))
     model.tell_workers(lambda: {"lost": 3, "stop": True})
     results = model.make_train_function()(iter(batches(model.distribute_strategy)))
     assert (results["lost"], results["stop"]) == (3, 1)
@@ -178,7 +172,7 @@ def test_news_of_replicas_of_one_worker_count_once():
 def test_few_examples_that_count_change_no_digit(policy):
     """What they are divided by is a power of 2 here, so nothing is rounded."""
     keras.mixed_precision.set_global_policy(policy)
-    model = compiled(strategy_of(1))
+    model = compiled(mirrored(1))
     data = next(iter(batches(model.distribute_strategy)))
     inputs, labels, _ = data
     masks = model.draw_masks(inputs["seed"])
@@ -193,7 +187,7 @@ def test_few_examples_that_count_change_no_digit(policy):
 
 
 def test_what_xla_cannot_compile_is_said_with_the_option():
-    model = compiled(strategy_of(1), jit_compile=True)
+    model = compiled(mirrored(1), jit_compile=True)
     model.losses_per_example = lambda labels, logits: tf.strings.to_number(
         tf.strings.as_string(labels)
     )
@@ -203,7 +197,7 @@ def test_what_xla_cannot_compile_is_said_with_the_option():
 
 def first(present, replicas=1, **options):
     """The results of the first update where examples are there (1) or lost (0)."""
-    model = compiled(strategy_of(replicas), **options)
+    model = compiled(mirrored(replicas), **options)
     return model.make_train_function()(
         iter(batches(model.distribute_strategy, present))
     )

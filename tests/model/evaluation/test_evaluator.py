@@ -10,6 +10,7 @@ import tensorflow as tf
 from configs.schema import Model, Views
 from model import Evaluator, create_model
 from model.evaluation.evaluator import Sums
+from tests.replicas import mirrored
 
 CLASSES = 3
 
@@ -18,13 +19,6 @@ def model(clip, training):
     """Logits that are the clip's first numbers."""
     assert training is False
     return tf.cast(clip[:, 0, 0, 0, :CLASSES], tf.float32)
-
-
-def strategy_of(replicas):
-    return tf.distribute.MirroredStrategy(
-        [f"CPU:{i}" for i in range(replicas)],
-        cross_device_ops=tf.distribute.ReductionToOneDevice(),
-    )
 
 
 def all_views(videos, views, batch, replicas):
@@ -45,7 +39,7 @@ def all_views(videos, views, batch, replicas):
         np.zeros_like(video),
         (video >= 0).astype(np.float32),
     )
-    strategy = strategy_of(replicas)
+    strategy = mirrored(replicas)
     dataset = strategy.distribute_datasets_from_function(
         lambda _: tf.data.Dataset.from_tensor_slices(element).batch(batch)
     )
@@ -99,7 +93,7 @@ def test_replicas_change_no_bit():
     elements = inputs, np.zeros(12, np.int32), np.ones(12, np.float32)
 
     def measured(replicas):
-        strategy = strategy_of(replicas)
+        strategy = mirrored(replicas)
         dataset = strategy.distribute_datasets_from_function(
             lambda _: tf.data.Dataset.from_tensor_slices(elements).batch(6 // replicas)
         )

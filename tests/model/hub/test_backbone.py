@@ -11,6 +11,7 @@ from absl import logging
 from configs.command.errors import ConfigError
 from model.hub.backbone import HubBackbone, channels_last
 from model.hub.saved_model import read_interface
+from tests.replicas import mirrored
 
 FRAMES, SIZE, CHANNELS = 4, 16, 6
 
@@ -145,11 +146,7 @@ def test_mixed_precision_reaches_inside_the_graph(published, monkeypatch):
 def test_fits_for_epochs_under_mirrored_strategy(published, replicas):
     """The predecessor's training died after its first epoch on more than one GPU."""
     keras.utils.set_random_seed(0)
-    # The default collectives of two strategies of one process clash over their groups.
-    strategy = tf.distribute.MirroredStrategy(
-        [f"CPU:{i}" for i in range(replicas)],
-        cross_device_ops=tf.distribute.ReductionToOneDevice(),
-    )
+    strategy = mirrored(replicas)
     with strategy.scope():
         inputs = keras.Input((FRAMES, 3, SIZE, SIZE))
         backbone = HubBackbone(published)

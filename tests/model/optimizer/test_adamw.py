@@ -13,6 +13,7 @@ from model.optimizer.adamw import AdamW
 from model.optimizer.groups import Group
 from model.video_swin.backbone import VideoSwin
 from model.weights.names import from_official, official_names
+from tests.replicas import mirrored
 
 SHAPES = ((3, 4), (4,), (5, 2, 2))
 
@@ -109,7 +110,7 @@ def test_takes_the_sparse_gradient_of_a_gathered_table():
     assert_close([sparse.numpy()], [dense.numpy()], 0)
 
 
-def mirrored(strategy):
+def created(strategy):
     """Variables and their optimizer on every replica of a strategy."""
     with strategy.scope():
         chosen = variables()
@@ -133,13 +134,11 @@ def test_same_updates_on_replicas_and_after_restoring(tmp_path):
     """The state is an ordinary checkpoint; the groups hold for mirrored variables."""
     alone = variables()
     after_steps(AdamW(0.01, groups=[one_group(alone)]), alone, steps=6)
-    strategy = tf.distribute.MirroredStrategy(
-        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
-    )
-    chosen, optimizer = mirrored(strategy)
+    strategy = mirrored(2)
+    chosen, optimizer = created(strategy)
     train(strategy, chosen, optimizer, range(3))
     path = tf.train.Checkpoint(v=chosen, optimizer=optimizer).write(str(tmp_path / "c"))
-    chosen, optimizer = mirrored(strategy)
+    chosen, optimizer = created(strategy)
     restored = tf.train.Checkpoint(v=chosen, optimizer=optimizer).read(path)
     restored.assert_consumed()
     assert optimizer.iterations.numpy() == 3

@@ -7,6 +7,7 @@ from configs.schema.model import VIDEO_SWIN_SIZES
 from model.video_swin import block, linear
 from model.video_swin.backbone import VideoSwin
 from model.weights.names import from_official, official_names
+from tests.replicas import mirrored
 
 PARAMETERS = {"tiny": 28_158_070, "small": 49_816_678, "base": 88_048_984}
 
@@ -183,9 +184,7 @@ def gradients(backbone, strategy=None):
 
 @pytest.mark.parametrize("recompute", ["attention", "block"])
 def test_recompute_gives_the_same_gradients_on_replicas_too(recompute):
-    strategy = tf.distribute.MirroredStrategy(
-        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
-    )
+    strategy = mirrored(2)
     plain = small(drop_path_rate=0.2)
     with strategy.scope():
         recomputed = small(drop_path_rate=0.2, recompute=recompute)

@@ -9,6 +9,7 @@ import tensorflow as tf
 from model.video_swin.block import Block
 from model.video_swin.linear import build
 from model.video_swin.recompute import recomputed
+from tests.replicas import ancestors
 
 SIZE = [2, 2, 8, 8, 16]
 
@@ -52,17 +53,6 @@ def test_results_and_gradients_are_the_same(block, jit_compile):
     for mine, other in zip(found, expected, strict=True):
         scale = np.abs(other).max()
         np.testing.assert_allclose(mine / scale, other / scale, rtol=0, atol=2e-6)
-
-
-def ancestors(operation):
-    """All that an operation waits for."""
-    found, frontier = set(), [operation]
-    while frontier:
-        last = frontier.pop()
-        before = {*last.control_inputs, *(tensor.op for tensor in last.inputs)} - found
-        found |= before
-        frontier += before
-    return found
 
 
 ARITHMETIC = {"AddV2", "Erf", "GatherV2", "MatMul", "BatchMatMulV2", "Mul", "Sum"}
